@@ -1,0 +1,2 @@
+//! Other nodes.
+#![forbid(unsafe_code)]
