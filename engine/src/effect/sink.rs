@@ -1,0 +1,48 @@
+//! Where batches go: the one door from the engine to whoever keeps the journal.
+
+use super::{Batch, Offset};
+use std::task::{Poll, Waker};
+
+/// How far a write must have got before its reply may be shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Ack {
+    /// Applied in memory.
+    #[default]
+    Memory,
+    /// Written to the log file; survives the process, not the machine.
+    Logged,
+    /// Written and fsynced; survives the machine.
+    Durable,
+}
+
+/// The journal failed after this write was appended: it may or may not be on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the log failed before this write was confirmed; whether it survives a restart is unknown")]
+pub struct OutcomeUnknown;
+
+/// The journal takes no more writes until the store is opened again.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the log takes no writes: {reason}")]
+pub struct NotWritable {
+    /// What failed, where: for people.
+    pub reason: String,
+}
+
+/// Keeps the journal. The engine calls it from any number of threads.
+///
+/// A turn calls [`poll_room`](Self::poll_room) before it takes its slots and [`append`](Self::append) while it holds
+/// them; the caller of the turn then asks [`poll_reached`](Self::poll_reached) with the offset that `append` gave.
+pub trait EffectSink: Send + Sync + 'static {
+    /// Appends the batch and returns the journal's end after it. Never blocks on a device and never fails: room was
+    /// asked for before, and a bounded excess is the sink's to carry.
+    fn append(&self, batch: &Batch<'_>) -> Offset;
+
+    /// Whether a writing turn may start. `Pending` when the tail is full: `waker` is woken when there is room again.
+    fn poll_room(&self, waker: &Waker) -> Poll<Result<(), NotWritable>>;
+
+    /// Whether everything up to `offset` has reached `level`. `Pending`: `waker` is woken when that changes.
+    fn poll_reached(&self, level: Ack, offset: Offset, waker: &Waker) -> Poll<Result<(), OutcomeUnknown>>;
+
+    /// The journal's end: the offset after the newest batch.
+    fn end(&self) -> Offset;
+}

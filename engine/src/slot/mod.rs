@@ -1,0 +1,105 @@
+//! Hash slots: the number a key belongs to, and sets of such numbers.
+//!
+//! A slot is `0..16384`, the CRC16/XMODEM of a key's hash tag modulo 16384 (Redis Cluster specification, "Key
+//! distribution model" and "Hash tags"). A slot is also the unit of locking, counting, moving and exporting.
+
+mod crc16;
+
+use std::fmt;
+
+/// How many hash slots there are.
+pub const SLOT_COUNT: usize = 16384;
+
+/// One hash slot, always below [`SLOT_COUNT`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// The slot with this number, or `None` at 16384 and above.
+    pub const fn new(number: u16) -> Option<Self> {
+        if (number as usize) < SLOT_COUNT { Some(Self(number)) } else { None }
+    }
+
+    /// Returns the slot of `key`. Hashes only the bytes between the first `{` and the next `}` if that span is not
+    /// empty. Any bytes in, `0..16384` out, O(span), no allocation. Source: Redis Cluster specification, "Hash tags".
+    ///
+    /// ```
+    /// use keyslot_engine::Slot;
+    /// assert_eq!(Slot::of(b"foo").number(), 12182);
+    /// assert_eq!(Slot::of(b"{foo}.bar"), Slot::of(b"foo"));
+    /// assert_eq!(Slot::of(b"foo{}{bar}"), Slot::new(8363).unwrap());
+    /// ```
+    #[inline]
+    pub fn of(key: &[u8]) -> Self {
+        Self(crc16::checksum(hash_tag(key)) & (SLOT_COUNT as u16 - 1))
+    }
+
+    /// The number, `0..16384`.
+    #[inline]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The number as an index into an array of [`SLOT_COUNT`].
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// All slots in ascending order.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
+        (0..SLOT_COUNT as u16).map(Self)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {}", self.0)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The bytes of `key` that decide its slot: what stands between the first `{` and the first `}` after it, or the whole
+/// key when there is no such pair or nothing between.
+#[inline]
+pub fn hash_tag(key: &[u8]) -> &[u8] {
+    let Some(open) = key.iter().position(|&b| b == b'{') else { return key };
+    let rest = &key[open + 1..];
+    match rest.iter().position(|&b| b == b'}') {
+        None | Some(0) => key,
+        Some(close) => &rest[..close],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_tag_is_the_first_non_empty_brace_pair() {
+        for (key, tag) in [
+            ("foo", "foo"),
+            ("{foo}", "foo"),
+            ("a{b}c", "b"),
+            ("a{}b{c}", "a{}b{c}"),
+            ("a{b", "a{b"),
+            ("{{bar}}zap", "{bar"),
+            ("foo{bar}{zap}", "bar"),
+            ("", ""),
+        ] {
+            assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes(), "{key}");
+        }
+    }
+
+    #[test]
+    fn known_slots() {
+        for (key, slot) in [("foo", 12182), ("bar", 5061), ("hello", 866), ("123456789", 12739), ("", 0)] {
+            assert_eq!(Slot::of(key.as_bytes()).number(), slot, "{key}");
+        }
+    }
+}
