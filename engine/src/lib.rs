@@ -3,8 +3,10 @@
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
 pub mod effect;
+mod keyspace;
 pub mod slot;
 mod time;
+mod value;
 
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use slot::{SLOT_COUNT, Slot};
