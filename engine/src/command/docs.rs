@@ -43,18 +43,16 @@ pub struct Docs {
 }
 
 impl Docs {
-    /// Returns documentation with a summary and nothing else.
-    pub const fn new(summary: &'static str) -> Docs {
-        Docs {
-            summary,
-            since: "",
-            group: Group::Server,
-            complexity: "",
-            is_system: false,
-            deprecated_since: "",
-            replaced_by: "",
-            history: &[],
-            arguments: "",
-        }
-    }
+    /// Documentation that says nothing.
+    pub const EMPTY: Docs = Docs {
+        summary: "",
+        since: "",
+        group: Group::Server,
+        complexity: "",
+        is_system: false,
+        deprecated_since: "",
+        replaced_by: "",
+        history: &[],
+        arguments: "",
+    };
 }

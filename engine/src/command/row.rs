@@ -40,8 +40,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// Returns a row with a name, an arity and a summary, and nothing else set.
-    pub const fn new(name: &'static str, arity: i16, summary: &'static str, run: Run) -> Row {
+    /// Returns a row with a name, an arity and a way to run, and nothing else set.
+    pub const fn new(name: &'static str, arity: i16, run: Run) -> Row {
         Row {
             name,
             arity,
@@ -50,7 +50,7 @@ impl Row {
             keys: &[],
             extractor: None,
             tips: "",
-            docs: Docs::new(summary),
+            docs: Docs::EMPTY,
             subcommands: &[],
             help: &[],
             run,
@@ -60,13 +60,17 @@ impl Row {
     /// Returns the row of a command that only holds sub-commands. Its arity is -2 and it has no category of its own.
     pub const fn container(
         name: &'static str,
-        summary: &'static str,
         run: Run,
         subcommands: &'static [Row],
         help: &'static [&'static str],
     ) -> Row {
-        let row = Row::new(name, -2, summary, run).categories(0);
+        let row = Row::new(name, -2, run).categories(0);
         Row { subcommands, help, ..row }
+    }
+
+    /// Replaces the arity.
+    pub const fn arity(self, arity: i16) -> Row {
+        Row { arity, ..self }
     }
 
     /// Sets the flags: bits of [`flag`].
@@ -92,6 +96,11 @@ impl Row {
     /// Sets the tips, separated by blanks.
     pub const fn tips(self, tips: &'static str) -> Row {
         Row { tips, ..self }
+    }
+
+    /// Sets the one sentence that says what the command does.
+    pub const fn summary(self, summary: &'static str) -> Row {
+        Row { docs: Docs { summary, ..self.docs }, ..self }
     }
 
     /// Sets the group of the documentation, the first version and the complexity (may be empty).
