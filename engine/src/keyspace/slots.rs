@@ -44,6 +44,9 @@ pub(crate) struct SlotState {
     pub(crate) gate: GateState,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
     pub(crate) turn_count: u8,
+    /// Lookups for reading that found a key, and that found none.
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
 }
 
 impl SlotState {
@@ -94,6 +97,8 @@ impl SlotArray {
                 last_offset: Offset(0),
                 gate: GateState::Open,
                 turn_count: 0,
+                hits: 0,
+                misses: 0,
             }),
         };
         Self((0..SLOT_COUNT).map(cell).collect())
