@@ -3,7 +3,9 @@
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
 pub mod effect;
+pub mod resp;
 pub mod slot;
+pub mod text;
 mod time;
 
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
