@@ -2,6 +2,7 @@
 //!
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
+pub mod command;
 pub mod effect;
 pub mod resp;
 pub mod slot;
