@@ -1,6 +1,5 @@
 //! What a host adds to an engine: commands that concern the process, files or other nodes, and its parts of INFO.
 
-use crate::command::Args;
 use crate::resp::ReplyWriter;
 
 /// A section of INFO, in the order in which they are printed.
@@ -37,7 +36,7 @@ pub struct Asker<'a> {
 pub trait Host: Send + Sync + 'static {
     /// Does a command whose row says that the host does it (CONFIG, SHUTDOWN, CLUSTER ...) and writes its reply. False if
     /// this host does not offer it: then nothing was written.
-    fn control(&self, asker: Asker<'_>, args: &Args<'_>, reply: &mut ReplyWriter<'_>) -> bool;
+    fn control(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool;
 
     /// Appends the host's lines of a section (`field:value\r\n`). A field that the engine would print too is printed
     /// once, with the host's value.
