@@ -4,7 +4,9 @@
 
 pub mod command;
 pub mod effect;
+pub mod resp;
 pub mod slot;
+pub mod text;
 mod time;
 
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};

@@ -1,0 +1,13 @@
+//! Text as Redis reads and writes it: numbers, quoted words, patterns.
+//!
+//! Pure functions over byte slices. They know no command and no reply; what they accept and print is what clients,
+//! configuration files and stored values depend on, to the byte.
+
+mod double;
+mod number;
+mod split;
+
+pub use double::{DoubleBuffer, format_f64, format_f64_g17};
+pub use number::{DecimalBuffer, format_i64, parse_i64};
+pub use split::{UnbalancedQuotes, split_args};
+pub(crate) use split::{is_word_end, next_word, skip_blanks};
