@@ -32,6 +32,8 @@ pub(crate) struct Core {
     /// The clock of the access bits: seconds, 24 bits; minutes, 16 bits, under LFU. Moved by whoever reads the time.
     access_clock: AtomicU32,
     random: AtomicU64,
+    /// The slot that the expiry cycle visits next, modulo their number.
+    pub(crate) expire_cursor: AtomicU32,
     expiry_forbidden: AtomicBool,
 }
 
@@ -50,6 +52,7 @@ impl Core {
             host: OnceLock::new(),
             access_clock: AtomicU32::new(0),
             random: AtomicU64::new(seed),
+            expire_cursor: AtomicU32::new(0),
             expiry_forbidden: AtomicBool::new(false),
         };
         core.stats.started_ms.store(core.now().0, Ordering::Relaxed);

@@ -23,6 +23,7 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
+pub use command::string::{Expiration, SetExpiry, SetIf, SetOptions};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::{Engine, EngineBuilder, TickReport};
 pub use error::CommandError;
@@ -34,3 +35,4 @@ pub use slot::{SLOT_COUNT, Slot};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn};
+pub use value::{AsValue, StrRef, ValueType};

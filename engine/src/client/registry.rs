@@ -1,14 +1,11 @@
 //! All connected clients, and the switches that concern them all.
 
-use crate::slot::SLOT_COUNT;
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
-
-const _: () = assert!(SLOT_COUNT == 16384);
 
 /// Who is at the other end of a session, as CLIENT LIST shows it.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +51,36 @@ pub(crate) struct Client {
     pub(crate) is_parked: AtomicBool,
     /// Set by CLIENT KILL; the session closes when it sees it.
     pub(crate) killed: AtomicBool,
+    /// Set when the client killed itself: it still gets the reply.
+    pub(crate) killed_by_itself: AtomicBool,
     /// Wakes the session's host.
     pub(crate) waker: Waker,
+}
+
+impl Client {
+    fn new(id: u64, peer: PeerInfo, now: UnixMillis, waker: Waker) -> Self {
+        Self {
+            id,
+            peer,
+            connected_at: now,
+            text: Mutex::default(),
+            db: AtomicU32::new(0),
+            resp: AtomicU32::new(2),
+            last_row: AtomicU32::new(u32::MAX),
+            last_used_ms: AtomicI64::new(now.0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            query_buffer_bytes: AtomicU64::new(0),
+            output_buffer_bytes: AtomicU64::new(0),
+            multi: AtomicI64::new(-1),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            is_parked: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            killed_by_itself: AtomicBool::new(false),
+            waker,
+        }
+    }
 }
 
 /// Which requests CLIENT PAUSE holds back.
@@ -86,30 +111,15 @@ impl Registry {
     /// Registers a client under a fresh id.
     pub(crate) fn connect(&self, peer: PeerInfo, now: UnixMillis, waker: Waker) -> Arc<Client> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let client = Arc::new(Client {
-            id,
-            peer,
-            connected_at: now,
-            text: Mutex::default(),
-            db: AtomicU32::new(0),
-            resp: AtomicU32::new(2),
-            last_row: AtomicU32::new(u32::MAX),
-            last_used_ms: AtomicI64::new(now.0),
-            input_bytes: AtomicU64::new(0),
-            output_bytes: AtomicU64::new(0),
-            query_buffer_bytes: AtomicU64::new(0),
-            output_buffer_bytes: AtomicU64::new(0),
-            multi: AtomicI64::new(-1),
-            no_evict: AtomicBool::new(false),
-            no_touch: AtomicBool::new(false),
-            is_parked: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
-            waker,
-        });
+        let client = Arc::new(Client::new(id, peer, now, waker));
         self.clients.lock().insert(id, Arc::clone(&client));
         client
     }
 
+    /// A client that no list shows: an embedder's own call.
+    pub(crate) fn unlisted(&self, waker: Waker) -> Arc<Client> {
+        Arc::new(Client::new(0, PeerInfo::default(), UnixMillis(0), waker))
+    }
     /// Forgets a client.
     pub(crate) fn disconnect(&self, id: u64) {
         self.clients.lock().remove(&id);

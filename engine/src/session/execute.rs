@@ -10,7 +10,7 @@ use crate::client::{Connection, PauseMode, ReplyMode};
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
-use crate::command::{CommandResult, Run};
+use crate::command::{CommandResult, How};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
@@ -75,18 +75,18 @@ impl Surroundings<'_> {
             Err(Refusal::Error(error)) => return Ok(self.refuse(&error, out)),
         }
         let resp = self.connection.resp;
-        let (offset, result) = match command.row.run {
-            Run::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
-            Run::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
-            Run::Store(adapter) => {
+        let (offset, result) = match command.row.run.0 {
+            How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
+            How::Store(adapter) => {
                 let slots: Vec<Slot> = Slot::all().collect();
                 self.run_in_turn(&slots, None, adapter, args, out)?
             }
-            Run::Connection(adapter) => {
+            How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
                 (Offset(0), adapter(self.core, self.connection, args, &mut reply))
             }
-            Run::Host => (Offset(0), self.run_by_host(args, out)),
+            How::Host => (Offset(0), self.run_by_host(args, out)),
         };
         match result {
             Ok(()) => Ok(Outcome { offset, failed: Failure::None }),

@@ -248,8 +248,10 @@ impl Session {
                 Err(error) => {
                     // Requests before the broken one are run first; then it is met again, alone.
                     if self.group.is_empty() {
-                        self.core.stats.count_error("ERR");
-                        ReplyWriter::new(&mut self.outbox.bytes, self.connection.resp).error_bytes(&error.wire_text());
+                        if let Some(text) = error.wire_text() {
+                            self.core.stats.count_error("ERR");
+                            ReplyWriter::new(&mut self.outbox.bytes, self.connection.resp).error_bytes(&text);
+                        }
                         self.connection.closing = true;
                     } else {
                         self.decoder = Decoder::new(self.limits);

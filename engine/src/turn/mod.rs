@@ -14,6 +14,8 @@
 //!   the journal has them in the order in which they happened.
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
+pub(crate) mod apply;
+pub(crate) mod expire_cycle;
 mod undo;
 
 use crate::core::Core;
@@ -60,6 +62,7 @@ pub struct Turn<'e> {
     origin: Origin,
     now: Cell<Option<UnixMillis>>,
     guards: SmallVec<[SlotGuard<'e>; 1]>,
+    known: Option<KnownKey>,
     recording: bool,
     kind: BatchKind,
     effects: Vec<u8>,
@@ -83,14 +86,25 @@ pub(crate) struct Opening {
     pub(crate) origin: Origin,
     /// The time, if the caller has one; else the clock is asked when a turn needs it.
     pub(crate) now: Option<UnixMillis>,
+    /// A key that was hashed before.
+    pub(crate) known: Option<KnownKey>,
     /// An empty buffer for effects.
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Opening {
     pub(crate) fn client(db: u16) -> Self {
-        Self { db, origin: Origin::Client, now: None, buffer: Vec::new() }
+        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
     }
+}
+
+/// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownKey {
+    pub(crate) address: usize,
+    pub(crate) len: usize,
+    pub(crate) slot: Slot,
+    pub(crate) hash: u64,
 }
 
 impl<'e> Turn<'e> {
@@ -123,29 +137,40 @@ impl<'e> Turn<'e> {
         Ok(Self::with_guards(core, opening, guards))
     }
 
+    /// A turn over one slot that is held already.
+    pub(crate) fn over(core: &'e Core, opening: Opening, guard: SlotGuard<'e>) -> Self {
+        Self::open(core, opening, SmallVec::from_buf([guard]))
+    }
+
     #[inline]
     fn with_guards(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Result<Self, CommandError> {
-        let Opening { db, origin, now, buffer } = opening;
-        if origin == Origin::Client {
+        if opening.origin == Origin::Client {
             for guard in &guards {
                 if guard.state.gate != GateState::Open {
                     return Err(core.gate.refusal(guard.slot(), guard.state.gate));
                 }
             }
         }
+        Ok(Self::open(core, opening, guards))
+    }
+
+    #[inline]
+    fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
+        let Opening { db, origin, now, known, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
-        Ok(Self {
+        Self {
             core,
             db,
             origin,
             now: Cell::new(now),
             guards,
+            known,
             recording,
             kind: BatchKind::Slots,
             effects: buffer,
             effect_count: 0,
             undo: None,
-        })
+        }
     }
 
     /// The turn's time: one reading for all of it.
@@ -186,8 +211,10 @@ impl<'e> Turn<'e> {
     /// Works out where a key belongs. An error if its slot is not among those the turn holds.
     #[inline]
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Result<Key<'k>, CommandError> {
-        let slot = Slot::of(bytes);
-        let hash = self.core.hasher.hash(bytes);
+        let (slot, hash) = match self.known {
+            Some(known) if known.address == bytes.as_ptr() as usize && known.len == bytes.len() => (known.slot, known.hash),
+            _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
+        };
         let guard = match self.guards.iter().position(|g| g.slot() == slot) {
             Some(guard) => guard as u32,
             None => return Err(self.foreign(slot, bytes)),
@@ -396,9 +423,21 @@ impl<'e> Turn<'e> {
             self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(effect_count));
         }
         self.undo = None;
+        let share = effect_count > 0 && self.take_share();
+        self.guards.clear();
+        if share {
+            expire_cycle::run_share(self.core);
+        }
         let mut buffer = std::mem::take(&mut self.effects);
         buffer.clear();
         Committed { offset, effect_count, buffer }
+    }
+
+    /// Whether it is this turn's turn to do a share of the housekeeping.
+    fn take_share(&mut self) -> bool {
+        let Some(guard) = self.guards.first_mut() else { return false };
+        guard.state.turn_count = guard.state.turn_count.wrapping_add(1);
+        guard.state.turn_count % SHARE_TURNS == 0 && self.origin == Origin::Client
     }
 
     /// Puts back what a revocable turn changed.
@@ -430,3 +469,6 @@ impl Drop for Turn<'_> {
 
 /// How often a slot's lock is tried before a session is parked instead.
 const LOCK_TRIES_MAX: u32 = 200;
+
+/// One in so many writing turns of a slot does a share of the expiry cycle.
+const SHARE_TURNS: u8 = 64;

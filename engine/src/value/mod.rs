@@ -2,7 +2,7 @@
 
 mod string;
 
-pub use string::StrRef;
+pub use string::{AsValue, StrRef};
 
 use std::sync::Arc;
 

@@ -29,3 +29,56 @@ impl<'a> StrRef<'a> {
         self.with_bytes(<[u8]>::to_vec)
     }
 }
+
+impl<'a> StrRef<'a> {
+    /// The string `bytes`, as a number where it is the canonical form of one.
+    #[inline]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        match bytes.first() {
+            Some(b'-' | b'0'..=b'9') if bytes.len() <= INT_BYTES_MAX => {
+                crate::text::parse_i64(bytes).map_or(StrRef::Bytes(bytes), StrRef::Int)
+            }
+            _ => StrRef::Bytes(bytes),
+        }
+    }
+}
+
+/// The longest decimal form of an `i64`.
+const INT_BYTES_MAX: usize = 20;
+
+/// What can be stored as a string: bytes, text and integers.
+pub trait AsValue {
+    /// Lends the string to `f`.
+    fn with_value<R>(self, f: impl FnOnce(StrRef<'_>) -> R) -> R;
+}
+
+macro_rules! as_bytes {
+    ($($kind:ty),*) => {$(
+        impl AsValue for $kind {
+            #[inline]
+            fn with_value<R>(self, f: impl FnOnce(StrRef<'_>) -> R) -> R {
+                f(StrRef::of(self.as_ref()))
+            }
+        }
+    )*};
+}
+
+as_bytes!(&str, String, &String, &[u8], Vec<u8>, &Vec<u8>, bytes::Bytes, &bytes::Bytes);
+
+impl<const N: usize> AsValue for &[u8; N] {
+    fn with_value<R>(self, f: impl FnOnce(StrRef<'_>) -> R) -> R {
+        f(StrRef::of(self))
+    }
+}
+
+macro_rules! as_int {
+    ($($kind:ty),*) => {$(
+        impl AsValue for $kind {
+            fn with_value<R>(self, f: impl FnOnce(StrRef<'_>) -> R) -> R {
+                f(StrRef::Int(self.into()))
+            }
+        }
+    )*};
+}
+
+as_int!(i8, i16, i32, i64, u8, u16, u32);
