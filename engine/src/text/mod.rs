@@ -4,10 +4,12 @@
 //! configuration files and stored values depend on, to the byte.
 
 mod double;
+mod glob;
 mod number;
 mod split;
 
 pub use double::{DoubleBuffer, format_f64, format_f64_g17};
+pub use glob::{Case, glob_matches};
 pub use number::{DecimalBuffer, format_i64, parse_i64};
 pub use split::{UnbalancedQuotes, split_args};
 pub(crate) use split::{is_word_end, next_word, skip_blanks};
