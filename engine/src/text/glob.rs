@@ -19,16 +19,16 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
     /// They differ.
-    Sensitive,
+    Exact,
     /// They are the same.
-    Insensitive,
+    Ignore,
 }
 
 impl Case {
     fn fold(self, byte: u8) -> u8 {
         match self {
-            Self::Sensitive => byte,
-            Self::Insensitive => byte.to_ascii_lowercase(),
+            Self::Exact => byte,
+            Self::Ignore => byte.to_ascii_lowercase(),
         }
     }
 }
@@ -36,10 +36,10 @@ impl Case {
 /// Whether the whole of `text` matches `pattern`.
 ///
 /// ```
-/// use keyslot_engine::text::{Case, glob_match};
-/// assert!(glob_match(b"h[a-e]llo*", b"hello world", Case::Sensitive));
+/// use keyslot_engine::text::{Case, glob_matches};
+/// assert!(glob_matches(b"h[a-e]llo*", b"hello world", Case::Exact));
 /// ```
-pub fn glob_match(pattern: &[u8], text: &[u8], case: Case) -> bool {
+pub fn glob_matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        glob_match(pattern.as_bytes(), text.as_bytes(), Case::Sensitive)
+        glob_matches(pattern.as_bytes(), text.as_bytes(), Case::Exact)
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn case_is_ignored_on_request() {
-        let matches = |pattern: &str, text: &str| glob_match(pattern.as_bytes(), text.as_bytes(), Case::Insensitive);
+        let matches = |pattern: &str, text: &str| glob_matches(pattern.as_bytes(), text.as_bytes(), Case::Ignore);
         assert!(matches("MAX*", "maxmemory") && matches("[A-C]x", "bX") && matches("\\A", "a") && matches("[Q]", "q"));
         assert!(!matches("[\\A]", "a"), "escaped bytes of a class keep their case");
     }
@@ -208,7 +208,7 @@ mod tests {
             ([b'*', rest @ ..], _) => (0..=text.len()).any(|skipped| by_definition(rest, &text[skipped..])),
             (_, []) => false,
             (_, [byte, rest @ ..]) => {
-                element(pattern, *byte, Case::Sensitive).is_some_and(|len| by_definition(&pattern[len..], rest))
+                element(pattern, *byte, Case::Exact).is_some_and(|len| by_definition(&pattern[len..], rest))
             }
         }
     }
@@ -223,12 +223,12 @@ mod tests {
         #[test]
         fn a_text_matches_itself_escaped(text: Vec<u8>) {
             let pattern: Vec<u8> = text.iter().flat_map(|&byte| [b'\\', byte]).collect();
-            prop_assert!(glob_match(&pattern, &text, Case::Sensitive));
+            prop_assert!(glob_matches(&pattern, &text, Case::Exact));
         }
 
         #[test]
         fn any_pattern_returns(pattern: Vec<u8>, text: Vec<u8>) {
-            glob_match(&pattern, &text, Case::Insensitive);
+            glob_matches(&pattern, &text, Case::Ignore);
         }
     }
 }

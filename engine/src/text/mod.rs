@@ -12,7 +12,7 @@ mod number;
 mod split;
 
 pub use double::{DoubleBuffer, format_f64, format_f64_g17, parse_f64};
-pub use glob::{Case, glob_match};
+pub use glob::{Case, glob_matches};
 pub use long_double::LongDouble;
 pub use number::{DecimalBuffer, format_i64, parse_i64};
 pub use split::{UnbalancedQuotes, split_args};
