@@ -140,7 +140,7 @@ impl Engine {
     /// ```
     /// use keyslot_engine::{Engine, resp::Value};
     /// let db = Engine::in_memory();
-    /// assert_eq!(db.call(&["SET", "k", "v", "PX", "1500", "NX"]), Value::ok());
+    /// assert_eq!(db.call(&["SET", "k", "v", "PX", "1500", "NX"]), Value::Ok);
     /// ```
     pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
         let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
@@ -150,8 +150,13 @@ impl Engine {
         connection.resp = RespVersion::V3;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         let offset = loop {
-            let mut surroundings =
-                Surroundings { core: &self.core, connection: &mut connection, waker: &waker, now: self.core.now(), buffer: &mut buffer };
+            let mut surroundings = Surroundings {
+                core: &self.core,
+                connection: &mut connection,
+                waker: &waker,
+                now: self.core.now(),
+                buffer: &mut buffer,
+            };
             let outcome = match table().lookup(&args) {
                 Ok(command) => surroundings.run(command, &args, None, &mut out),
                 Err(_) => Ok(surroundings.reject_unresolved(&args, &mut out)),
@@ -176,7 +181,12 @@ impl Engine {
     }
 
     /// Runs a typed verb on one key. `writes` asks the journal for room first.
-    pub(crate) fn on_key<R>(&self, key: &[u8], access: Access, f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>) -> Result<R, CommandError> {
+    pub(crate) fn on_key<R>(
+        &self,
+        key: &[u8],
+        access: Access,
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
         let slot = Slot::of(key);
         let hash = self.core.hasher.hash(key);
         self.core.slots.prefetch_line(slot, hash);

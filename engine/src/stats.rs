@@ -149,7 +149,10 @@ impl Stats {
             counter.store(0, Ordering::Relaxed);
         }
         for command in &self.commands {
-            for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed].into_iter().chain(&command.histogram) {
+            for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed]
+                .into_iter()
+                .chain(&command.histogram)
+            {
                 counter.store(0, Ordering::Relaxed);
             }
         }

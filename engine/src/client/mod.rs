@@ -7,5 +7,5 @@ mod connection;
 mod registry;
 
 pub(crate) use connection::{Connection, ReplyMode};
-pub(crate) use registry::{Client, ClientText, PauseMode, Registry};
 pub use registry::PeerInfo;
+pub(crate) use registry::{Client, ClientText, PauseMode, Registry};

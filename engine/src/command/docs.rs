@@ -78,8 +78,8 @@ pub struct Argument<'a> {
     pub is_multiple: bool,
     /// Each repetition has the token again.
     pub repeats_token: bool,
-    /// The word that stands before it, or is it; empty: none.
-    pub token: &'a str,
+    /// The word that stands before it, or is it.
+    pub token: Option<&'a str>,
     /// Its own arguments, if it is a `oneof` or a `block`.
     pub arguments: Arguments<'a>,
 }
@@ -105,8 +105,8 @@ impl<'a> Arguments<'a> {
 
     /// Tells whether the whole text follows the notation, nested arguments included.
     pub fn is_well_formed(mut self) -> bool {
-        while let Some(argument) = self.next() {
-            if argument.is_container() != (argument.arguments.clone().count() >= 2) || !argument.arguments.is_well_formed() {
+        for argument in self.by_ref() {
+            if argument.is_container() != (argument.arguments.count() >= 2) || !argument.arguments.is_well_formed() {
                 return false;
             }
         }
@@ -126,7 +126,7 @@ impl<'a> Iterator for Arguments<'a> {
         let since = if text.eat('@') { text.word() } else { "" };
         let deprecated_since = if text.eat('~') { text.word() } else { "" };
         let (is_optional, is_multiple, repeats_token) = (text.eat('?'), text.eat('*'), text.eat('+'));
-        let token = if text.eat('=') { text.token() } else { "" };
+        let token = text.eat('=').then(|| text.token());
         let inner = if text.eat('{') { text.block()? } else { "" };
         let is_end = text.eat(' ') || text.rest.is_empty();
         if name.is_empty() || !is_end {
@@ -220,11 +220,11 @@ mod tests {
         let text = "a<x:y>:key#2@1.0.0~2.0.0?*+=TOK b:oneof={c==} d";
         let first = Arguments::new(text).next().unwrap();
         assert_eq!((first.name, first.display, first.kind, first.key_spec), ("a", "x:y", "key", Some(2)));
-        assert_eq!((first.since, first.deprecated_since, first.token), ("1.0.0", "2.0.0", "TOK"));
+        assert_eq!((first.since, first.deprecated_since, first.token), ("1.0.0", "2.0.0", Some("TOK")));
         assert!(first.is_optional && first.is_multiple && first.repeats_token);
         assert_eq!(Arguments::new(text).map(|a| a.name).collect::<Vec<_>>(), ["a", "b", "d"]);
         let nested = Arguments::new(text).nth(1).unwrap().arguments.next().unwrap();
-        assert_eq!((nested.name, nested.kind, nested.token), ("c", "pure-token", "="));
+        assert_eq!((nested.name, nested.kind, nested.token), ("c", "pure-token", Some("=")));
     }
 
     #[test]

@@ -66,9 +66,11 @@ impl KeyPlan {
             (None, []) => KeyPlan::None,
             (None, [spec]) => match (spec.begin, spec.find) {
                 (BeginSearch::Index(first), FindKeys::Range { last: 0, .. }) => KeyPlan::One(first as u16),
-                (BeginSearch::Index(first), FindKeys::Range { last, step, limit: 0 }) => {
-                    KeyPlan::Range { first: first as u16, last: if last >= 0 { first + last } else { last }, step: step as u16 }
-                }
+                (BeginSearch::Index(first), FindKeys::Range { last, step, limit: 0 }) => KeyPlan::Range {
+                    first: first as u16,
+                    last: if last >= 0 { first + last } else { last },
+                    step: step as u16,
+                },
                 _ => KeyPlan::Specs,
             },
             _ => KeyPlan::Specs,
@@ -95,7 +97,7 @@ impl PlainRange {
 }
 
 impl Command {
-    /// Returns the keys of a request of `count` arguments if the row alone tells them: one key, or a plain range. No allocation.
+    /// Returns the keys of a request of `count` arguments if the row alone tells where they stand: one key, or a plain range. No allocation.
     /// `None`: there are none, or [`Command::keys`] has to look.
     #[inline]
     pub fn plain_range(&self, count: usize) -> Option<PlainRange> {
@@ -105,6 +107,8 @@ impl Command {
                 let last = if last >= 0 { last as usize } else { count.checked_sub(last.unsigned_abs() as usize)? };
                 (first as usize, last, (step as usize).max(1))
             }
+            // Their options change what is done with the key, not where it stands.
+            KeyPlan::Extractor(Extractor::Set | Extractor::Bitfield) => (1, 1, 1),
             KeyPlan::None | KeyPlan::Specs | KeyPlan::Extractor(_) => return None,
         };
         (first <= last && last < count).then_some(PlainRange { first, last, step })
@@ -115,8 +119,18 @@ impl Command {
         let mut found = KeyRefs::new();
         let whole = match self.plan {
             KeyPlan::None => true,
-            KeyPlan::One(_) | KeyPlan::Range { .. } | KeyPlan::Specs => from_specs(self.row.keys, args, include, &mut found),
-            KeyPlan::Extractor(extractor) => extract(extractor, args, &mut found),
+            KeyPlan::One(_) | KeyPlan::Range { .. } | KeyPlan::Specs => {
+                from_specs(self.row.keys, args, include, &mut found)
+            }
+            KeyPlan::Extractor(extractor) => {
+                if self.row.keys.iter().any(|spec| spec.flags.has(KeyFlags::VARIABLE_FLAGS))
+                    || !from_specs(self.row.keys, args, include, &mut found)
+                {
+                    found.clear();
+                    extract(extractor, args, &mut found);
+                }
+                true
+            }
         };
         if !whole {
             found.clear();
@@ -193,7 +207,7 @@ fn span<A: AsRef<[u8]>>(find: FindKeys, begin: usize, args: &[A]) -> Option<(usi
 }
 
 /// Returns the keys of the commands whose specs do not tell them all.
-fn extract<A: AsRef<[u8]>>(extractor: Extractor, args: &[A], found: &mut KeyRefs) -> bool {
+fn extract<A: AsRef<[u8]>>(extractor: Extractor, args: &[A], found: &mut KeyRefs) {
     let is = |at: usize, word: &str| args.get(at).is_some_and(|arg| arg.as_ref().eq_ignore_ascii_case(word.as_bytes()));
     let mut push = |at: usize, flags: u16| {
         if at < args.len() {
@@ -221,7 +235,6 @@ fn extract<A: AsRef<[u8]>>(extractor: Extractor, args: &[A], found: &mut KeyRefs
             }
         }
     }
-    true
 }
 
 const SET_AND_GET: u16 = KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE;
@@ -229,12 +242,14 @@ const SET_AND_GET: u16 = KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE;
 fn bitfield_only_reads(count: usize, is: impl Fn(usize, &str) -> bool) -> bool {
     let mut at = 2;
     while at < count {
-        if !is(at, "get") || at + 2 >= count {
-            return false;
-        }
-        at += 3;
+        let used = match () {
+            () if is(at, "get") => 3,
+            () if is(at, "overflow") => 2,
+            () => return false,
+        };
+        at += used;
     }
-    true
+    at == count
 }
 
 /// Returns the position of the key that SORT stores to: the last STORE counts.
@@ -255,20 +270,18 @@ fn sort_target(count: usize, is: impl Fn(usize, &str) -> bool) -> Option<usize> 
     target
 }
 
-/// Returns the positions of MIGRATE's keys: all after KEYS if the single key is empty, else the single key.
+/// Returns the positions of MIGRATE's keys: all after KEYS if the single key is empty, none if both are given, else the single key.
 fn migrate_keys<A: AsRef<[u8]>>(args: &[A]) -> std::ops::Range<usize> {
     let is = |at: usize, word: &str| args[at].as_ref().eq_ignore_ascii_case(word.as_bytes());
     let mut at = 6;
     while at < args.len() {
         if is(at, "keys") {
-            return if args[3].as_ref().is_empty() { at + 1..args.len() } else { 3..4 };
+            return if args[3].as_ref().is_empty() { at + 1..args.len() } else { 0..0 };
         }
-        at += if is(at, "auth") {
-            2
-        } else if is(at, "auth2") {
-            3
-        } else {
-            1
+        at += match () {
+            () if is(at, "auth") => 2,
+            () if is(at, "auth2") => 3,
+            () => 1,
         };
     }
     3..4

@@ -10,6 +10,7 @@
 //! - A verb checks its arguments and the value first and changes last.
 
 pub mod docs;
+pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub mod row;
@@ -71,4 +72,4 @@ impl Run {
 }
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[string::ROWS];
+const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS];

@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! - The index is at most half full, so every probe ends.
-//! - Case is folded for ASCII letters only. The hash may fold more; equality decides.
+//! - Case is folded for ASCII letters only.
 //! - Lookup allocates nothing. Only the text of an error does.
 
 use std::ops::Range;
@@ -103,7 +103,7 @@ impl Table {
         }
         assert!(commands.len() <= COMMAND_COUNT_MAX, "too many commands for the table's numbers");
         let buckets = (commands.len() * 2).next_power_of_two().max(2);
-        let index = vec![Bucket { hash: 0, command: EMPTY }; buckets].into_boxed_slice();
+        let index = vec![Bucket { key: Key::default(), command: EMPTY }; buckets].into_boxed_slice();
         let mut table = Table { commands: commands.into_boxed_slice(), top_count, index };
         for (id, parent) in parents.into_iter().enumerate() {
             table.insert(parent, id as u16);
@@ -176,17 +176,16 @@ impl Table {
 
     #[inline]
     fn probe(&self, parent: u16, name: &[u8]) -> Option<&Command> {
-        let hash = hash(parent, name);
-        let mut at = hash as usize;
+        let key = Key::new(parent, name);
+        let mut at = key.hash();
         loop {
-            let bucket = self.index[at & (self.index.len() - 1)];
+            let bucket = &self.index[at & (self.index.len() - 1)];
             if bucket.command == EMPTY {
                 return None;
             }
-            if bucket.hash == hash {
+            if bucket.key == key {
                 let command = &self.commands[bucket.command as usize];
-                let known = command.row.short_name().as_bytes();
-                if known.eq_ignore_ascii_case(name) && self.is_within(command, parent) {
+                if name.len() <= KEY_BYTES_MAX || command.row.short_name().as_bytes().eq_ignore_ascii_case(name) {
                     return Some(command);
                 }
             }
@@ -194,22 +193,15 @@ impl Table {
         }
     }
 
-    fn is_within(&self, command: &Command, parent: u16) -> bool {
-        match self.commands[..self.top_count].get(parent as usize) {
-            Some(container) => container.subcommands.contains(&command.id),
-            None => (command.id as usize) < self.top_count,
-        }
-    }
-
     fn insert(&mut self, parent: u16, id: u16) {
         let name = self.commands[id as usize].row.short_name();
         assert!(self.probe(parent, name.as_bytes()).is_none(), "two commands named {name}");
-        let hash = hash(parent, name.as_bytes());
-        let mut at = hash as usize & (self.index.len() - 1);
+        let key = Key::new(parent, name.as_bytes());
+        let mut at = key.hash() & (self.index.len() - 1);
         while self.index[at].command != EMPTY {
             at = (at + 1) & (self.index.len() - 1);
         }
-        self.index[at] = Bucket { hash, command: id };
+        self.index[at] = Bucket { key, command: id };
     }
 }
 
@@ -225,7 +217,8 @@ pub enum ResolveError<'a> {
 }
 
 impl ResolveError<'_> {
-    /// Returns the error line as Redis words it, with its code, without the line's end. `args` is the request.
+    /// Returns the error line as Redis words it, with its code, without the line's end; line ends within
+    /// are left to the reply writer. `args` is the request.
     #[cold]
     pub fn wire_text<A: AsRef<[u8]>>(&self, args: &[A]) -> Vec<u8> {
         let mut text = Vec::new();
@@ -261,11 +254,10 @@ impl ResolveError<'_> {
     }
 }
 
-/// Appends `prefix` and at most `bytes_max` bytes of `arg`, up to its first zero byte, line ends as blanks.
+/// Appends `prefix` and at most `bytes_max` bytes of `arg`, up to its first zero byte.
 fn quote(text: &mut Vec<u8>, prefix: &[u8], arg: &[u8], bytes_max: usize) {
     text.extend_from_slice(prefix);
-    let shown = arg.iter().take(bytes_max).take_while(|&&byte| byte != 0);
-    text.extend(shown.map(|&byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
+    text.extend(arg.iter().take(bytes_max).take_while(|&&byte| byte != 0));
 }
 
 /// Returns a row's categories with those that its flags imply.
@@ -296,30 +288,55 @@ fn categories(row: &Row) -> Categories {
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    hash: u32,
+    key: Key,
     command: u16,
 }
 
-/// Hashes a name regardless of case: its first and last bytes, its length and its container.
-#[inline]
-fn hash(parent: u16, name: &[u8]) -> u32 {
-    /// Bit that tells a lower-case ASCII letter from its upper-case one.
-    const CASE: u64 = 0x2020_2020_2020_2020;
-    let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(head), Some(tail)) => (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into()),
-            _ => match name {
-                [] => (0, 0),
-                [first, ..] => (u64::from(*first) | u64::from(name[name.len() / 2]) << 8, name[name.len() - 1].into()),
-            },
-        },
-    };
-    let seed = u64::from(parent) << 32 | name.len() as u64;
-    let mixed = ((head | CASE) ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 29) ^ (tail | CASE)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    (mixed >> 32) as u32
+/// A name in its container: length, first and last bytes in lower case. Up to [`KEY_BYTES_MAX`] bytes, equal keys mean equal names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Key {
+    head: u64,
+    tail: u64,
+    len: u32,
+    parent: u16,
 }
+
+impl Key {
+    #[inline]
+    fn new(parent: u16, name: &[u8]) -> Key {
+        let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+                (Some(head), Some(tail)) => (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into()),
+                _ => (name.iter().fold(0, |head, &byte| head << 8 | u64::from(byte)), 0),
+            },
+        };
+        Key { head: to_lower(head), tail: to_lower(tail), len: name.len() as u32, parent }
+    }
+
+    #[inline]
+    fn hash(self) -> usize {
+        let seed = u64::from(self.parent) << 32 | u64::from(self.len);
+        let mixed = (self.head ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 29) ^ self.tail).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        (mixed >> 32) as usize
+    }
+}
+
+/// Lower-cases the ASCII letters among eight bytes.
+#[inline]
+fn to_lower(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let low = bytes & !HIGH;
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let beyond_z = low + (0x7f - b'Z' as u64) * ONES;
+    let is_upper = !bytes & (from_a ^ beyond_z) & HIGH;
+    bytes | is_upper >> 2
+}
+
+/// Names up to here are told apart by their [`Key`] alone.
+const KEY_BYTES_MAX: usize = 16;
 
 /// Most commands and sub-commands that the table can number.
 pub const COMMAND_COUNT_MAX: usize = 4096;

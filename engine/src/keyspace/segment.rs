@@ -541,7 +541,8 @@ mod tests {
         let mut segment = Segment::new(0);
         segment.insert(5, Item(Box::new((5, 1))));
         let place = segment.find(5, |_| true).expect("just inserted");
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| segment.update(place, |_| panic!("on purpose"))));
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| segment.update(place, |_| panic!("on purpose"))));
         assert!(outcome.is_err());
         assert_eq!(segment.get(place).0.0, 5);
     }

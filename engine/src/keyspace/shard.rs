@@ -143,7 +143,8 @@ impl Shard {
     /// Takes everything out; dropping the result frees it.
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
-        let bytes = taken.table.iter().map(|e| e.heap_bytes()).sum::<usize>() + taken.line_hint().1 as usize * size_of::<Line>();
+        let bytes = taken.table.iter().map(|e| e.heap_bytes()).sum::<usize>()
+            + taken.line_hint().1 as usize * size_of::<Line>();
         around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), -(bytes as i64));
         taken
     }
@@ -168,11 +169,16 @@ impl Shard {
     pub(crate) fn due(&mut self, now: UnixMillis, from: u64, look_max: usize, hasher: &KeyHasher) -> Due {
         let mut keys = Vec::new();
         let mut earliest = i64::MAX;
-        let next = self.table.scan(from, look_max, |e| hasher.hash(e.key()), |entry| {
-            if let Some(expiry) = entry.expiry() {
-                if expiry <= now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
-            }
-        });
+        let next = self.table.scan(
+            from,
+            look_max,
+            |e| hasher.hash(e.key()),
+            |entry| {
+                if let Some(expiry) = entry.expiry() {
+                    if expiry <= now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
+                }
+            },
+        );
         if from == 0 && next.is_none() {
             self.next_expiry = earliest;
         }

@@ -177,7 +177,13 @@ impl<T: Thin> Table<T> {
     /// first 39 bits of hash with one that is visited. Returns where to go on, `None` at the end.
     ///
     /// Bits below the first 39 of `from` are not used, so a position fits a cursor beside a slot number. O(segment).
-    pub(crate) fn scan(&self, from: u64, count: usize, hash_of: impl Fn(&T) -> u64, mut f: impl FnMut(&T)) -> Option<u64> {
+    pub(crate) fn scan(
+        &self,
+        from: u64,
+        count: usize,
+        hash_of: impl Fn(&T) -> u64,
+        mut f: impl FnMut(&T),
+    ) -> Option<u64> {
         let mut position = from & POSITION_MASK;
         let mut visited = 0;
         loop {
@@ -207,7 +213,11 @@ impl<T: Thin> Table<T> {
             if at < found.len() {
                 // The first of the next group, found without sorting it: the smallest hash is where to go on.
                 let tag = found[at].0;
-                return found[at..].iter().take_while(|(t, _)| *t == tag).map(|(_, e)| hash_of(e) & POSITION_MASK).min();
+                return found[at..]
+                    .iter()
+                    .take_while(|(t, _)| *t == tag)
+                    .map(|(_, e)| hash_of(e) & POSITION_MASK)
+                    .min();
             }
             let depth = u32::from(segment.depth());
             if depth == 0 {
@@ -265,7 +275,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn hash(key: &[u8]) -> u64 {
-        key.iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)).rotate_left(29)
+        key.iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+            .rotate_left(29)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 

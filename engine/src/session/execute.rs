@@ -67,7 +67,13 @@ pub(crate) struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// Runs a request whose command is known, appending its reply to `out`.
     #[inline]
-    pub(crate) fn run(&mut self, command: &'static Command, args: &[&[u8]], known: Option<KnownKey>, out: &mut Vec<u8>) -> Result<Outcome, Parked> {
+    pub(crate) fn run(
+        &mut self,
+        command: &'static Command,
+        args: &[&[u8]],
+        known: Option<KnownKey>,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Parked> {
         let start = out.len();
         match self.admit(command, args) {
             Ok(()) => {}

@@ -15,6 +15,8 @@
 mod execute;
 mod outbox;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use execute::{Parked, Surroundings};
 
@@ -241,7 +243,13 @@ impl Session {
                     at += consumed;
                     match self.group.last_mut() {
                         Some(last) => last.end = at,
-                        None => self.group.push(Request { args: 0..0, end: at, source: Source::Input, command: None, known: None }),
+                        None => self.group.push(Request {
+                            args: 0..0,
+                            end: at,
+                            source: Source::Input,
+                            command: None,
+                            known: None,
+                        }),
                     }
                 }
                 Ok(Decoded::Incomplete) => return false,
@@ -281,7 +289,12 @@ impl Session {
                 let bytes = ranges[range.first].of(input);
                 let slot = Slot::of(bytes);
                 self.core.slots.prefetch_slot(slot);
-                Some(KnownKey { address: bytes.as_ptr() as usize, len: bytes.len(), slot, hash: self.core.hasher.hash(bytes) })
+                Some(KnownKey {
+                    address: bytes.as_ptr() as usize,
+                    len: bytes.len(),
+                    slot,
+                    hash: self.core.hasher.hash(bytes),
+                })
             }
             _ => None,
         };
@@ -316,13 +329,18 @@ impl Session {
         let waker = self.connection.client.waker.clone();
         let mut clock = self.core.monotonic_ns();
         let group = std::mem::take(&mut self.group);
-        let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) { self.decoder.scratch().to_vec() } else { Vec::new() };
+        let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) {
+            self.decoder.scratch().to_vec()
+        } else {
+            Vec::new()
+        };
         for request in &group {
             let bytes = match request.source {
                 Source::Input => input,
                 Source::Scratch => &scratch,
             };
-            let args: SmallVec<[&[u8]; 8]> = self.ranges[request.args.clone()].iter().map(|range| range.of(bytes)).collect();
+            let args: SmallVec<[&[u8]; 8]> =
+                self.ranges[request.args.clone()].iter().map(|range| range.of(bytes)).collect();
             if args.is_empty() {
                 *done = request.end;
                 continue;

@@ -52,7 +52,14 @@ impl Outbox {
     }
 
     /// Moves what may be shown to `out`. The waker is woken when more may be.
-    pub(super) fn release(&mut self, out: &mut Vec<u8>, level: Ack, sink: Option<&dyn EffectSink>, version: RespVersion, waker: &Waker) {
+    pub(super) fn release(
+        &mut self,
+        out: &mut Vec<u8>,
+        level: Ack,
+        sink: Option<&dyn EffectSink>,
+        version: RespVersion,
+        waker: &Waker,
+    ) {
         let mut shown = 0;
         while let (Some(held), Some(sink)) = (self.held.front(), sink) {
             let outcome = if held.offset <= self.reached || level == Ack::Memory {

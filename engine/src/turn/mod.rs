@@ -21,11 +21,11 @@ mod undo;
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::error::CommandError;
+use crate::keyspace::EntryRef;
 use crate::keyspace::segment::Lent;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
 use crate::keyspace::table::Spot;
-use crate::keyspace::EntryRef;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
@@ -118,7 +118,11 @@ impl<'e> Turn<'e> {
 
     /// Locks `slots` unless that would mean to wait; then gives the opening back.
     #[inline]
-    pub(crate) fn try_begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Result<Self, CommandError>, Opening> {
+    pub(crate) fn try_begin(
+        core: &'e Core,
+        opening: Opening,
+        slots: &[Slot],
+    ) -> Result<Result<Self, CommandError>, Opening> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
         let mut guards = SmallVec::new();
         for slot in slots {
@@ -143,7 +147,11 @@ impl<'e> Turn<'e> {
     }
 
     #[inline]
-    fn with_guards(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Result<Self, CommandError> {
+    fn with_guards(
+        core: &'e Core,
+        opening: Opening,
+        guards: SmallVec<[SlotGuard<'e>; 1]>,
+    ) -> Result<Self, CommandError> {
         if opening.origin == Origin::Client {
             for guard in &guards {
                 if guard.state.gate != GateState::Open {
@@ -212,7 +220,9 @@ impl<'e> Turn<'e> {
     #[inline]
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Result<Key<'k>, CommandError> {
         let (slot, hash) = match self.known {
-            Some(known) if known.address == bytes.as_ptr() as usize && known.len == bytes.len() => (known.slot, known.hash),
+            Some(known) if known.address == bytes.as_ptr() as usize && known.len == bytes.len() => {
+                (known.slot, known.hash)
+            }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
         let guard = match self.guards.iter().position(|g| g.slot() == slot) {
@@ -286,7 +296,11 @@ impl<'e> Turn<'e> {
 
     /// Finds a string for reading; `f` sees it.
     #[inline]
-    pub(crate) fn read_string<R>(&mut self, key: &Key<'_>, f: impl FnOnce(Option<StrRef<'_>>) -> R) -> Result<R, CommandError> {
+    pub(crate) fn read_string<R>(
+        &mut self,
+        key: &Key<'_>,
+        f: impl FnOnce(Option<StrRef<'_>>) -> R,
+    ) -> Result<R, CommandError> {
         match self.read(key) {
             None => Ok(f(None)),
             Some(entry) => match entry.as_string() {
@@ -338,7 +352,14 @@ impl<'e> Turn<'e> {
 
     /// Stores a string under a key, in the place of `old` if there is one.
     #[inline]
-    pub(crate) fn put_string(&mut self, key: &Key<'_>, old: Option<Spot>, value: StrRef<'_>, raw: bool, expiry: Option<UnixMillis>) {
+    pub(crate) fn put_string(
+        &mut self,
+        key: &Key<'_>,
+        old: Option<Spot>,
+        value: StrRef<'_>,
+        raw: bool,
+        expiry: Option<UnixMillis>,
+    ) {
         match old {
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
@@ -357,8 +378,13 @@ impl<'e> Turn<'e> {
 
     #[cold]
     fn keep(&mut self, key: &Key<'_>, entry: Option<EntryRef>) {
-        let before =
-            Before { slot: self.guards[key.guard as usize].slot(), db: self.db, hash: key.hash, key: key.bytes.into(), entry };
+        let before = Before {
+            slot: self.guards[key.guard as usize].slot(),
+            db: self.db,
+            hash: key.hash,
+            key: key.bytes.into(),
+            entry,
+        };
         if let Some(undo) = &mut self.undo {
             undo.0.push(before);
         }

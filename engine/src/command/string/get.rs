@@ -28,7 +28,11 @@ fn get(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Comm
 
 impl Turn<'_> {
     /// The string at `key`, lent to `f`. Fails with WRONGTYPE on other types. O(1) besides `f`.
-    pub fn get_with<R>(&mut self, key: impl AsRef<[u8]>, f: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, CommandError> {
+    pub fn get_with<R>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        f: impl FnOnce(Option<&[u8]>) -> R,
+    ) -> Result<R, CommandError> {
         let key = self.key(key.as_ref())?;
         self.read_string(&key, |value| match value {
             None => f(None),

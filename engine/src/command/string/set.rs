@@ -113,7 +113,12 @@ fn parse(words: &[&[u8]]) -> Result<(SetOptions, bool), CommandError> {
 }
 
 /// Stores, if the condition holds; says whether it did.
-pub(super) fn store(turn: &mut Turn<'_>, key: &Key<'_>, value: StrRef<'_>, options: SetOptions) -> Result<bool, CommandError> {
+pub(super) fn store(
+    turn: &mut Turn<'_>,
+    key: &Key<'_>,
+    value: StrRef<'_>,
+    options: SetOptions,
+) -> Result<bool, CommandError> {
     let new_expiry = match options.expiry {
         SetExpiry::At(expiration) => Some(expiration.resolve(turn, "set")?),
         SetExpiry::Clear | SetExpiry::Keep => None,
@@ -150,7 +155,12 @@ impl Turn<'_> {
     }
 
     /// Stores with options; says whether it stored.
-    pub fn set_options(&mut self, key: impl AsRef<[u8]>, value: impl AsValue, options: SetOptions) -> Result<bool, CommandError> {
+    pub fn set_options(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        value: impl AsValue,
+        options: SetOptions,
+    ) -> Result<bool, CommandError> {
         let key = self.key(key.as_ref())?;
         value.with_value(|value| store(self, &key, value, options))
     }
@@ -173,7 +183,12 @@ impl Engine {
     /// assert!(!db.set_options("lock", "you", if_missing)?);
     /// # Ok::<(), keyslot_engine::CommandError>(())
     /// ```
-    pub fn set_options(&self, key: impl AsRef<[u8]>, value: impl AsValue, options: SetOptions) -> Result<bool, CommandError> {
+    pub fn set_options(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsValue,
+        options: SetOptions,
+    ) -> Result<bool, CommandError> {
         let key = key.as_ref();
         self.on_key(key, Access::Write, |turn| turn.set_options(key, value, options))
     }
