@@ -3,9 +3,9 @@
 //! ```text
 //!   command_line -> settings -> launch -> host (threads, sockets) -> library
 //! ```
-#![allow(dead_code)]
 
 mod command_line;
+mod host;
 mod launch;
 mod log;
 mod settings;
@@ -16,6 +16,9 @@ use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The allocator as INFO and `--version` name it.
+const ALLOCATOR_NAME: &str = "jemalloc-5.3.1";
 
 /// The version that clients are told, because they switch on it.
 const REDIS_VERSION: &str = "7.2.4";
@@ -52,7 +55,7 @@ fn fail(reason: impl std::fmt::Display) -> ExitCode {
 /// One line for programs that know Redis's, one for people.
 fn version() -> String {
     format!(
-        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.1 bits={} build=0\nkeyslot-node {}",
+        "Redis server v={REDIS_VERSION} sha=00000000:0 malloc={ALLOCATOR_NAME} bits={} build=0\nkeyslot-node {}",
         usize::BITS,
         env!("CARGO_PKG_VERSION")
     )

@@ -209,11 +209,6 @@ impl Kind {
         )
     }
 
-    /// Whether a further line of a file adds to the value of the lines before it.
-    pub(crate) fn adds_up(self) -> bool {
-        matches!(self, Kind::SavePoints | Kind::BufferLimits)
-    }
-
     /// The value as CONFIG GET prints it.
     pub(crate) fn show(self, value: &Value) -> Vec<u8> {
         match value {
@@ -306,7 +301,7 @@ pub(super) fn memory(word: &[u8]) -> Option<u64> {
 /// The bytes with the largest unit that divides them.
 pub(super) fn show_with_unit(bytes: u64) -> String {
     for (unit, size) in [("gb", 1u64 << 30), ("mb", 1 << 20), ("kb", 1 << 10)] {
-        if bytes != 0 && bytes % size == 0 {
+        if bytes != 0 && bytes.is_multiple_of(size) {
             return format!("{}{unit}", bytes / size);
         }
     }

@@ -301,10 +301,14 @@ mod tests {
 
     #[test]
     fn save_lines_add_up_and_replace_the_standard_ones() {
-        assert_eq!(good("").save_points().len(), 3);
-        assert_eq!(good("save 900 1\nsave \"300 10 60 1\"\n").save_points().len(), 3);
-        assert_eq!(good("save 900 1\nsave \"\"\n").save_points().len(), 0);
-        assert_eq!(good("save \"\"\nsave 900 1\n").save_points().len(), 1);
+        for (text, shown) in [
+            ("", "3600 1 300 100 60 10000"),
+            ("save 900 1\nsave \"300 10 60 1\"\n", "900 1 300 10 60 1"),
+            ("save 900 1\nsave \"\"\n", ""),
+            ("save \"\"\nsave 900 1\n", "900 1"),
+        ] {
+            assert_eq!(good(text).show(find(b"save").unwrap()), shown.as_bytes(), "{text}");
+        }
     }
 
     #[test]
@@ -443,6 +447,6 @@ mod tests {
         assert!(keys.len() >= 74, "{}", keys.len());
         assert!(loaded.values.switch("cluster-enabled"));
         assert_eq!(loaded.values.words("bind").len(), 2);
-        assert!(loaded.values.save_points().is_empty());
+        assert_eq!(loaded.values.show(find(b"save").unwrap()), b"");
     }
 }

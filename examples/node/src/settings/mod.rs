@@ -24,10 +24,9 @@ mod values;
 mod words;
 
 pub(crate) use change::ChangeError;
-pub(crate) use composite::{BufferLimit, BufferLimits};
+pub(crate) use composite::BufferLimit;
 pub(crate) use load::{Directive, DiskFiles, Loaded, load, os_message, read_limited};
 pub(crate) use report::{check_report, help, paragraph, without_effect};
-pub(crate) use rewrite::RewriteError;
 pub(crate) use table::RowIndex;
 pub(crate) use values::Values;
 pub(crate) use words::quote;

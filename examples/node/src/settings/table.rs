@@ -352,15 +352,14 @@ pub(crate) static ROWS: &[Row] = &[
     // The process.
     switch("daemonize", "no").at_start().live(Process, "Run in the background."),
     text("pidfile", "").at_start().live(Process, "File that holds the process id while the node runs."),
-    row("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no").at_start(),
+    row("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no").at_start()
+        .live(Process, "Who watches the process: systemd is told when the node is ready and when it stops."),
     switch("always-show-logo", "no").at_start(),
     switch("set-proc-title", "yes").at_start(),
     row("proc-title-template", Kind::TitleTemplate, "{title} {listen-addr} {server-mode}"),
     count("shutdown-timeout", 0, INT, "10"),
-    row("shutdown-on-sigint", Kind::ShutdownFlags, "default")
-        .live(Process, "What an interrupt does: default, save, nosave, now, force."),
-    row("shutdown-on-sigterm", Kind::ShutdownFlags, "default")
-        .live(Process, "What a termination signal does: default, save, nosave, now, force."),
+    row("shutdown-on-sigint", Kind::ShutdownFlags, "default"),
+    row("shutdown-on-sigterm", Kind::ShutdownFlags, "default"),
     count("busy-reply-threshold", 0, LONG, "5000").alias("lua-time-limit"),
     row("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no"),
     row("oom-score-adj-values", Kind::OomScores, "0 200 800"),

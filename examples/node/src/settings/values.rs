@@ -1,7 +1,7 @@
 //! One value for every row of the table, and typed reading of the keys that the node acts on.
 
-use super::composite::{BufferLimits, SavePoint};
-use super::kind::{SHUTDOWN_FLAGS, Value};
+use super::composite::BufferLimits;
+use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
 use std::sync::Arc;
 
@@ -100,6 +100,11 @@ impl Values {
         (!text.is_empty()).then(|| std::ffi::OsStr::from_bytes(text).into())
     }
 
+    /// Sets a text that the node found out by itself.
+    pub(crate) fn set_text(&mut self, name: &str, text: &[u8]) {
+        self.replace(row_of(name), Value::Text(text.to_vec()));
+    }
+
     pub(crate) fn words(&self, name: &str) -> &[Vec<u8>] {
         match self.named(name) {
             Value::Words(words) => words,
@@ -111,28 +116,6 @@ impl Values {
         match self.named("client-output-buffer-limit") {
             Value::BufferLimits(limits) => *limits,
             other => unreachable!("not buffer limits but {other:?}"),
-        }
-    }
-
-    pub(crate) fn save_points(&self) -> &[SavePoint] {
-        match self.named("save") {
-            Value::SavePoints(points) => points,
-            other => unreachable!("not save points but {other:?}"),
-        }
-    }
-
-    pub(crate) fn percentiles(&self) -> &[f64] {
-        match self.named("latency-tracking-info-percentiles") {
-            Value::Percentiles(percentiles) => percentiles,
-            other => unreachable!("not percentiles but {other:?}"),
-        }
-    }
-
-    /// Whether a shutdown key holds `flag`.
-    pub(crate) fn has_shutdown_flag(&self, name: &str, flag: &str) -> bool {
-        match self.named(name) {
-            Value::Flags(flags) => flags.iter().any(|index| SHUTDOWN_FLAGS[*index] == flag),
-            other => unreachable!("{name} holds no flags but {other:?}"),
         }
     }
 
@@ -160,9 +143,6 @@ mod tests {
         assert_eq!(values.words("bind"), [b"*".to_vec(), b"-::*".to_vec()]);
         assert_eq!(values.path("logfile"), None);
         assert_eq!(values.buffer_limits().pubsub.hard_bytes, 32 << 20);
-        assert_eq!(values.save_points().len(), 3);
-        assert_eq!(values.percentiles(), [50.0, 99.0, 99.9]);
-        assert!(!values.has_shutdown_flag("shutdown-on-sigterm", "nosave"));
     }
 
     #[test]
