@@ -97,7 +97,7 @@ impl PlainRange {
 }
 
 impl Command {
-    /// Returns the keys of a request of `count` arguments if the row alone tells them: one key, or a plain range. No allocation.
+    /// Returns the keys of a request of `count` arguments if the row alone tells where they stand: one key, or a plain range. No allocation.
     /// `None`: there are none, or [`Command::keys`] has to look.
     #[inline]
     pub fn plain_range(&self, count: usize) -> Option<PlainRange> {
@@ -107,6 +107,8 @@ impl Command {
                 let last = if last >= 0 { last as usize } else { count.checked_sub(last.unsigned_abs() as usize)? };
                 (first as usize, last, (step as usize).max(1))
             }
+            // Their options change what is done with the key, not where it stands.
+            KeyPlan::Extractor(Extractor::Set | Extractor::Bitfield) => (1, 1, 1),
             KeyPlan::None | KeyPlan::Specs | KeyPlan::Extractor(_) => return None,
         };
         (first <= last && last < count).then_some(PlainRange { first, last, step })

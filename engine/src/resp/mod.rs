@@ -4,12 +4,17 @@
 //!
 //! - [`Decoder`] cuts requests (multibulk and inline) out of a growing buffer.
 //! - [`ReplyWriter`] appends replies in RESP2 or RESP3.
+//! - [`ReplyParser`] makes a [`Value`] of a reply.
 
 mod error;
 mod inline;
+mod parser;
 mod reply;
 mod request;
+mod value;
 
 pub use error::ProtocolError;
+pub use parser::{Expected, Parsed, ReplyError, ReplyLimits, ReplyParser, parse_reply};
 pub use reply::{Deferred, ReplyWriter, RespVersion};
 pub use request::{ArgRange, Decoded, Decoder, Limits, Source, Trust, is_http_attack};
+pub use value::Value;

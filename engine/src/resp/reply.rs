@@ -80,7 +80,12 @@ impl<'a> ReplyWriter<'a> {
     /// A simple string.
     #[inline]
     pub fn simple(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+        self.simple_bytes(text.as_bytes());
+    }
+
+    /// A simple string that may hold arbitrary bytes.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.line(b'+', text);
     }
 
     /// An error; `text` begins with its code, such as `ERR` or `WRONGTYPE`.
@@ -194,21 +199,30 @@ impl<'a> ReplyWriter<'a> {
 
     /// An integer of any size, given as decimal digits with an optional sign.
     pub fn big_number(&mut self, digits: &str) {
+        self.big_number_bytes(digits.as_bytes());
+    }
+
+    pub(super) fn big_number_bytes(&mut self, digits: &[u8]) {
         match self.version {
-            RespVersion::V2 => self.bulk(digits.as_bytes()),
-            RespVersion::V3 => self.line(b'(', digits.as_bytes()),
+            RespVersion::V2 => self.bulk(digits),
+            RespVersion::V3 => self.line(b'(', digits),
         }
     }
 
     /// Text with a three-letter format, such as `txt` or `mkd`. Formats of other lengths are cut or padded.
     pub fn verbatim(&mut self, format: &str, bytes: &[u8]) {
+        let mut name = *b"   ";
+        name.iter_mut().zip(format.bytes()).for_each(|(place, byte)| *place = byte);
+        self.verbatim_bytes(name, bytes);
+    }
+
+    pub(super) fn verbatim_bytes(&mut self, format: [u8; 3], bytes: &[u8]) {
         match self.version {
             RespVersion::V2 => self.bulk(bytes),
             RespVersion::V3 => {
-                let mut name = *b"   :";
-                name.iter_mut().take(3).zip(format.bytes()).for_each(|(place, byte)| *place = byte);
-                self.header(b'=', bytes.len() + name.len());
-                self.out.extend_from_slice(&name);
+                self.header(b'=', bytes.len() + format.len() + 1);
+                self.out.extend_from_slice(&format);
+                self.out.push(b':');
                 self.out.extend_from_slice(bytes);
                 self.out.extend_from_slice(b"\r\n");
             }

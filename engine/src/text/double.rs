@@ -6,7 +6,48 @@
 
 use std::fmt::{self, Write};
 
+use super::float_text::{self, Magnitude, Scaled};
 use super::number::{DecimalBuffer, format_i64};
+
+/// Reads a double as Redis does for scores, increments and timeouts: decimal, hexadecimal (`0x1.8p3`), `inf` and
+/// `infinity`, with an optional sign. `nan`, blanks, trailing bytes, and what is too large or too small (but not zero)
+/// are no numbers. Callers that want a finite number must look for the infinities.
+///
+/// ```
+/// use keyslot_engine::text::parse_f64;
+/// assert_eq!(parse_f64(b"+1.5e3"), Some(1500.0));
+/// assert_eq!(parse_f64(b"1.5 "), None);
+/// ```
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let (negative, magnitude) = float_text::read(text)?;
+    let size = match magnitude {
+        Magnitude::Infinity => return Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        Magnitude::Decimal(decimal) => {
+            let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+            let size: f64 = std::str::from_utf8(unsigned).ok()?.parse().ok()?;
+            let zero = decimal.whole.iter().chain(decimal.fraction).all(|&digit| digit == b'0');
+            (zero || size != 0.0).then_some(size)?
+        }
+        Magnitude::Hexadecimal(Scaled { significand: 0, .. }) => 0.0,
+        Magnitude::Hexadecimal(scaled) => Some(round(scaled)).filter(|&size| size != 0.0)?,
+    };
+    size.is_finite().then_some(if negative { -size } else { size })
+}
+
+/// The nearest double, ties to even.
+fn round(scaled: Scaled) -> f64 {
+    let bits = i64::from(u128::BITS - scaled.significand.leading_zeros());
+    let excess = (bits - SIGNIFICAND_BITS).max(EXPONENT_MIN - scaled.exponent).max(0);
+    let excess_bits = u32::try_from(excess).unwrap_or(u32::MAX);
+    let significand = float_text::round_shift_right(scaled.significand, excess_bits, scaled.inexact) as f64;
+    // Exact from here on, unless it leaves the format: at most 53 bits, times a power of two in two halves.
+    let exponent = (scaled.exponent + excess).clamp(-2 * NORMAL_EXPONENT_MAX, 2 * NORMAL_EXPONENT_MAX);
+    significand * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2)
+}
+
+fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
 
 /// Room for the printed form of any double, to be kept on the stack.
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +236,11 @@ const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
 const SIGNIFICANT_MAX: usize = 17;
 /// A sign, 17 digits, a point and `e-324`, or a sign and 24 digits, with room to spare.
 const DOUBLE_TEXT_MAX: usize = 32;
+const SIGNIFICAND_BITS: i64 = 53;
+/// Of the lowest bit of a double.
+const EXPONENT_MIN: i64 = -1074;
+/// Powers of two that are normal in both directions.
+const NORMAL_EXPONENT_MAX: i64 = 1022;
 
 #[cfg(test)]
 mod tests {
@@ -245,7 +291,88 @@ mod tests {
         }
     }
 
+    #[test]
+    fn numbers_as_redis_reads_them() {
+        for (text, number) in [
+            ("0", 0.0),
+            ("-0", -0.0),
+            ("1.5", 1.5),
+            ("+1", 1.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("007", 7.0),
+            ("1e3", 1000.0),
+            ("1E+3", 1000.0),
+            ("0e99999", 0.0),
+            ("5e-324", 5e-324),
+            ("inf", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("0x10", 16.0),
+            ("-0X1.8p3", -12.0),
+            ("0x.8", 0.5),
+            ("0x1p-1074", 5e-324),
+            ("0x1.8p-1074", 1e-323),
+            ("0x1fffffffffffff8p0", 144_115_188_075_855_872.0),
+            ("0x1.00000000000008", 1.0),
+            ("0x1.000000000000080000000000000000000000000000001", 1.0 + f64::EPSILON),
+            ("0x1.fffffffffffff7p1023", f64::MAX),
+        ] {
+            let parsed = parse_f64(text.as_bytes()).unwrap_or(f64::NAN);
+            assert_eq!(parsed.to_bits(), number.to_bits(), "{text}: {parsed}");
+        }
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "nan",
+            "NaN",
+            "-nan",
+            ".",
+            "e5",
+            "1e",
+            "1e+",
+            "--1",
+            "+-1",
+            "1.2.3",
+            "1_0",
+            "0x",
+            "0x.",
+            "0xg",
+            "0x1p",
+            "in",
+            "infin",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x1p1024",
+            "0x1p-1080",
+            "1,5",
+            "\u{0661}",
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn hexadecimal_reads_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i64, bits & ((1 << 52) - 1));
+            let lead = u64::from(exponent != 0);
+            let sign = if value.is_sign_negative() { "-" } else { "" };
+            let text = format!("{sign}0x{lead}.{fraction:013x}p{}", exponent.max(1) - 1023);
+            prop_assert_eq!(parse_f64(text.as_bytes()).map(f64::to_bits), Some(bits), "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_a_number_or_not(text in "[-+]?[0-9a-fx.ep-]{0,12}") {
+            let rust = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            if !text.contains('x') && rust.is_none_or(|number| number != 0.0) {
+                prop_assert_eq!(parse_f64(text.as_bytes()), rust);
+            }
+        }
+
         #[test]
         fn any_double_reads_back(bits: u64) {
             let value = f64::from_bits(bits);

@@ -4,12 +4,16 @@
 //! configuration files and stored values depend on, to the byte.
 
 mod double;
+mod float_text;
 mod glob;
+mod long_double;
+mod natural;
 mod number;
 mod split;
 
-pub use double::{DoubleBuffer, format_f64, format_f64_g17};
+pub use double::{DoubleBuffer, format_f64, format_f64_g17, parse_f64};
 pub use glob::{Case, glob_matches};
+pub use long_double::LongDouble;
 pub use number::{DecimalBuffer, format_i64, parse_i64};
 pub use split::{UnbalancedQuotes, split_args};
 pub(crate) use split::{is_word_end, next_word, skip_blanks};
