@@ -332,3 +332,7 @@ impl LegacyRange {
         range
     }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -28,7 +28,7 @@ pub fn help(container: &Row, reply: &mut ReplyWriter<'_>) {
         reply.simple(line);
     }
     reply.simple("HELP");
-    reply.simple("    Prints this help.");
+    reply.simple("    Print this help.");
 }
 
 /// Writes the names of the set bits as a set of simple strings.
@@ -122,3 +122,6 @@ const COMMAND: Row = Row::container("command", Run::Host, COMMAND_SUBCOMMANDS, C
     .tips("nondeterministic_output_order")
     .summary("Returns detailed information about all commands.")
     .docs(Group::Server, "2.8.13", "O(N) where N is the total number of Redis commands");
+
+#[cfg(test)]
+mod golden_tests;
