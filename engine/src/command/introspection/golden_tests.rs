@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::command::docs::Arguments;
-use crate::command::table::{Table, table};
+use crate::command::table::Table;
 use crate::resp::RespVersion;
 
 fn reply(table: &Table, args: &[Vec<u8>], version: RespVersion) -> Vec<u8> {
@@ -19,16 +19,22 @@ fn reply(table: &Table, args: &[Vec<u8>], version: RespVersion) -> Vec<u8> {
             return out;
         }
     };
-    match command.row.short_name() {
-        "command" => every(table, &mut writer),
-        "count" => count(table, &mut writer),
-        "docs" => docs(table, args, &mut writer),
-        "getkeys" => keys(table, args, &mut writer),
-        "getkeysandflags" => keys_and_flags(table, args, &mut writer),
-        "help" => help(table.find(b"command").unwrap().row, &mut writer),
-        "info" => info(table, args, &mut writer),
-        "list" => list(table, args, &mut writer),
+    let result = match command.row.short_name() {
+        "command" => describe::every(table, &mut writer),
+        "count" => describe::count(table, &mut writer),
+        "docs" => document::docs(table, args, &mut writer),
+        "getkeys" => listing::keys(table, args, &mut writer),
+        "getkeysandflags" => listing::keys_and_flags(table, args, &mut writer),
+        "help" => {
+            write_help(table.find(b"command").unwrap().row, &mut writer);
+            Ok(())
+        }
+        "info" => describe::info(table, args, &mut writer),
+        "list" => listing::list(table, args, &mut writer),
         other => panic!("no reply for {other}"),
+    };
+    if let Err(error) = result {
+        writer.error(&error.to_string());
     }
     out
 }
@@ -80,17 +86,19 @@ fn digests(row: &Row) -> Vec<String> {
     let mut digests = vec![row.name.to_string()];
     for version in [RespVersion::V2, RespVersion::V3] {
         let mut out = Vec::new();
-        info(&table, &request(&["command", "info", row.name]), &mut ReplyWriter::new(&mut out, version));
+        let args = request(&["command", "info", row.name]);
+        describe::info(&table, &args, &mut ReplyWriter::new(&mut out, version)).unwrap();
         digests.push(digest(&out));
     }
     for version in [RespVersion::V2, RespVersion::V3] {
         let mut out = Vec::new();
-        docs(&table, &request(&["command", "docs", row.name]), &mut ReplyWriter::new(&mut out, version));
+        let args = request(&["command", "docs", row.name]);
+        document::docs(&table, &args, &mut ReplyWriter::new(&mut out, version)).unwrap();
         digests.push(digest(&out));
     }
     if !row.help.is_empty() {
         let mut out = Vec::new();
-        help(row, &mut ReplyWriter::new(&mut out, RespVersion::V2));
+        write_help(row, &mut ReplyWriter::new(&mut out, RespVersion::V2));
         digests.push(digest(&out));
     }
     digests
@@ -128,9 +136,8 @@ fn every_row_is_well_formed() {
 
 #[test]
 fn every_command_is_listed_counted_and_described_once() {
-    let mut out = Vec::new();
-    count(table(), &mut ReplyWriter::new(&mut out, RespVersion::V2));
-    assert_eq!(out, format!(":{}\r\n", table().top().len()).into_bytes());
+    let counted = reply(table(), &request(&["command", "count"]), RespVersion::V2);
+    assert_eq!(counted, format!(":{}\r\n", table().top().len()).into_bytes());
     let listed = reply(table(), &request(&["command", "list"]), RespVersion::V2);
     assert!(listed.starts_with(format!("*{}\r\n", table().len()).as_bytes()));
     let all = reply(table(), &request(&["command"]), RespVersion::V3);
