@@ -31,7 +31,7 @@ pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
 pub use session::{Session, SessionState};
-pub use slot::{SLOT_COUNT, Slot};
+pub use slot::{SLOT_COUNT, Slot, SlotSet};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn};
