@@ -6,7 +6,8 @@ use crate::command::docs::{Argument, Arguments};
 use crate::command::table::{Command, Table};
 use crate::resp::ReplyWriter;
 
-/// `COMMAND DOCS [name ...]`: a map of names to documentation; names that are no command are left out. Of every command without names.
+/// `COMMAND DOCS [name ...]`: a map of names to documentation; names that are no command are left out. Of every
+/// command without names.
 pub(super) fn docs<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let names = args.get(2..).unwrap_or_default();
     if names.is_empty() {

@@ -1,13 +1,16 @@
 //! What COMMAND answers, against redis-server 7.2.4.
 //!
-//! `transcript.txt` holds requests (`> ` and arguments, parted by tabs) with the reply in RESP2 and, where it differs, in RESP3, both with
-//! escapes. `digests.txt` holds, for every command of that server, FNV-1a digests of COMMAND INFO and COMMAND DOCS in RESP2 and RESP3;
-//! a container's without its sub-commands, which have lines of their own, but with one more for its HELP.
+//! `transcript.txt` holds requests (`> ` and arguments, parted by tabs) with the reply in RESP2 and, where it
+//! differs, in RESP3, both with escapes. `digests.txt` holds, for every command of that server, FNV-1a digests of
+//! COMMAND INFO and COMMAND DOCS in RESP2 and RESP3; a container's without its sub-commands, which have lines of
+//! their own, but with one more for its HELP.
 
 use super::*;
 use crate::command::docs::Arguments;
 use crate::command::table::Table;
 use crate::resp::RespVersion;
+use crate::{Engine, PeerInfo};
+use std::task::Waker;
 
 fn reply(table: &Table, args: &[Vec<u8>], version: RespVersion) -> Vec<u8> {
     let mut out = Vec::new();
@@ -102,6 +105,27 @@ fn digests(row: &Row) -> Vec<String> {
         digests.push(digest(&out));
     }
     digests
+}
+
+#[test]
+fn a_session_answers_as_the_transcript_does() {
+    let mut session = Engine::in_memory().session(Waker::noop().clone(), PeerInfo::default());
+    let mut lines = include_str!("transcript.txt").lines().peekable();
+    while let Some(line) = lines.next() {
+        let args: Vec<Vec<u8>> = line.strip_prefix("> ").unwrap().split('\t').map(unescape).collect();
+        let mut encoded = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            encoded.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            encoded.extend_from_slice(&arg);
+            encoded.extend_from_slice(b"\r\n");
+        }
+        session.feed(&encoded);
+        let mut out = Vec::new();
+        session.poll_output(&mut out);
+        let expected = lines.next().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out).escape_debug().to_string(), escaped(expected), "{line}");
+        lines.next_if(|line| !line.starts_with("> "));
+    }
 }
 
 #[test]

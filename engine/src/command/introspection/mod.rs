@@ -1,8 +1,8 @@
 //! The COMMAND family: the table, told to clients.
 //!
-//! Everything here reads the [`Table`](super::table::Table) and writes a reply; no state, no slot, no effect. Order of commands is the
-//! table's (Redis leaves it open). The functions take the whole request, `COMMAND INFO get ...` included, and trust `table` to have
-//! checked its arity.
+//! Everything here reads the [`Table`](super::table::Table) and writes a reply; no state, no slot, no effect. Order
+//! of commands is the table's (Redis leaves it open). The functions take the whole request, `COMMAND INFO get ...`
+//! included, and trust `table` to have checked its arity.
 
 mod describe;
 mod document;
