@@ -10,9 +10,11 @@
 //! - A verb checks its arguments and the value first and changes last.
 
 pub mod docs;
+pub(crate) mod expiry;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
+pub(crate) mod keyspace;
 pub mod row;
 pub(crate) mod string;
 pub mod table;
@@ -74,4 +76,4 @@ impl Run {
 }
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS, keyspace::ROWS, expiry::ROWS];
