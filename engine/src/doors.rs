@@ -145,7 +145,7 @@ impl Engine {
                 Ok(outcome) => break outcome.offset,
                 Err(Parked::Contended) => std::thread::yield_now(),
                 Err(Parked::Pause) => {
-                    self.core.clients.wake_after_pause(&waker);
+                    self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
                 Err(Parked::Room) => std::thread::park(),

@@ -155,12 +155,10 @@ impl Session {
         if self.connection.client.killed.load(Ordering::Acquire) {
             self.connection.closing = true;
             self.input = Vec::new();
-            if !self.connection.client.killed_by_itself.load(Ordering::Relaxed) {
-                return SessionState::Closing;
-            }
+            return SessionState::Closing;
         }
-        if self.parked.is_some() {
-            self.parked = None;
+        if self.parked.take().is_some() {
+            self.connection.client.is_parked.store(false, Ordering::Relaxed);
             self.run_input();
         }
         let before = out.len();
@@ -353,6 +351,9 @@ impl Session {
             }
             let command = request.command.or_else(|| table().lookup(&args).ok());
             let start = self.outbox.bytes.len();
+            self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
+            self.tally.turn_to(command, &self.core.stats);
+            let asking = self.connection.asking;
             let mut surroundings = Surroundings {
                 core: &self.core,
                 connection: &mut self.connection,
@@ -368,10 +369,13 @@ impl Session {
                 Ok(outcome) => outcome,
                 Err(parked) => {
                     self.parked = Some(parked);
-                    wake_when_ready(&self.core, parked, &waker);
+                    wake_when_ready(&self.core, parked, &self.connection.client);
                     break;
                 }
             };
+            if asking && command.is_none_or(|command| command.row.name != "asking") {
+                self.connection.asking = false;
+            }
             apply_reply_mode(&mut self.connection, start, &mut self.outbox.bytes);
             self.outbox.hold(start, outcome.offset);
             *done = request.end;
@@ -379,7 +383,6 @@ impl Session {
                 let before = clock;
                 clock = self.core.monotonic_ns();
                 let took = clock.saturating_sub(before);
-                self.connection.client.last_row.store(u32::from(command.id), Ordering::Relaxed);
                 self.tally.add(&self.core, &self.connection, command, &args, took, outcome.failed, now);
             }
             self.fit_limits();
@@ -404,7 +407,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.core.clients.disconnect(self.id());
+        self.core.clients.disconnect(&self.connection.client);
     }
 }
 

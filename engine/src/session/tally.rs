@@ -22,7 +22,17 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Notes one request.
+    /// Says which command runs next, so that a command that shows the counters finds the calls before it there.
+    #[inline]
+    pub(super) fn turn_to(&mut self, command: Option<&Command>, stats: &Stats) {
+        let command = command.map(|command| command.id);
+        if self.command != command {
+            self.flush(stats);
+            self.command = command;
+        }
+    }
+
+    /// Notes a request of the command that was turned to.
     #[inline]
     #[allow(clippy::too_many_arguments)]
     pub(super) fn add(
@@ -35,10 +45,6 @@ impl Tally {
         failure: Failure,
         now: UnixMillis,
     ) {
-        if self.command != Some(command.id) {
-            self.flush(&core.stats);
-            self.command = Some(command.id);
-        }
         if failure == Failure::Rejected {
             self.rejected += 1;
             return;

@@ -23,7 +23,7 @@ pub struct TickReport {
 /// Visits slots until all were seen once or `budget` entries were looked at.
 pub(crate) fn run(core: &Core, now: UnixMillis, budget: usize) -> TickReport {
     let mut report = TickReport::default();
-    if !core.options.active_expire.load(Ordering::Relaxed) || !core.may_expire() {
+    if !core.options.active_expire.load(Ordering::Relaxed) || !core.may_expire(now) {
         return report;
     }
     let databases: Vec<u16> = (0..DATABASE_COUNT).filter(|db| core.totals.expires(*db) > 0).collect();

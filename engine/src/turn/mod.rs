@@ -62,6 +62,7 @@ pub struct Turn<'e> {
     now: Cell<Option<UnixMillis>>,
     guards: SmallVec<[SlotGuard<'e>; 1]>,
     known: Option<KnownKey>,
+    touch: Touch,
     recording: bool,
     kind: BatchKind,
     effects: Vec<u8>,
@@ -87,14 +88,24 @@ pub(crate) struct Opening {
     pub(crate) now: Option<UnixMillis>,
     /// A key that was hashed before.
     pub(crate) known: Option<KnownKey>,
+    pub(crate) touch: Touch,
     /// An empty buffer for effects.
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Opening {
     pub(crate) fn client(db: u16) -> Self {
-        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
+        Self { db, origin: Origin::Client, now: None, known: None, touch: Touch::Mark, buffer: Vec::new() }
     }
+}
+
+/// Whether a turn marks the entries that it uses as used now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Touch {
+    /// It does.
+    Mark,
+    /// Their idle time goes on (CLIENT NO-TOUCH).
+    Keep,
 }
 
 /// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
@@ -163,7 +174,7 @@ impl<'e> Turn<'e> {
 
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
-        let Opening { db, origin, now, known, buffer } = opening;
+        let Opening { db, origin, now, known, touch, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
         Self {
             core,
@@ -172,6 +183,7 @@ impl<'e> Turn<'e> {
             now: Cell::new(now),
             guards,
             known,
+            touch,
             recording,
             kind: BatchKind::Slots,
             effects: buffer,
@@ -202,6 +214,11 @@ impl<'e> Turn<'e> {
     /// Works in another database from here on.
     pub(crate) fn select(&mut self, db: u16) {
         self.db = db;
+    }
+
+    /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
+    pub(crate) fn mark_used(&mut self) {
+        self.touch = Touch::Mark;
     }
 
     /// Whether decisions were made elsewhere and are only followed here: expired keys stay until a DEL comes, and an
@@ -265,7 +282,7 @@ impl<'e> Turn<'e> {
     /// Deletes a key that is due.
     #[cold]
     fn expire(&mut self, key: &Key<'_>, spot: Spot) {
-        if self.core.may_expire() {
+        if self.core.may_expire(self.now()) {
             self.remove(key, spot);
             self.record(&[b"DEL", key.bytes]);
             self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -289,7 +306,9 @@ impl<'e> Turn<'e> {
         };
         state.hits += 1;
         let entry = self.entry(key, spot);
-        self.core.touch(&entry);
+        if self.touch == Touch::Mark {
+            self.core.touch(&entry);
+        }
         Some(entry)
     }
 
@@ -327,10 +346,14 @@ impl<'e> Turn<'e> {
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
-        let core = self.core;
+        let (core, touch) = (self.core, self.touch);
         shard.update(spot, around, |entry| {
+            let access = entry.access();
             let result = f(entry);
-            core.touch(entry);
+            match touch {
+                Touch::Mark => core.touch(entry),
+                Touch::Keep => entry.set_access(access),
+            }
             result
         })
     }
