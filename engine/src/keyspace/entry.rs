@@ -27,6 +27,7 @@ use crate::time::UnixMillis;
 use crate::value::{Object, StrRef, ValueType};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// Strings up to this many bytes are kept inside the entry's block.
@@ -121,7 +122,7 @@ impl EntryRef {
         let payload = match value {
             StrRef::Int(n) => Payload::Int(n),
             StrRef::Bytes(b) if b.len() <= INLINE_VALUE_BYTES_MAX => Payload::Inline(b),
-            StrRef::Bytes(b) => Payload::Boxed(Object::Bytes(std::sync::Arc::new(b.to_vec()))),
+            StrRef::Bytes(b) => Payload::Boxed(Object::Bytes(Arc::new(b.to_vec()))),
         };
         Self::build(key, payload, ValueType::String as u8 | if raw { RAW } else { 0 }, expiry, 0)
     }
@@ -302,6 +303,24 @@ impl EntryRef {
         }
     }
 
+    /// Changes the bytes of a string, which Redis then reports as `raw`. A long string that nobody shares is changed in
+    /// place, so that appending costs amortised O(appended); a short one is written anew.
+    pub(crate) fn edit_string<R>(&mut self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if let Some(Object::Bytes(bytes)) = self.object_mut() {
+            return f(Arc::make_mut(bytes));
+        }
+        let mut bytes = self.as_string().map_or_else(Vec::new, StrRef::to_vec);
+        let result = f(&mut bytes);
+        if bytes.len() <= INLINE_VALUE_BYTES_MAX {
+            self.set_string(StrRef::Bytes(&bytes), true, self.expiry());
+        } else {
+            let new = Self::object(self.key(), Object::Bytes(Arc::new(bytes)), true, self.expiry());
+            new.set_access(self.access());
+            *self = new;
+        }
+        result
+    }
+
     fn overwrite(&mut self, value: StrRef<'_>, raw: bool, expiry: Option<UnixMillis>) -> bool {
         let shape = self.shape();
         let fits = match (shape.flags & REPR_MASK, value) {
@@ -472,6 +491,23 @@ mod tests {
         std::sync::Arc::make_mut(b).push(2);
         assert_eq!(view.as_string(), Some(StrRef::Bytes(&long)));
         assert_eq!(e.as_string().map(|s| s.byte_len()), Some(5001));
+    }
+
+    #[test]
+    fn editing_moves_a_string_out_of_its_block_when_it_grows_and_then_changes_it_in_place() {
+        let mut e = EntryRef::string(b"k", StrRef::Int(12), false, Some(UnixMillis(5)));
+        e.set_access(7);
+        e.edit_string(|bytes| bytes.extend_from_slice(b"3"));
+        assert_eq!((e.as_string(), e.is_raw()), (Some(StrRef::Bytes(b"123")), true));
+        e.edit_string(|bytes| bytes.resize(INLINE_VALUE_BYTES_MAX + 1, b'x'));
+        assert_eq!((e.expiry(), e.access(), e.key()), (Some(UnixMillis(5)), 7, &b"k"[..]));
+        e.edit_string(|bytes| bytes.reserve(100));
+        let before = e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr));
+        e.edit_string(|bytes| bytes.extend_from_slice(b"more"));
+        assert_eq!(e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr)), before);
+        let view = e.clone();
+        e.edit_string(|bytes| bytes.clear());
+        assert_eq!(view.as_string().map(StrRef::byte_len), Some(INLINE_VALUE_BYTES_MAX + 5));
     }
 
     #[test]

@@ -224,9 +224,12 @@ impl<'e> Turn<'e> {
             }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
-        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
-            Some(guard) => guard as u32,
-            None => return Err(self.foreign(slot, bytes)),
+        let guard = match &self.guards[..] {
+            [only] if only.slot() == slot => 0,
+            guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
+                Ok(guard) => guard as u32,
+                Err(_) => return Err(self.foreign(slot, bytes)),
+            },
         };
         Ok(Key { bytes, hash, guard })
     }
@@ -363,6 +366,11 @@ impl<'e> Turn<'e> {
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
+    }
+
+    /// Changes the bytes of the string at a spot: see [`EntryRef::edit_string`].
+    pub(crate) fn edit_string<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.update(key, spot, |entry| entry.edit_string(f))
     }
 
     /// Takes an entry out.
