@@ -72,34 +72,34 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
     use std::sync::atomic::Ordering;
 
     #[test]
     fn a_string_grows_across_the_inline_limit_and_keeps_its_expiry() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("APPEND k 12"), Value::Integer(2));
-        assert_eq!(lab.db.get_int("k").unwrap(), Some(12));
-        lab.run("SET k 1 PX 500");
-        assert_eq!(lab.run("APPEND k \"\""), Value::Integer(1));
+        let bench = Bench::new();
+        assert_eq!(bench.run("APPEND k 12"), Value::Integer(2));
+        assert_eq!(bench.db.get_int("k").unwrap(), Some(12));
+        bench.run("SET k 1 PX 500");
+        assert_eq!(bench.run("APPEND k \"\""), Value::Integer(1));
         for n in 1..=30 {
-            assert_eq!(lab.db.append("k", "x".repeat(100)).unwrap(), 1 + n * 100);
+            assert_eq!(bench.db.append("k", "x".repeat(100)).unwrap(), 1 + n * 100);
         }
-        assert_eq!(lab.db.get("k").unwrap().unwrap(), format!("1{}", "x".repeat(3000)));
-        lab.assert_replays();
-        assert_eq!(lab.effects().last().unwrap(), &format!("APPEND k {}", "x".repeat(100)));
+        assert_eq!(bench.db.get("k").unwrap().unwrap(), format!("1{}", "x".repeat(3000)));
+        bench.assert_replays();
+        assert_eq!(bench.effects().last().unwrap(), &format!("APPEND k {}", "x".repeat(100)));
     }
 
     #[test]
     fn a_string_stops_at_the_longest_bulk() {
-        let lab = Lab::new();
-        lab.db.options().bulk_bytes_max.store(10, Ordering::Relaxed);
-        lab.run("APPEND k 01234567");
-        assert_eq!(lab.run("APPEND k 89"), Value::Integer(10));
-        lab.effects();
+        let bench = Bench::new();
+        bench.db.options().bulk_bytes_max.store(10, Ordering::Relaxed);
+        bench.run("APPEND k 01234567");
+        assert_eq!(bench.run("APPEND k 89"), Value::Integer(10));
+        bench.effects();
         let text = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-        assert_eq!(lab.error("APPEND k x"), text);
-        assert!(lab.effects().is_empty());
+        assert_eq!(bench.error("APPEND k x"), text);
+        assert!(bench.effects().is_empty());
     }
 }

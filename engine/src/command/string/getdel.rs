@@ -52,15 +52,15 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn the_string_is_returned_once() {
-        let lab = Lab::new();
-        lab.run("SET k v");
-        assert_eq!(lab.run("GETDEL k"), Value::bulk("v"));
-        assert_eq!(lab.run("GETDEL k"), Value::Nil);
-        assert_eq!(lab.effects(), ["SET k v", "DEL k"]);
+        let bench = Bench::new();
+        bench.run("SET k v");
+        assert_eq!(bench.run("GETDEL k"), Value::bulk("v"));
+        assert_eq!(bench.run("GETDEL k"), Value::Nil);
+        assert_eq!(bench.effects(), ["SET k v", "DEL k"]);
     }
 }

@@ -109,34 +109,42 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::{Lab, contents};
+    use crate::UnixMillis;
+    use crate::command::testing::{Bench, START, contents};
     use crate::resp::Value;
+
+    fn expiry(bench: &Bench) -> Option<UnixMillis> {
+        contents(&bench.db)[&(0, b"k".to_vec())].1
+    }
 
     #[test]
     fn the_expiry_changes_and_the_change_is_recorded() {
-        let lab = Lab::new();
-        lab.run("SET k v");
-        assert_eq!(lab.run("GETEX k"), Value::bulk("v"));
-        assert_eq!(lab.run("GETEX k PERSIST"), Value::bulk("v"));
-        assert_eq!(lab.run("GETEX k EX 5 ex 10"), Value::bulk("v"));
-        assert_eq!(contents(&lab.db)[&(0, "k".to_owned())].1, Some(1_010_000));
-        assert_eq!(lab.run("GETEX k PERSIST"), Value::bulk("v"));
-        assert_eq!(contents(&lab.db)[&(0, "k".to_owned())].1, None);
-        assert_eq!(lab.run("GETEX k PXAT 2000000"), Value::bulk("v"));
-        assert_eq!(lab.run("GETEX k EXAT 1000"), Value::bulk("v"));
-        assert_eq!(lab.run("GETEX k"), Value::Nil);
-        assert_eq!(lab.effects(), ["SET k v", "PEXPIREAT k 1010000", "PERSIST k", "PEXPIREAT k 2000000", "DEL k"]);
+        let bench = Bench::new();
+        bench.run("SET k v");
+        assert_eq!(bench.run("GETEX k"), Value::bulk("v"));
+        assert_eq!(bench.run("GETEX k PERSIST"), Value::bulk("v"));
+        assert_eq!(bench.run("GETEX k EX 5 ex 10"), Value::bulk("v"));
+        assert_eq!(expiry(&bench), Some(START.saturating_add(10_000)));
+        assert_eq!(bench.run("GETEX k PERSIST"), Value::bulk("v"));
+        assert_eq!(expiry(&bench), None);
+        assert_eq!(bench.run("GETEX k PXAT 2000000000000"), Value::bulk("v"));
+        assert_eq!(bench.run("GETEX k EXAT 1000"), Value::bulk("v"));
+        assert_eq!(bench.run("GETEX k"), Value::Nil);
+        assert_eq!(
+            bench.effects(),
+            ["SET k v", "PEXPIREAT k 1700000010000", "PERSIST k", "PEXPIREAT k 2000000000000", "DEL k"]
+        );
     }
 
     #[test]
     fn a_number_is_looked_at_only_if_there_is_a_key() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("GETEX k EX x"), Value::Nil);
-        assert_eq!(lab.error("GETEX k EX 1 PERSIST"), "ERR syntax error");
-        assert_eq!(lab.error("GETEX k KEEPTTL"), "ERR syntax error");
-        lab.run("SET k v");
-        assert_eq!(lab.error("GETEX k EX x"), "ERR value is not an integer or out of range");
-        assert_eq!(lab.error("GETEX k PX 0"), "ERR invalid expire time in 'getex' command");
-        assert_eq!(lab.effects(), ["SET k v"]);
+        let bench = Bench::new();
+        assert_eq!(bench.run("GETEX k EX x"), Value::Nil);
+        assert_eq!(bench.error("GETEX k EX 1 PERSIST"), "ERR syntax error");
+        assert_eq!(bench.error("GETEX k KEEPTTL"), "ERR syntax error");
+        bench.run("SET k v");
+        assert_eq!(bench.error("GETEX k EX x"), "ERR value is not an integer or out of range");
+        assert_eq!(bench.error("GETEX k PX 0"), "ERR invalid expire time in 'getex' command");
+        assert_eq!(bench.effects(), ["SET k v"]);
     }
 }

@@ -50,16 +50,16 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn the_former_string_is_returned_and_the_expiry_goes() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("GETSET k 1"), Value::Nil);
-        lab.run("SET k 2 EX 10");
-        assert_eq!(lab.run("GETSET k 3"), Value::bulk("2"));
-        assert_eq!(lab.effects(), ["SET k 1", "SET k 2 PXAT 1010000", "SET k 3"]);
-        lab.assert_replays();
+        let bench = Bench::new();
+        assert_eq!(bench.run("GETSET k 1"), Value::Nil);
+        bench.run("SET k 2 EX 10");
+        assert_eq!(bench.run("GETSET k 3"), Value::bulk("2"));
+        assert_eq!(bench.effects(), ["SET k 1", "SET k 2 PXAT 1700000010000", "SET k 3"]);
+        bench.assert_replays();
     }
 }

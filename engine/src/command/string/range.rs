@@ -185,7 +185,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
@@ -206,41 +206,46 @@ mod tests {
 
     #[test]
     fn ranges_of_numbers_and_of_nothing() {
-        let lab = Lab::new();
-        lab.run("SET n -1234");
-        assert_eq!(lab.run("GETRANGE n 0 1"), Value::bulk("-1"));
-        assert_eq!(lab.run("SUBSTR n -2 -1"), Value::bulk("34"));
-        assert_eq!(lab.run("GETRANGE none 0 -1"), Value::bulk(""));
-        assert_eq!((lab.run("STRLEN n"), lab.run("STRLEN none")), (Value::Integer(5), Value::Integer(0)));
-        assert_eq!(lab.error("GETRANGE none 0 x"), "ERR value is not an integer or out of range");
+        let bench = Bench::new();
+        bench.run("SET n -1234");
+        assert_eq!(bench.run("GETRANGE n 0 1"), Value::bulk("-1"));
+        assert_eq!(bench.run("SUBSTR n -2 -1"), Value::bulk("34"));
+        assert_eq!(bench.run("GETRANGE none 0 -1"), Value::bulk(""));
+        assert_eq!((bench.run("STRLEN n"), bench.run("STRLEN none")), (Value::Integer(5), Value::Integer(0)));
+        assert_eq!(bench.error("GETRANGE none 0 x"), "ERR value is not an integer or out of range");
     }
 
     #[test]
     fn writing_beyond_the_end_fills_with_zeros_and_replays() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("SETRANGE k 5 \"\""), Value::Integer(0));
-        assert_eq!(lab.run("SETRANGE k 2 ab"), Value::Integer(4));
-        assert_eq!(lab.run("GET k"), Value::bulk("\0\0ab"));
-        lab.run("SET k 12345 PX 100");
-        assert_eq!(lab.run("SETRANGE k 1 xy"), Value::Integer(5));
-        assert_eq!(lab.run("SETRANGE k 9 \"\""), Value::Integer(5));
-        assert_eq!(lab.run("SETRANGE k 2000 z"), Value::Integer(2001));
-        assert_eq!(lab.run("SETRANGE k 0 A"), Value::Integer(2001));
-        assert_eq!(lab.run("GETRANGE k 0 6"), Value::bulk("Axy45\0\0"));
-        let expected =
-            ["SETRANGE k 2 ab", "SET k 12345 PXAT 1000100", "SETRANGE k 1 xy", "SETRANGE k 2000 z", "SETRANGE k 0 A"];
-        assert_eq!(lab.effects(), expected);
-        lab.assert_replays();
+        let bench = Bench::new();
+        assert_eq!(bench.run("SETRANGE k 5 \"\""), Value::Integer(0));
+        assert_eq!(bench.run("SETRANGE k 2 ab"), Value::Integer(4));
+        assert_eq!(bench.run("GET k"), Value::bulk("\0\0ab"));
+        bench.run("SET k 12345 PX 100");
+        assert_eq!(bench.run("SETRANGE k 1 xy"), Value::Integer(5));
+        assert_eq!(bench.run("SETRANGE k 9 \"\""), Value::Integer(5));
+        assert_eq!(bench.run("SETRANGE k 2000 z"), Value::Integer(2001));
+        assert_eq!(bench.run("SETRANGE k 0 A"), Value::Integer(2001));
+        assert_eq!(bench.run("GETRANGE k 0 6"), Value::bulk("Axy45\0\0"));
+        let expected = [
+            "SETRANGE k 2 ab",
+            "SET k 12345 PXAT 1700000000100",
+            "SETRANGE k 1 xy",
+            "SETRANGE k 2000 z",
+            "SETRANGE k 0 A",
+        ];
+        assert_eq!(bench.effects(), expected);
+        bench.assert_replays();
     }
 
     #[test]
     fn offsets_have_limits() {
-        let lab = Lab::new();
+        let bench = Bench::new();
         let too_long = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-        assert_eq!(lab.error("SETRANGE k -1 x"), "ERR offset is out of range");
-        assert_eq!(lab.error("SETRANGE k 536870912 x"), too_long);
-        assert_eq!(lab.error("SETRANGE k 9223372036854775807 x"), too_long);
-        assert_eq!(lab.run("SETRANGE k 9223372036854775807 \"\""), Value::Integer(0));
-        assert!(lab.effects().is_empty());
+        assert_eq!(bench.error("SETRANGE k -1 x"), "ERR offset is out of range");
+        assert_eq!(bench.error("SETRANGE k 536870912 x"), too_long);
+        assert_eq!(bench.error("SETRANGE k 9223372036854775807 x"), too_long);
+        assert_eq!(bench.run("SETRANGE k 9223372036854775807 \"\""), Value::Integer(0));
+        assert!(bench.effects().is_empty());
     }
 }

@@ -211,44 +211,44 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn conditions_and_expiry_decide_what_is_stored() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("SET k 1 XX"), Value::Nil);
-        assert_eq!(lab.run("SET k 1 nx px 1500"), Value::Ok);
-        assert_eq!(lab.run("SET k 2 NX"), Value::Nil);
-        assert_eq!(lab.run("SET k 2 KEEPTTL GET"), Value::bulk("1"));
-        assert_eq!(lab.run("SET k 3 XX EXAT 2000"), Value::Ok);
-        assert_eq!(lab.run("SET k 4 EX 10 EX 20"), Value::Ok);
-        assert_eq!(lab.run("SET k 5 NX GET"), Value::bulk("4"));
-        assert_eq!(lab.run("SET k 6"), Value::Ok);
-        assert_eq!(lab.run("SET new v GET"), Value::Nil);
+        let bench = Bench::new();
+        assert_eq!(bench.run("SET k 1 XX"), Value::Nil);
+        assert_eq!(bench.run("SET k 1 nx px 1500"), Value::Ok);
+        assert_eq!(bench.run("SET k 2 NX"), Value::Nil);
+        assert_eq!(bench.run("SET k 2 KEEPTTL GET"), Value::bulk("1"));
+        assert_eq!(bench.run("SET k 3 XX EXAT 2000000000"), Value::Ok);
+        assert_eq!(bench.run("SET k 4 EX 10 EX 20"), Value::Ok);
+        assert_eq!(bench.run("SET k 5 NX GET"), Value::bulk("4"));
+        assert_eq!(bench.run("SET k 6"), Value::Ok);
+        assert_eq!(bench.run("SET new v GET"), Value::Nil);
         let expected = [
-            "SET k 1 PXAT 1001500",
-            "SET k 2 PXAT 1001500",
-            "SET k 3 PXAT 2000000",
-            "SET k 4 PXAT 1020000",
+            "SET k 1 PXAT 1700000001500",
+            "SET k 2 PXAT 1700000001500",
+            "SET k 3 PXAT 2000000000000",
+            "SET k 4 PXAT 1700000020000",
             "SET k 6",
             "SET new v",
         ];
-        assert_eq!(lab.effects(), expected);
-        lab.assert_replays();
+        assert_eq!(bench.effects(), expected);
+        bench.assert_replays();
     }
 
     #[test]
     fn errors_come_in_the_order_of_redis() {
-        let lab = Lab::new();
+        let bench = Bench::new();
         for line in ["SET k v NX XX", "SET k v EX", "SET k v EX 1 PX 1", "SET k v EX x KEEPTTL", "SET k v PERSIST"] {
-            assert_eq!(lab.error(line), "ERR syntax error", "{line}");
+            assert_eq!(bench.error(line), "ERR syntax error", "{line}");
         }
-        assert_eq!(lab.error("SET k v EX x"), "ERR value is not an integer or out of range");
+        assert_eq!(bench.error("SET k v EX x"), "ERR value is not an integer or out of range");
         for number in ["0", "-1", "9223372036854775807"] {
             let text = "ERR invalid expire time in 'set' command";
-            assert_eq!(lab.error(&format!("SET k v EX {number}")), text);
+            assert_eq!(bench.error(&format!("SET k v EX {number}")), text);
         }
-        assert!(lab.effects().is_empty());
+        assert!(bench.effects().is_empty());
     }
 }

@@ -125,27 +125,27 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::Lab;
+    use crate::command::testing::Bench;
     use crate::resp::Value;
 
     #[test]
     fn the_effect_holds_the_moment() {
-        let lab = Lab::new();
-        assert_eq!(lab.run("SETEX k 10 v"), Value::Ok);
-        assert_eq!(lab.run("PSETEX k 10 7"), Value::Ok);
-        assert_eq!(lab.run("SETNX k other"), Value::Integer(0));
-        assert_eq!(lab.run("SETNX new v"), Value::Integer(1));
-        assert_eq!(lab.effects(), ["SET k v PXAT 1010000", "SET k 7 PXAT 1000010", "SET new v"]);
-        lab.assert_replays();
+        let bench = Bench::new();
+        assert_eq!(bench.run("SETEX k 10 v"), Value::Ok);
+        assert_eq!(bench.run("PSETEX k 10 7"), Value::Ok);
+        assert_eq!(bench.run("SETNX k other"), Value::Integer(0));
+        assert_eq!(bench.run("SETNX new v"), Value::Integer(1));
+        assert_eq!(bench.effects(), ["SET k v PXAT 1700000010000", "SET k 7 PXAT 1700000000010", "SET new v"]);
+        bench.assert_replays();
     }
 
     #[test]
     fn errors_name_the_command() {
-        let lab = Lab::new();
-        assert_eq!(lab.error("SETEX k 0 v"), "ERR invalid expire time in 'setex' command");
-        assert_eq!(lab.error("PSETEX k -1 v"), "ERR invalid expire time in 'psetex' command");
-        assert_eq!(lab.error("PSETEX k 1.5 v"), "ERR value is not an integer or out of range");
-        assert_eq!(lab.db.set_ex("k", "v", u64::MAX).unwrap_err().to_string(), lab.error("SETEX k 0 v"));
-        assert!(lab.effects().is_empty());
+        let bench = Bench::new();
+        assert_eq!(bench.error("SETEX k 0 v"), "ERR invalid expire time in 'setex' command");
+        assert_eq!(bench.error("PSETEX k -1 v"), "ERR invalid expire time in 'psetex' command");
+        assert_eq!(bench.error("PSETEX k 1.5 v"), "ERR value is not an integer or out of range");
+        assert_eq!(bench.db.set_ex("k", "v", u64::MAX).unwrap_err().to_string(), bench.error("SETEX k 0 v"));
+        assert!(bench.effects().is_empty());
     }
 }
