@@ -177,6 +177,12 @@ impl Registry {
         None
     }
 
+    /// Whether anything is held back at `now`. Wakes nobody, so it may be asked while slots are held.
+    #[inline]
+    pub(crate) fn is_paused(&self, now: UnixMillis) -> bool {
+        self.paused.load(Ordering::Acquire) && self.pause.lock().until_and_mode.is_some_and(|(until, _)| until > now)
+    }
+
     /// Wakes `waker` when the pause ends; at once if there is none.
     pub(crate) fn wake_after_pause(&self, waker: &Waker) {
         let mut pause = self.pause.lock();

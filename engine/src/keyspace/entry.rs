@@ -217,6 +217,12 @@ impl EntryRef {
 
     /// Whether the key is due at `now`. A key expires when its time has passed, as in Redis: strictly after.
     #[inline]
+    pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
+        self.expiry().is_some_and(|expiry| expiry < now)
+    }
+
+    /// Whether the key has an expiry. O(1).
+    #[inline]
     pub(crate) fn has_expiry(&self) -> bool {
         self.head().flags & EXPIRY != 0
     }
