@@ -18,6 +18,7 @@ pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod sync;
 mod system;
 pub mod text;
 mod time;

@@ -23,12 +23,12 @@
 //! - A view may read an entry on another thread while its slot changes: every shared read is of bytes that only a unique
 //!   owner writes, or of the atomic fields.
 
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::time::UnixMillis;
 use crate::value::{Object, StrRef, ValueType};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// Strings up to this many bytes are kept inside the entry's block.
 pub(crate) const INLINE_VALUE_BYTES_MAX: usize = 1024;
@@ -439,6 +439,42 @@ impl Drop for EntryRef {
             }
             dealloc(self.0.as_ptr().cast(), shape.layout());
         }
+    }
+}
+
+/// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+
+    #[test]
+    fn loom_the_last_of_two_owners_frees_and_the_survivor_sees_its_own_value() {
+        loom::model(|| {
+            let mut entry = EntryRef::string(b"k", StrRef::Bytes(b"old"), false, None);
+            let view = entry.clone();
+            let reader = loom::thread::spawn(move || assert_eq!(view.as_string(), Some(StrRef::Bytes(b"old"))));
+            entry.set_string(StrRef::Bytes(b"new"), false, None);
+            assert_eq!(entry.as_string(), Some(StrRef::Bytes(b"new")));
+            entry.set_access(7);
+            reader.join().expect("the reader saw the old value");
+        });
+    }
+
+    #[test]
+    fn loom_owners_on_three_threads_drop_in_any_order() {
+        loom::model(|| {
+            let entry = EntryRef::string(b"k", StrRef::Bytes(&[1; INLINE_VALUE_BYTES_MAX + 1]), false, None);
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    let entry = entry.clone();
+                    loom::thread::spawn(move || drop(entry))
+                })
+                .collect();
+            drop(entry);
+            for other in others {
+                other.join().expect("dropping does not panic");
+            }
+        });
     }
 }
 
