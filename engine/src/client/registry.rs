@@ -182,6 +182,12 @@ impl Registry {
         None
     }
 
+    /// Whether anything is held back at `now`. Wakes nobody, so it may be asked while slots are held.
+    #[inline]
+    pub(crate) fn is_paused(&self, now: UnixMillis) -> bool {
+        self.paused.load(Ordering::Acquire) && self.pause.lock().until_and_mode.is_some_and(|(until, _)| until > now)
+    }
+
     /// Wakes a client when the pause ends; at once if there is none.
     pub(crate) fn wake_after_pause(&self, client: &Client) {
         let mut pause = self.pause.lock();

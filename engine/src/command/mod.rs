@@ -17,6 +17,8 @@ pub mod keys;
 pub mod row;
 pub(crate) mod string;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::client::Connection;
 use crate::core::Core;

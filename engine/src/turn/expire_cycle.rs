@@ -53,7 +53,7 @@ pub(crate) fn run_share(core: &Core) {
 /// Deletes what is due in one slot and database. Returns how many entries were looked at.
 fn expire_slot(core: &Core, slot: Slot, db: u16, now: UnixMillis, report: &mut TickReport) -> usize {
     let Some(mut guard) = core.slots.try_lock(slot) else { return 1 };
-    if guard.state.shard(db).is_none_or(|shard| shard.next_expiry() > now) {
+    if guard.state.shard(db).is_none_or(|shard| shard.next_expiry() >= now) {
         return 1;
     }
     let mut looked = 0;

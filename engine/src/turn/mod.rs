@@ -64,10 +64,25 @@ pub struct Turn<'e> {
     known: Option<KnownKey>,
     touch: Touch,
     recording: bool,
+    /// Whether a due key was hidden instead of deleted: it is still there.
+    hid: bool,
     kind: BatchKind,
+    /// The batch's database, and the one that its effects select at their end.
+    home_db: u16,
+    effect_db: u16,
     effects: Vec<u8>,
     effect_count: u32,
+    select_count: u32,
     undo: Option<UndoLog>,
+    /// What is freed after the slots are released.
+    discarded: Discarded,
+}
+
+/// Memory whose freeing takes longer than a slot should be held.
+#[derive(Default)]
+struct Discarded {
+    entries: Vec<EntryRef>,
+    shards: Vec<(Slot, Shard)>,
 }
 
 /// What a turn leaves behind.
@@ -185,10 +200,15 @@ impl<'e> Turn<'e> {
             known,
             touch,
             recording,
+            hid: false,
             kind: BatchKind::Slots,
+            home_db: db,
+            effect_db: db,
             effects: buffer,
             effect_count: 0,
+            select_count: 0,
             undo: None,
+            discarded: Discarded::default(),
         }
     }
 
@@ -241,9 +261,12 @@ impl<'e> Turn<'e> {
             }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
-        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
-            Some(guard) => guard as u32,
-            None => return Err(self.foreign(slot, bytes)),
+        let guard = match &self.guards[..] {
+            [only] if only.slot() == slot => 0,
+            guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
+                Ok(guard) => guard as u32,
+                Err(_) => return Err(self.foreign(slot, bytes)),
+            },
         };
         Ok(Key { bytes, hash, guard })
     }
@@ -271,7 +294,7 @@ impl<'e> Turn<'e> {
         let shard = self.state(key).shard(self.db)?;
         let spot = shard.find(key.hash, key.bytes)?;
         match shard.get(spot).expiry() {
-            Some(expiry) if self.origin == Origin::Client && expiry <= self.now() => {
+            Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
                 self.expire(key, spot);
                 None
             }
@@ -283,10 +306,17 @@ impl<'e> Turn<'e> {
     #[cold]
     fn expire(&mut self, key: &Key<'_>, spot: Spot) {
         if self.core.may_expire(self.now()) {
-            self.remove(key, spot);
+            self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
             self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        } else {
+            self.hid = true;
         }
+    }
+
+    /// Whether an entry is to be treated as gone: for commands that walk over entries.
+    pub(crate) fn is_hidden(&self, entry: &EntryRef) -> bool {
+        entry.has_expiry() && self.origin == Origin::Client && entry.is_due(self.now())
     }
 
     /// The entry at a spot.
@@ -310,6 +340,17 @@ impl<'e> Turn<'e> {
             self.core.touch(&entry);
         }
         Some(entry)
+    }
+
+    /// Finds a key for looking at it: counts a hit or a miss, and does not mark the entry as used.
+    pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.find(key);
+        let state = &mut self.guards[key.guard as usize].state;
+        match found {
+            None => state.misses += 1,
+            Some(_) => state.hits += 1,
+        }
+        Some(self.entry(key, found?))
     }
 
     /// Finds a string for reading; `f` sees it.
@@ -364,6 +405,9 @@ impl<'e> Turn<'e> {
         if let Some(spot) = old {
             return self.update(key, spot, |place| *place = entry);
         }
+        if self.hid {
+            self.remove_hidden(key);
+        }
         if self.undo.is_some() {
             self.keep(key, None);
         }
@@ -388,6 +432,11 @@ impl<'e> Turn<'e> {
         }
     }
 
+    /// Changes the bytes of the string at a spot: see [`EntryRef::edit_string`].
+    pub(crate) fn edit_string<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.update(key, spot, |entry| entry.edit_string(f))
+    }
+
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
         let around = self.surroundings(key);
@@ -396,6 +445,24 @@ impl<'e> Turn<'e> {
             self.keep(key, Some(entry.clone()));
         }
         entry
+    }
+
+    /// Takes an entry out; what is long to free is freed after the slots are released.
+    pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
+        let entry = self.remove(key, spot);
+        if entry.as_object().is_some() {
+            self.discarded.entries.push(entry);
+        }
+    }
+
+    /// Deletes a due key that was hidden when this turn looked for it, so that another can take its place.
+    #[cold]
+    fn remove_hidden(&mut self, key: &Key<'_>) {
+        let hidden = self.state(key).shard(self.db).and_then(|shard| shard.find(key.hash, key.bytes));
+        if let Some(spot) = hidden {
+            self.discard(key, spot);
+            self.record(&[b"DEL", key.bytes]);
+        }
     }
 
     #[cold]
@@ -417,8 +484,19 @@ impl<'e> Turn<'e> {
     pub(crate) fn record(&mut self, args: &[&[u8]]) {
         self.effect_count += 1;
         if self.recording {
+            if self.effect_db != self.db {
+                self.record_select(self.db);
+            }
             encode_effect(&mut self.effects, args);
         }
+    }
+
+    /// A batch begins and ends in its own database; in between its effects say when they mean another.
+    #[cold]
+    fn record_select(&mut self, db: u16) {
+        self.effect_db = db;
+        self.select_count += 1;
+        encode_effect(&mut self.effects, &[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
     }
 
     /// Says that the effects of this turn concern every slot.
@@ -439,6 +517,26 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
+    /// Takes every key of a database out of the slots that the turn holds; they are freed after the slots are released.
+    /// Says whether there were any. Cannot be revoked.
+    pub(crate) fn clear(&mut self, db: u16) -> bool {
+        debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
+        let (core, before) = (self.core, self.discarded.shards.len());
+        for guard in &mut self.guards {
+            let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
+            if has_keys {
+                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
+                self.discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
+            }
+        }
+        self.discarded.shards.len() > before
+    }
+
+    /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
+    pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
+        std::mem::take(&mut self.discarded.shards)
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count
@@ -450,6 +548,9 @@ impl<'e> Turn<'e> {
         let mut offset = self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default();
         let effect_count = self.effect_count;
         if effect_count > 0 {
+            if self.effect_db != self.home_db {
+                self.record_select(self.home_db);
+            }
             if let (true, Some(sink)) = (self.recording, self.core.sink()) {
                 let slots: SmallVec<[Slot; 4]> = match self.kind {
                     BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
@@ -457,11 +558,11 @@ impl<'e> Turn<'e> {
                 };
                 offset = sink.append(&Batch {
                     kind: self.kind,
-                    db: self.db,
+                    db: self.home_db,
                     slots: &slots,
                     era: 0,
                     now: self.now(),
-                    count: effect_count,
+                    count: effect_count + self.select_count,
                     bytes: &self.effects,
                 });
                 for guard in &mut self.guards {
@@ -473,6 +574,11 @@ impl<'e> Turn<'e> {
         self.undo = None;
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        let discarded = std::mem::take(&mut self.discarded);
+        if !discarded.shards.is_empty() {
+            discarded.shards.into_iter().for_each(|(slot, shard)| shard.free(slot, &self.core.totals));
+        }
+        drop(discarded.entries);
         if share {
             expire_cycle::run_share(self.core);
         }
