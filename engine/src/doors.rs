@@ -133,7 +133,6 @@ impl Engine {
             let mut surroundings = Surroundings {
                 core: &self.core,
                 connection: &mut connection,
-                waker: &waker,
                 now: self.core.now(),
                 buffer: &mut buffer,
             };

@@ -64,7 +64,6 @@ const STRIPE_COUNT: usize = 16;
 pub(crate) struct Stats {
     changes: [CachePadded<AtomicU64>; STRIPE_COUNT],
     pub(crate) commands: Box<[CommandCounters]>,
-    pub(crate) commands_processed: AtomicU64,
     pub(crate) input_bytes: AtomicU64,
     pub(crate) output_bytes: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
@@ -96,6 +95,11 @@ impl Stats {
     /// Effects since the start: what `rdb_changes_since_last_save` counts.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.iter().map(|c| c.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Calls of all commands.
+    pub(crate) fn commands_processed(&self) -> u64 {
+        self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
     }
 
     /// Counts an error reply by its first word.
@@ -137,7 +141,6 @@ impl Stats {
     /// What CONFIG RESETSTAT sets to zero.
     pub(crate) fn reset(&self) {
         for counter in [
-            &self.commands_processed,
             &self.input_bytes,
             &self.output_bytes,
             &self.expired_keys,

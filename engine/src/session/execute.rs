@@ -59,7 +59,6 @@ pub(crate) enum Failure {
 pub(crate) struct Surroundings<'a> {
     pub(crate) core: &'a Core,
     pub(crate) connection: &'a mut Connection,
-    pub(crate) waker: &'a Waker,
     pub(crate) now: UnixMillis,
     /// The effect buffer, handed from turn to turn.
     pub(crate) buffer: &'a mut Vec<u8>,
@@ -144,7 +143,7 @@ impl Surroundings<'_> {
         }
         if may_write {
             if let Some(sink) = self.core.sink() {
-                match sink.poll_room(self.waker) {
+                match sink.poll_room(&self.connection.client.waker) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
                     Poll::Pending => return Err(Refusal::Parked(Parked::Room)),

@@ -162,7 +162,7 @@ impl Session {
             self.run_input();
         }
         let before = out.len();
-        let client = Arc::clone(&self.connection.client);
+        let client = &self.connection.client;
         let sink = self.core.sink().map(|sink| &**sink);
         self.outbox.release(out, self.core.options.ack(), sink, self.connection.resp, &client.waker);
         let sent = (out.len() - before) as u64;
@@ -214,7 +214,7 @@ impl Session {
                 break;
             }
         }
-        self.tally.flush(&self.core.stats);
+        self.tally.flush(&self.core);
         done
     }
 
@@ -324,8 +324,7 @@ impl Session {
         }
         let now = self.core.now();
         mark_active(&self.connection, now);
-        let waker = self.connection.client.waker.clone();
-        let mut clock = self.core.monotonic_ns();
+        self.tally.begin(&self.core);
         let group = std::mem::take(&mut self.group);
         let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) {
             self.decoder.scratch().to_vec()
@@ -352,15 +351,10 @@ impl Session {
             let command = request.command.or_else(|| table().lookup(&args).ok());
             let start = self.outbox.bytes.len();
             self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
-            self.tally.turn_to(command, &self.core.stats);
+            self.tally.turn_to(command, &self.core);
             let asking = self.connection.asking;
-            let mut surroundings = Surroundings {
-                core: &self.core,
-                connection: &mut self.connection,
-                waker: &waker,
-                now,
-                buffer: &mut self.effects,
-            };
+            let mut surroundings =
+                Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
             let outcome = match command {
                 Some(command) => surroundings.run(command, &args, request.known, &mut self.outbox.bytes),
                 None => Ok(surroundings.reject_unresolved(&args, &mut self.outbox.bytes)),
@@ -380,10 +374,7 @@ impl Session {
             self.outbox.hold(start, outcome.offset);
             *done = request.end;
             if let Some(command) = command {
-                let before = clock;
-                clock = self.core.monotonic_ns();
-                let took = clock.saturating_sub(before);
-                self.tally.add(&self.core, &self.connection, command, &args, took, outcome.failed, now);
+                self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);
             }
             self.fit_limits();
             if self.connection.closing {
@@ -412,7 +403,7 @@ impl Drop for Session {
 }
 
 /// Requests that are looked ahead together.
-const GROUP_REQUESTS_MAX: usize = 16;
+const GROUP_REQUESTS_MAX: usize = 32;
 
 /// Input memory that an idle session keeps.
 const INPUT_KEPT_BYTES_MAX: usize = 16 * 1024;
