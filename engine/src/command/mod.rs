@@ -15,6 +15,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub mod row;
+mod server;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -78,4 +79,4 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[connection::ROWS, introspection::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[connection::ROWS, introspection::ROWS, server::ROWS, string::ROWS];
