@@ -132,7 +132,7 @@ impl Core {
         self.sink().map_or(Offset(0), |sink| sink.end())
     }
 
-    /// Whether expired keys may be deleted by this engine on its own account.
+    /// Whether expired keys may be deleted by this engine on its own account: not while writes are refused or paused.
     #[inline]
     pub(crate) fn may_expire(&self, now: UnixMillis) -> bool {
         !self.expiry_forbidden.load(Ordering::Relaxed) && !self.clients.is_paused(now)

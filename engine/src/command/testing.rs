@@ -1,8 +1,9 @@
 //! What the tests of command families share: an engine that remembers its effects, and a way to play them back.
 
 use crate::effect::{Ack, Batch, BatchKind, EffectSink, NotWritable, Offset, OutcomeUnknown};
-use crate::resp::parse_reply;
+use crate::resp::{Value, parse_reply};
 use crate::slot::Slot;
+use crate::text::split_args;
 use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, UnixMillis};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -71,6 +72,19 @@ impl Bench {
     /// Runs an inline request in a session of its own, in RESP2; words may be quoted.
     pub(crate) fn ask(&self, request: &str) -> String {
         ask(&mut session(&self.db), request)
+    }
+
+    /// Runs a request written as one line and returns its reply in RESP3 shapes; words may be quoted.
+    pub(crate) fn run(&self, request: &str) -> Value {
+        self.db.call(&split_args(request.as_bytes()).expect("quotes are balanced"))
+    }
+
+    /// Runs a request and returns the text of the error that it answers.
+    pub(crate) fn error(&self, request: &str) -> String {
+        match self.run(request) {
+            Value::Error(text) => String::from_utf8_lossy(&text).into_owned(),
+            other => panic!("{request} gave {other:?} and no error"),
+        }
     }
 
     /// Batches since the last call.

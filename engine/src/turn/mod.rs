@@ -62,6 +62,7 @@ pub struct Turn<'e> {
     now: Cell<Option<UnixMillis>>,
     guards: SmallVec<[SlotGuard<'e>; 1]>,
     known: Option<KnownKey>,
+    touch: Touch,
     recording: bool,
     /// Whether a due key was hidden instead of deleted: it is still there.
     hid: bool,
@@ -102,14 +103,24 @@ pub(crate) struct Opening {
     pub(crate) now: Option<UnixMillis>,
     /// A key that was hashed before.
     pub(crate) known: Option<KnownKey>,
+    pub(crate) touch: Touch,
     /// An empty buffer for effects.
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Opening {
     pub(crate) fn client(db: u16) -> Self {
-        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
+        Self { db, origin: Origin::Client, now: None, known: None, touch: Touch::Mark, buffer: Vec::new() }
     }
+}
+
+/// Whether a turn marks the entries that it uses as used now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Touch {
+    /// It does.
+    Mark,
+    /// Their idle time goes on (CLIENT NO-TOUCH).
+    Keep,
 }
 
 /// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
@@ -178,7 +189,7 @@ impl<'e> Turn<'e> {
 
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
-        let Opening { db, origin, now, known, buffer } = opening;
+        let Opening { db, origin, now, known, touch, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
         Self {
             core,
@@ -187,6 +198,7 @@ impl<'e> Turn<'e> {
             now: Cell::new(now),
             guards,
             known,
+            touch,
             recording,
             hid: false,
             kind: BatchKind::Slots,
@@ -224,6 +236,11 @@ impl<'e> Turn<'e> {
         self.db = db;
     }
 
+    /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
+    pub(crate) fn mark_used(&mut self) {
+        self.touch = Touch::Mark;
+    }
+
     /// Whether decisions were made elsewhere and are only followed here: expired keys stay until a DEL comes, and an
     /// expiry in the past is stored.
     pub(crate) fn follows(&self) -> bool {
@@ -244,9 +261,12 @@ impl<'e> Turn<'e> {
             }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
-        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
-            Some(guard) => guard as u32,
-            None => return Err(self.foreign(slot, bytes)),
+        let guard = match &self.guards[..] {
+            [only] if only.slot() == slot => 0,
+            guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
+                Ok(guard) => guard as u32,
+                Err(_) => return Err(self.foreign(slot, bytes)),
+            },
         };
         Ok(Key { bytes, hash, guard })
     }
@@ -321,7 +341,9 @@ impl<'e> Turn<'e> {
         };
         state.hits += 1;
         let entry = self.entry(key, spot);
-        self.core.touch(&entry);
+        if self.touch == Touch::Mark {
+            self.core.touch(&entry);
+        }
         Some(entry)
     }
 
@@ -370,10 +392,14 @@ impl<'e> Turn<'e> {
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
-        let core = self.core;
+        let (core, touch) = (self.core, self.touch);
         shard.update(spot, around, |entry| {
+            let access = entry.access();
             let result = f(entry);
-            core.touch(entry);
+            match touch {
+                Touch::Mark => core.touch(entry),
+                Touch::Keep => entry.set_access(access),
+            }
             result
         })
     }
@@ -409,6 +435,11 @@ impl<'e> Turn<'e> {
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
+    }
+
+    /// Changes the bytes of the string at a spot: see [`EntryRef::edit_string`].
+    pub(crate) fn edit_string<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.update(key, spot, |entry| entry.edit_string(f))
     }
 
     /// Takes an entry out.
