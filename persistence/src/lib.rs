@@ -1,1 +1,3 @@
-//! Files.
+//! The files of Keyslot.
+
+pub mod storage;
