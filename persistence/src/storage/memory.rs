@@ -194,6 +194,10 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn chance(&self) -> u64 {
+        self.disk.lock().roll(u64::MAX)
+    }
+
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, LockError> {
         let mut disk = self.disk.lock();
         disk.begin(Call::Other)?;

@@ -40,6 +40,10 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// Makes the names in this directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// A number that nobody outside can foresee: log files carry one, so that bytes within a value cannot pass for
+    /// lines of the log.
+    fn chance(&self) -> u64;
+
     /// Takes the exclusive lock that `path` (a file, created if absent) stands for, without waiting. The lock is held
     /// until the returned value is dropped or the process ends.
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, LockError>;

@@ -8,6 +8,7 @@ use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fdatasync, flock, fsync};
 use rustix::io::{Errno, pwritev};
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -63,6 +64,11 @@ impl Storage for RealStorage {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         Ok(fsync(File::open(path)?)?)
+    }
+
+    fn chance(&self) -> u64 {
+        // The standard library seeds each process's hash maps from the system.
+        std::collections::hash_map::RandomState::new().build_hasher().finish()
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn StorageLock>, LockError> {
