@@ -2,10 +2,37 @@
 //!
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
+mod client;
+pub mod command;
+mod core;
 pub mod effect;
+mod engine;
+mod error;
+mod gate;
+mod host;
+mod keyspace;
+mod options;
+pub mod resp;
+mod session;
 pub mod slot;
+mod stats;
+mod system;
+pub mod text;
 mod time;
+mod turn;
+mod value;
 
+pub use client::PeerInfo;
+pub use command::string::{Expiration, SetExpiry, SetIf, SetOptions};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
-pub use slot::{SLOT_COUNT, Slot};
+pub use engine::{Engine, EngineBuilder, TickReport};
+pub use error::CommandError;
+pub use host::{Asker, Host, InfoSection};
+pub use keyspace::{DATABASE_COUNT, GateState};
+pub use options::Options;
+pub use session::{Session, SessionState};
+pub use slot::{SLOT_COUNT, Slot, SlotSet};
+pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
+pub use turn::{Origin, Turn};
+pub use value::{AsValue, StrRef, ValueType};

@@ -4,8 +4,11 @@
 //! distribution model" and "Hash tags"). A slot is also the unit of locking, counting, moving and exporting.
 
 mod crc16;
+mod set;
 
 use std::fmt;
+
+pub use set::{SlotSet, SlotSetError};
 
 /// How many hash slots there are.
 pub const SLOT_COUNT: usize = 16384;

@@ -1,0 +1,188 @@
+//! All connected clients, and the switches that concern them all.
+
+use crate::time::UnixMillis;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+/// Who is at the other end of a session, as CLIENT LIST shows it.
+#[derive(Clone, Debug, Default)]
+pub struct PeerInfo {
+    /// The peer's address, `127.0.0.1:50000`, or `/path/of/socket:0`.
+    pub addr: String,
+    /// The address that the peer connected to.
+    pub laddr: String,
+    /// Descriptor of the socket, for CLIENT LIST; -1 where there is none.
+    pub fd: i64,
+    /// Whether the connection came through a Unix socket.
+    pub is_unix_socket: bool,
+}
+
+/// Texts that a client chose for itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientText {
+    pub(crate) name: Vec<u8>,
+    pub(crate) lib_name: Vec<u8>,
+    pub(crate) lib_version: Vec<u8>,
+}
+
+/// What others may know of one client. Written by its session, with relaxed stores.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: u64,
+    pub(crate) peer: PeerInfo,
+    pub(crate) connected_at: UnixMillis,
+    pub(crate) text: Mutex<ClientText>,
+    pub(crate) db: AtomicU32,
+    pub(crate) resp: AtomicU32,
+    /// Index of the last command's row, for `cmd=`; `u32::MAX` before the first.
+    pub(crate) last_row: AtomicU32,
+    pub(crate) last_used_ms: AtomicI64,
+    pub(crate) input_bytes: AtomicU64,
+    pub(crate) output_bytes: AtomicU64,
+    pub(crate) query_buffer_bytes: AtomicU64,
+    pub(crate) output_buffer_bytes: AtomicU64,
+    /// Requests queued since MULTI; negative outside.
+    pub(crate) multi: AtomicI64,
+    pub(crate) no_evict: AtomicBool,
+    pub(crate) no_touch: AtomicBool,
+    pub(crate) is_parked: AtomicBool,
+    /// Set by CLIENT KILL; the session closes when it sees it.
+    pub(crate) killed: AtomicBool,
+    /// Set when the client killed itself: it still gets the reply.
+    pub(crate) killed_by_itself: AtomicBool,
+    /// Wakes the session's host.
+    pub(crate) waker: Waker,
+}
+
+impl Client {
+    fn new(id: u64, peer: PeerInfo, now: UnixMillis, waker: Waker) -> Self {
+        Self {
+            id,
+            peer,
+            connected_at: now,
+            text: Mutex::default(),
+            db: AtomicU32::new(0),
+            resp: AtomicU32::new(2),
+            last_row: AtomicU32::new(u32::MAX),
+            last_used_ms: AtomicI64::new(now.0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            query_buffer_bytes: AtomicU64::new(0),
+            output_buffer_bytes: AtomicU64::new(0),
+            multi: AtomicI64::new(-1),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            is_parked: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            killed_by_itself: AtomicBool::new(false),
+            waker,
+        }
+    }
+}
+
+/// Which requests CLIENT PAUSE holds back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PauseMode {
+    /// Only those that may write.
+    Write,
+    /// All of them.
+    All,
+}
+
+#[derive(Default)]
+struct Pause {
+    until_and_mode: Option<(UnixMillis, PauseMode)>,
+    waiting: Vec<Waker>,
+}
+
+/// All connected clients.
+#[derive(Default)]
+pub(crate) struct Registry {
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    next_id: AtomicU64,
+    paused: AtomicBool,
+    pause: Mutex<Pause>,
+}
+
+impl Registry {
+    /// Registers a client under a fresh id.
+    pub(crate) fn connect(&self, peer: PeerInfo, now: UnixMillis, waker: Waker) -> Arc<Client> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Arc::new(Client::new(id, peer, now, waker));
+        self.clients.lock().insert(id, Arc::clone(&client));
+        client
+    }
+
+    /// A client that no list shows: an embedder's own call.
+    pub(crate) fn unlisted(&self, waker: Waker) -> Arc<Client> {
+        Arc::new(Client::new(0, PeerInfo::default(), UnixMillis(0), waker))
+    }
+    /// Forgets a client.
+    pub(crate) fn disconnect(&self, id: u64) {
+        self.clients.lock().remove(&id);
+    }
+
+    /// All clients by id.
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.clients.lock().values().cloned().collect()
+    }
+
+    /// How many are connected.
+    pub(crate) fn count(&self) -> usize {
+        self.clients.lock().len()
+    }
+
+    /// Tells a client's session to close.
+    pub(crate) fn kill(&self, client: &Client) {
+        client.killed.store(true, Ordering::Release);
+        client.waker.wake_by_ref();
+    }
+
+    /// Holds requests back until `until`. A pause never becomes shorter or weaker by another one, as in Redis.
+    pub(crate) fn pause(&self, until: UnixMillis, mode: PauseMode) {
+        let mut pause = self.pause.lock();
+        pause.until_and_mode = Some(match pause.until_and_mode {
+            None => (until, mode),
+            Some((old, PauseMode::All)) => (old.max(until), PauseMode::All),
+            Some((old, PauseMode::Write)) => (old.max(until), mode),
+        });
+        self.paused.store(true, Ordering::Release);
+    }
+
+    /// Lets requests go on.
+    pub(crate) fn unpause(&self) {
+        let waiting = {
+            let mut pause = self.pause.lock();
+            pause.until_and_mode = None;
+            self.paused.store(false, Ordering::Release);
+            std::mem::take(&mut pause.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// What is held back at `now`. One load while nothing is.
+    #[inline]
+    pub(crate) fn paused(&self, now: impl FnOnce() -> UnixMillis) -> Option<PauseMode> {
+        if !self.paused.load(Ordering::Acquire) {
+            return None;
+        }
+        let (until, mode) = self.pause.lock().until_and_mode?;
+        if until > now() {
+            return Some(mode);
+        }
+        self.unpause();
+        None
+    }
+
+    /// Wakes `waker` when the pause ends; at once if there is none.
+    pub(crate) fn wake_after_pause(&self, waker: &Waker) {
+        let mut pause = self.pause.lock();
+        match pause.until_and_mode {
+            Some(_) => pause.waiting.push(waker.clone()),
+            None => waker.wake_by_ref(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Commands: one family per folder, one command per file.
+//!
+//! A command's file holds its row (name, arity, flags, keys, documentation), its adapter (arguments in, reply out), its
+//! typed verb (for embedders, on [`Engine`](crate::Engine) and inside [`Turn`]), the effects it records and its tests. The
+//! [`table`] is assembled from the families' rows; sessions, replay, replicas and embedders all reach a command through it
+//! or through its verb.
+//!
+//! Invariants
+//! - An adapter returns an error before it has written a reply, or its reply is discarded.
+//! - A verb checks its arguments and the value first and changes last.
+
+pub mod docs;
+pub mod introspection;
+mod key_spec;
+pub mod keys;
+pub mod row;
+pub(crate) mod string;
+pub mod table;
+
+use crate::client::Connection;
+use crate::core::Core;
+use crate::error::CommandError;
+use crate::resp::ReplyWriter;
+use crate::turn::Turn;
+use row::Row;
+
+/// What an adapter returns: its reply is written, or it failed and nothing of its reply counts.
+pub(crate) type CommandResult = Result<(), CommandError>;
+
+type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+
+/// How a command runs. `args[0]` is its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Run(pub(crate) How);
+
+/// The ways in which a command runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    /// In a turn that holds the slots of its keys.
+    Turn(TurnAdapter),
+    /// In a turn that holds every slot.
+    Store(TurnAdapter),
+    /// In a turn that holds no slot: it visits those it wants, one at a time, or asks the engine's other parts.
+    Visit(TurnAdapter),
+    /// On the connection alone.
+    Connection(ConnectionAdapter),
+    /// By the host.
+    Host,
+}
+
+#[allow(non_upper_case_globals, non_snake_case)]
+impl Run {
+    /// Done by the host: files, processes, other nodes.
+    pub const Host: Self = Self(How::Host);
+
+    pub(crate) const fn Turn(adapter: TurnAdapter) -> Self {
+        Self(How::Turn(adapter))
+    }
+
+    pub(crate) const fn Store(adapter: TurnAdapter) -> Self {
+        Self(How::Store(adapter))
+    }
+
+    pub(crate) const fn Visit(adapter: TurnAdapter) -> Self {
+        Self(How::Visit(adapter))
+    }
+
+    pub(crate) const fn Connection(adapter: ConnectionAdapter) -> Self {
+        Self(How::Connection(adapter))
+    }
+}
+
+/// The rows of every family.
+const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS];

@@ -1,0 +1,142 @@
+//! What all doors of an engine share: the slots and what surrounds them.
+//!
+//! Thread safety: every field may be used from any thread. Locks order: slots (ascending) before everything else; the
+//! other locks here are leaves, held for a few instructions and never across a call out.
+
+use crate::client::Registry;
+use crate::effect::{EffectSink, Offset};
+use crate::gate::Gate;
+use crate::host::Host;
+use crate::keyspace::EntryRef;
+use crate::keyspace::shard::KeyHasher;
+use crate::keyspace::slots::SlotArray;
+use crate::keyspace::totals::Totals;
+use crate::options::Options;
+use crate::stats::Stats;
+use crate::time::{Clock, UnixMillis};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The shared inside of an [`Engine`](crate::Engine).
+pub(crate) struct Core {
+    pub(crate) slots: SlotArray,
+    pub(crate) totals: Totals,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) gate: Gate,
+    pub(crate) options: Options,
+    pub(crate) stats: Stats,
+    pub(crate) clients: Registry,
+    clock: Box<dyn Clock>,
+    sink: OnceLock<Arc<dyn EffectSink>>,
+    host: OnceLock<Arc<dyn Host>>,
+    /// The clock of the access bits: seconds, 24 bits; minutes, 16 bits, under LFU. Moved by whoever reads the time.
+    access_clock: AtomicU32,
+    random: AtomicU64,
+    /// The slot that the expiry cycle visits next, modulo their number.
+    pub(crate) expire_cursor: AtomicU32,
+    expiry_forbidden: AtomicBool,
+}
+
+impl Core {
+    pub(crate) fn new(clock: Box<dyn Clock>, seed: u64, command_count: usize) -> Self {
+        let core = Self {
+            slots: SlotArray::new(),
+            totals: Totals::new(),
+            hasher: KeyHasher::new(seed),
+            gate: Gate::default(),
+            options: Options::default(),
+            stats: Stats::new(command_count),
+            clients: Registry::default(),
+            clock,
+            sink: OnceLock::new(),
+            host: OnceLock::new(),
+            access_clock: AtomicU32::new(0),
+            random: AtomicU64::new(seed),
+            expire_cursor: AtomicU32::new(0),
+            expiry_forbidden: AtomicBool::new(false),
+        };
+        core.stats.started_ms.store(core.now().0, Ordering::Relaxed);
+        core
+    }
+
+    /// The time by the host's clock.
+    #[inline]
+    pub(crate) fn now(&self) -> UnixMillis {
+        let now = self.clock.now();
+        let seconds = now.seconds() as u32 & 0x00ff_ffff;
+        if self.access_clock.load(Ordering::Relaxed) != seconds {
+            self.access_clock.store(seconds, Ordering::Relaxed);
+        }
+        now
+    }
+
+    /// Nanoseconds of the host's steady clock, for durations.
+    #[inline]
+    pub(crate) fn monotonic_ns(&self) -> u64 {
+        self.clock.monotonic_ns()
+    }
+
+    /// Seconds of the access clock, 24 bits.
+    #[inline]
+    pub(crate) fn access_seconds(&self) -> u32 {
+        self.access_clock.load(Ordering::Relaxed)
+    }
+
+    /// Marks an entry as used now.
+    #[inline]
+    pub(crate) fn touch(&self, entry: &EntryRef) {
+        let seconds = self.access_seconds();
+        if entry.access() != seconds {
+            entry.set_access(seconds);
+        }
+    }
+
+    /// A random number. The sequence follows from the seed as long as one thread asks.
+    pub(crate) fn random(&self) -> u64 {
+        // SplitMix64: a counter and a finaliser, so that threads need no lock.
+        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A random number below `below`, which is not 0.
+    pub(crate) fn random_below(&self, below: usize) -> usize {
+        ((u128::from(self.random()) * below as u128) >> 64) as usize
+    }
+
+    #[inline]
+    pub(crate) fn sink(&self) -> Option<&Arc<dyn EffectSink>> {
+        self.sink.get()
+    }
+
+    /// Attaches the journal; false if there is one already.
+    pub(crate) fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {
+        self.sink.set(sink).is_ok()
+    }
+
+    pub(crate) fn host(&self) -> Option<&Arc<dyn Host>> {
+        self.host.get()
+    }
+
+    /// Attaches the host; false if there is one already.
+    pub(crate) fn attach_host(&self, host: Arc<dyn Host>) -> bool {
+        self.host.set(host).is_ok()
+    }
+
+    /// The journal's end, 0 without a journal.
+    pub(crate) fn journal_end(&self) -> Offset {
+        self.sink().map_or(Offset(0), |sink| sink.end())
+    }
+
+    /// Whether expired keys may be deleted by this engine on its own account.
+    #[inline]
+    pub(crate) fn may_expire(&self) -> bool {
+        !self.expiry_forbidden.load(Ordering::Relaxed)
+    }
+
+    /// Forbids or allows deleting expired keys: while writes are paused or refused they are hidden instead.
+    pub(crate) fn forbid_expiry(&self, forbid: bool) {
+        self.expiry_forbidden.store(forbid, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a command may answer instead of a result: one variant per cause, one wire text per variant.
+
+use crate::slot::Slot;
+use std::borrow::Cow;
+
+/// Why a command was not done, or not done wholly. Nothing was changed unless a variant says so.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The key holds a value of another type.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// An argument, or the value, is not a 64-bit integer.
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    /// An argument is not a floating point number.
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    /// The options contradict each other or are not known.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// The key must exist.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// A count or an index beyond what is allowed.
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    /// A number that must be above zero.
+    #[error("ERR value is out of range, must be positive")]
+    MustBePositive,
+    /// An index beyond the end.
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    /// An increment or decrement would leave the 64-bit range.
+    #[error("ERR increment or decrement would overflow")]
+    WouldOverflow,
+    /// A decrement by the smallest integer cannot be negated.
+    #[error("ERR decrement would overflow")]
+    DecrementOverflow,
+    /// A float increment gave no finite number.
+    #[error("ERR increment would produce NaN or Infinity")]
+    NanOrInfinity,
+    /// A string would become longer than the longest argument.
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    /// SETRANGE with an offset below zero.
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    /// An expiry that is not above zero or leaves the range.
+    #[error("ERR invalid expire time in '{command}' command")]
+    InvalidExpire {
+        /// The command, in lower case.
+        command: &'static str,
+    },
+    /// A database number that does not exist.
+    #[error("ERR DB index is out of range")]
+    DatabaseOutOfRange,
+    /// A first database number that is no number.
+    #[error("ERR invalid first DB index")]
+    InvalidFirstDatabase,
+    /// A second database number that is no number.
+    #[error("ERR invalid second DB index")]
+    InvalidSecondDatabase,
+    /// SELECT of another database than 0 in cluster mode.
+    #[error("ERR SELECT is not allowed in cluster mode")]
+    SelectInCluster,
+    /// Too few or too many arguments.
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    WrongArity(Cow<'static, str>),
+    /// A name that is in no row; the text is made where the arguments are at hand.
+    #[error("{0}")]
+    UnknownCommand(String),
+    /// Keys of one request that belong to several slots.
+    #[error("CROSSSLOT Keys in request don't hash to the same slot")]
+    CrossSlot {
+        /// The slot that is held.
+        expected: Slot,
+        /// The slot of `key`.
+        found: Slot,
+        /// The key that belongs elsewhere.
+        key: Vec<u8>,
+    },
+    /// Another node serves the slot; the host knows which.
+    #[error("MOVED {slot} {endpoint}")]
+    Moved {
+        /// The slot asked for.
+        slot: Slot,
+        /// `host:port` of its owner.
+        endpoint: String,
+    },
+    /// Nobody serves the slot.
+    #[error("CLUSTERDOWN Hash slot not served")]
+    SlotNotServed,
+    /// The cluster as a whole is not serving.
+    #[error("CLUSTERDOWN The cluster is down")]
+    ClusterDown,
+    /// The journal takes no writes.
+    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    NotWritable(String),
+    /// The journal failed after the write was applied; whether it will survive a restart is unknown.
+    #[error("MISCONF The append only file failed before this write was confirmed: its outcome is unknown")]
+    OutcomeUnknown,
+    /// The client must authenticate first.
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    /// Name or password are wrong.
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPassword,
+    /// AUTH without any password configured.
+    #[error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
+    )]
+    NoPasswordConfigured,
+    /// HELLO with a version other than 2 and 3.
+    #[error("NOPROTO unsupported protocol version")]
+    UnsupportedProtocol,
+    /// The host that runs this session does not offer the command.
+    #[error("ERR '{0}' is not offered by this host")]
+    NotOffered(String),
+    /// A text that only its command gives.
+    #[error("{0}")]
+    Text(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// A text that only one command gives, complete with its code (`ERR ...`).
+    pub(crate) const fn text(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}

@@ -1,0 +1,562 @@
+//! One bounded hash table of thin pointers, in lines of one cache line each.
+//!
+//! ```text
+//! hash   [ depth bits: which segment | 16 bits: tag | the rest ]
+//! line   8 words of 64 bits          word = tag << 48 | address, 0 = empty
+//! home   line number = tag * lines >> 16       (so lines are in hash order)
+//! ```
+//!
+//! An element lies in its home line or, where that is full, in the first later line with room (cyclic). A lookup reads one
+//! line, compares eight tags, and follows a pointer only where a tag agrees. Tag and line follow from the same 16 bits, so
+//! growing, shrinking and closing gaps never read the elements.
+//!
+//! Invariants
+//! - Words of a line are packed to its front: a line is full when its last word is not 0.
+//! - Every line between an element's home and the line it lies in is full.
+//! - `count` is the number of words that are not 0; each owns one element.
+//! - Addresses fit in 48 bits (checked when an element comes in).
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// More elements than this and the table above splits the segment.
+pub(crate) const SEGMENT_ELEMENTS_MAX: usize = 1024;
+
+/// Words in a line.
+pub(crate) const LINE_WORDS: usize = 8;
+
+const ADDRESS_BITS: u32 = 48;
+const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
+
+/// A cache line of words.
+#[repr(C, align(64))]
+pub(crate) struct Line([u64; LINE_WORDS]);
+
+/// An owning thin pointer that a segment can keep in a word.
+///
+/// # Safety
+/// `into_address` and `from_address` are inverse, and the address identifies the element while the word is kept.
+pub(crate) unsafe trait Thin: Sized {
+    /// Gives up ownership as an address.
+    fn into_address(self) -> NonNull<u8>;
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// The address came from `into_address` and is taken back once.
+    unsafe fn from_address(address: NonNull<u8>) -> Self;
+}
+
+// SAFETY: `EntryRef` is one pointer, and its two functions are inverse.
+unsafe impl Thin for super::entry::EntryRef {
+    #[inline]
+    fn into_address(self) -> NonNull<u8> {
+        self.into_address()
+    }
+
+    #[inline]
+    unsafe fn from_address(address: NonNull<u8>) -> Self {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::from_address(address) }
+    }
+}
+
+/// Where an element lies until the segment changes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    line: u32,
+    word: u32,
+}
+
+/// A lent element. It reads like a reference; the word in the table keeps the ownership.
+pub(crate) struct Lent<'a, T: Thin> {
+    element: ManuallyDrop<T>,
+    table: PhantomData<&'a T>,
+}
+
+impl<T: Thin> Deref for Lent<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.element
+    }
+}
+
+/// A bounded table. The elements know their hashes; the segment is told them.
+pub(crate) struct Segment<T: Thin> {
+    lines: NonNull<Line>,
+    line_count: u32,
+    count: u32,
+    depth: u8,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: a segment owns its lines and elements and has no interior mutability.
+unsafe impl<T: Thin + Send> Send for Segment<T> {}
+// SAFETY: as above.
+unsafe impl<T: Thin + Sync> Sync for Segment<T> {}
+
+impl<T: Thin> Segment<T> {
+    /// An empty segment for hashes whose first `depth` bits are used up above. No allocation.
+    pub(crate) const fn new(depth: u8) -> Self {
+        Self { lines: NonNull::dangling(), line_count: 0, count: 0, depth, owns: PhantomData }
+    }
+
+    pub(crate) fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Bytes of the lines.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.line_count as usize * size_of::<Line>()
+    }
+
+    /// Address and number of the lines: a hint for prefetching.
+    #[inline]
+    pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
+        (self.lines.as_ptr(), self.line_count)
+    }
+
+    #[inline]
+    fn lines(&self) -> &[Line] {
+        // SAFETY: `lines` points to `line_count` initialised lines that `self` owns (dangling when there are none).
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    #[inline]
+    fn lines_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as in `lines`, and `self` is borrowed uniquely.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    #[inline]
+    fn tag(&self, hash: u64) -> u64 {
+        (hash << self.depth) >> ADDRESS_BITS
+    }
+
+    /// Finds the element for which `is_it` holds among those whose tag agrees with `hash`. One line in most cases.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<Place> {
+        let tag = self.tag(hash);
+        let lines = self.lines();
+        let mut at = home(tag, self.line_count);
+        for _ in 0..lines.len() {
+            let Line(words) = &lines[at];
+            let mut matches = matching(words, tag);
+            while matches != 0 {
+                let word = matches.trailing_zeros();
+                let place = Place { line: at as u32, word };
+                if is_it(&self.get(place)) {
+                    return Some(place);
+                }
+                matches &= matches - 1;
+            }
+            if words[LINE_WORDS - 1] == 0 {
+                return None;
+            }
+            at = if at + 1 == lines.len() { 0 } else { at + 1 };
+        }
+        None
+    }
+
+    /// Addresses of the elements in the home line of `hash` whose tag agrees: what a lookup will read next.
+    #[inline]
+    pub(crate) fn for_each_candidate(&self, hash: u64, mut f: impl FnMut(*const u8)) {
+        if self.line_count == 0 {
+            return;
+        }
+        let tag = self.tag(hash);
+        let Line(words) = &self.lines()[home(tag, self.line_count)];
+        let mut matches = matching(words, tag);
+        while matches != 0 {
+            f((words[matches.trailing_zeros() as usize] & ADDRESS_MASK) as *const u8);
+            matches &= matches - 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, place: Place) -> Lent<'_, T> {
+        let word = self.lines()[place.line as usize].0[place.word as usize];
+        assert_ne!(word, 0, "a place names an element");
+        // SAFETY: a word that is not 0 owns an element, and the segment is borrowed for as long as it is lent.
+        unsafe { lend(word) }
+    }
+
+    /// Changes the element in place; `f` may replace it by another with the same hash.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, place: Place, f: impl FnOnce(&mut T) -> R) -> R {
+        let word = &mut self.lines_mut()[place.line as usize].0[place.word as usize];
+        debug_assert_ne!(*word, 0);
+        let tag = *word & !ADDRESS_MASK;
+        let mut guard = WordGuard::<T> { word, tag, element: None };
+        guard.take();
+        f(guard.element.as_mut().expect("taken above"))
+    }
+
+    /// Adds an element that is not there yet. Amortised O(1); at worst one pass over the segment's lines.
+    pub(crate) fn insert(&mut self, hash: u64, element: T) {
+        if self.count as usize >= room(self.line_count) {
+            self.resize(larger(self.line_count));
+        }
+        let word = to_word(self.tag(hash), element);
+        put(self.lines_mut(), word);
+        self.count += 1;
+    }
+
+    /// Takes the element at `place` out and closes the gap.
+    pub(crate) fn remove(&mut self, place: Place) -> T {
+        let (mut line, word) = (place.line as usize, place.word as usize);
+        let line_count = self.line_count;
+        let lines = self.lines_mut();
+        let taken = lines[line].0[word];
+        assert_ne!(taken, 0, "a place names an element");
+        let mut was_full = lines[line].0[LINE_WORDS - 1] != 0;
+        close_gap(&mut lines[line].0, word);
+        // Elements that overflowed past the line that was full may now be too far from home: pull them back.
+        let mut probe = line;
+        while was_full {
+            probe = if probe + 1 == lines.len() { 0 } else { probe + 1 };
+            if probe == line {
+                break;
+            }
+            let full = lines[probe].0[LINE_WORDS - 1] != 0;
+            let distance = cyclic(line, probe, line_count);
+            let stray = lines[probe]
+                .0
+                .iter()
+                .position(|&w| w != 0 && cyclic(home(w >> ADDRESS_BITS, line_count), probe, line_count) >= distance);
+            if let Some(stray) = stray {
+                let moved = lines[probe].0[stray];
+                close_gap(&mut lines[probe].0, stray);
+                push(&mut lines[line].0, moved);
+                line = probe;
+            }
+            was_full = full;
+        }
+        self.count -= 1;
+        if (self.count as usize) < room(self.line_count) / 3 {
+            self.resize(fitting(self.count as usize).min(self.line_count));
+        }
+        // SAFETY: the word held an element and is no longer in the table.
+        unsafe { from_word(taken) }
+    }
+
+    /// All elements, roughly in hash order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Lent<'_, T>> {
+        self.lines().iter().flat_map(|line| &line.0).filter(|word| **word != 0).map(|word| {
+            // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
+            unsafe { lend(*word) }
+        })
+    }
+
+    /// Calls `f` with every element whose tag is at least that of `hash` (all of the same hash among them), in no order.
+    pub(crate) fn for_each_from<'a>(&'a self, hash: u64, mut f: impl FnMut(u16, Lent<'a, T>)) {
+        let from = self.tag(hash);
+        for &word in self.lines().iter().flat_map(|line| &line.0) {
+            if word != 0 && word >> ADDRESS_BITS >= from {
+                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
+                f((word >> ADDRESS_BITS) as u16, unsafe { lend(word) });
+            }
+        }
+    }
+
+    /// The element in the `n`-th word counted over all lines, if that word is used: for random choice.
+    pub(crate) fn at_word(&self, n: usize) -> Option<Lent<'_, T>> {
+        let word = self.lines().get(n / LINE_WORDS)?.0[n % LINE_WORDS];
+        // SAFETY: only a word that is not 0 is lent; the segment stays borrowed.
+        (word != 0).then(|| unsafe { lend(word) })
+    }
+
+    /// How many words there are.
+    pub(crate) fn word_count(&self) -> usize {
+        self.line_count as usize * LINE_WORDS
+    }
+
+    /// Takes all elements out, in no order.
+    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
+        for line in 0..self.line_count as usize {
+            for word in 0..LINE_WORDS {
+                let taken = std::mem::take(&mut self.lines_mut()[line].0[word]);
+                if taken != 0 {
+                    self.count -= 1;
+                    // SAFETY: the word held an element and was just cleared.
+                    f(unsafe { from_word(taken) });
+                }
+            }
+        }
+        self.resize(0);
+    }
+
+    /// Divides the elements by the next bit of their hashes. Reads every element's hash.
+    pub(crate) fn split(mut self, hash_of: impl Fn(&T) -> u64) -> (Self, Self) {
+        let depth = self.depth;
+        let (mut low, mut high) = (Self::new(depth + 1), Self::new(depth + 1));
+        let expected = fitting(self.count as usize / 2 + self.count as usize / 16);
+        low.resize(expected);
+        high.resize(expected);
+        self.drain(|element| {
+            let hash = hash_of(&element);
+            if (hash << depth) >> 63 == 0 { low.insert(hash, element) } else { high.insert(hash, element) }
+        });
+        (low, high)
+    }
+
+    fn resize(&mut self, line_count: u32) {
+        if line_count == self.line_count {
+            return;
+        }
+        let old = (self.lines, self.line_count);
+        (self.lines, self.line_count) = (allocate(line_count), line_count);
+        // SAFETY: `old` are the lines this segment owned until now, initialised, and no longer reachable from it.
+        let old_lines = unsafe { std::slice::from_raw_parts(old.0.as_ptr(), old.1 as usize) };
+        for &word in old_lines.iter().flat_map(|line| &line.0).filter(|word| **word != 0) {
+            put(self.lines_mut(), word);
+        }
+        release(old.0, old.1);
+    }
+}
+
+impl<T: Thin> Drop for Segment<T> {
+    fn drop(&mut self) {
+        self.drain(drop);
+    }
+}
+
+/// Puts the element of a word back when an update ends, however it ends.
+struct WordGuard<'a, T: Thin> {
+    word: &'a mut u64,
+    tag: u64,
+    element: Option<T>,
+}
+
+impl<T: Thin> WordGuard<'_, T> {
+    fn take(&mut self) {
+        // SAFETY: the word owns an element; until `drop` puts one back the word is not read, being borrowed uniquely.
+        self.element = Some(unsafe { from_word(*self.word) });
+    }
+}
+
+impl<T: Thin> Drop for WordGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(element) = self.element.take() {
+            *self.word = to_word(self.tag >> ADDRESS_BITS, element);
+        }
+    }
+}
+
+/// A line's words whose tag is `tag`, as bits.
+#[inline]
+fn matching(words: &[u64; LINE_WORDS], tag: u64) -> u32 {
+    let mut matches = 0;
+    for (i, word) in words.iter().enumerate() {
+        let same = word >> ADDRESS_BITS == tag && *word != 0;
+        matches |= u32::from(same) << i;
+    }
+    matches
+}
+
+#[inline]
+pub(crate) fn home(tag: u64, line_count: u32) -> usize {
+    ((tag * u64::from(line_count)) >> 16) as usize
+}
+
+/// Steps from line `from` forward to line `to`.
+#[inline]
+fn cyclic(from: usize, to: usize, line_count: u32) -> usize {
+    if to >= from { to - from } else { to + line_count as usize - from }
+}
+
+fn put(lines: &mut [Line], word: u64) {
+    let mut at = home(word >> ADDRESS_BITS, lines.len() as u32);
+    while lines[at].0[LINE_WORDS - 1] != 0 {
+        at = if at + 1 == lines.len() { 0 } else { at + 1 };
+    }
+    push(&mut lines[at].0, word);
+}
+
+fn push(words: &mut [u64; LINE_WORDS], word: u64) {
+    let free = words.iter().position(|w| *w == 0).expect("the last word of the line is 0");
+    words[free] = word;
+}
+
+fn close_gap(words: &mut [u64; LINE_WORDS], gap: usize) {
+    let last = words.iter().rposition(|w| *w != 0).expect("the gap holds a word");
+    words[gap] = words[last];
+    words[last] = 0;
+}
+
+fn to_word<T: Thin>(tag: u64, element: T) -> u64 {
+    let address = element.into_address().as_ptr().expose_provenance() as u64;
+    assert_eq!(address & !ADDRESS_MASK, 0, "user addresses have 48 bits on every supported target");
+    tag << ADDRESS_BITS | address
+}
+
+/// # Safety
+/// The word owns an element, and goes on owning it for all of `'a`.
+#[inline]
+unsafe fn lend<'a, T: Thin>(word: u64) -> Lent<'a, T> {
+    // SAFETY: the copy of the pointer is never dropped, so the ownership stays in the word.
+    Lent { element: ManuallyDrop::new(unsafe { from_word(word) }), table: PhantomData }
+}
+
+/// # Safety
+/// The word holds an element, which is taken out once.
+unsafe fn from_word<T: Thin>(word: u64) -> T {
+    let address = std::ptr::with_exposed_provenance_mut((word & ADDRESS_MASK) as usize);
+    // SAFETY: addresses of elements are not null; the rest is the caller's promise.
+    unsafe { T::from_address(NonNull::new_unchecked(address)) }
+}
+
+/// How many elements so many lines take before they grow.
+fn room(line_count: u32) -> usize {
+    let words = line_count as usize * LINE_WORDS;
+    if line_count <= 1 { words } else { words - words / 8 }
+}
+
+/// Line counts go up by about a quarter, along the sizes that allocators have.
+fn larger(line_count: u32) -> u32 {
+    match line_count {
+        0..8 => line_count + 1,
+        _ => line_count + (1 << (line_count.ilog2() - 2)),
+    }
+}
+
+/// The smallest line count with room for `count` elements and one more step.
+fn fitting(count: usize) -> u32 {
+    let mut lines = 0;
+    while room(lines) < count {
+        lines = larger(lines);
+    }
+    if lines <= 2 { lines } else { larger(lines) }
+}
+
+fn layout(line_count: u32) -> Layout {
+    Layout::array::<Line>(line_count as usize).expect("a segment is bounded far below isize::MAX")
+}
+
+fn allocate(line_count: u32) -> NonNull<Line> {
+    if line_count == 0 {
+        return NonNull::dangling();
+    }
+    let layout = layout(line_count);
+    // SAFETY: the layout is not empty. Zero bytes are valid lines of empty words.
+    NonNull::new(unsafe { alloc_zeroed(layout) }.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+fn release(lines: NonNull<Line>, line_count: u32) {
+    if line_count != 0 {
+        // SAFETY: the lines came from `allocate` with the same count; their elements were moved or dropped before.
+        unsafe { dealloc(lines.as_ptr().cast(), layout(line_count)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    struct Item(Box<(u64, u32)>);
+
+    // SAFETY: a box is one pointer, and the two functions are inverse.
+    unsafe impl Thin for Item {
+        fn into_address(self) -> NonNull<u8> {
+            NonNull::from(Box::leak(self.0)).cast()
+        }
+        unsafe fn from_address(address: NonNull<u8>) -> Self {
+            // SAFETY: the address came from `into_address`.
+            Self(unsafe { Box::from_raw(address.cast().as_ptr()) })
+        }
+    }
+
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (*state >> 33) ^ state.rotate_left(17)
+    }
+
+    fn check(segment: &Segment<Item>, model: &BTreeMap<u64, u32>) {
+        assert_eq!(segment.count(), model.len());
+        assert_eq!(segment.iter().count(), model.len());
+        for (&hash, &value) in model {
+            let place = segment.find(hash, |item| item.0.0 == hash).unwrap_or_else(|| panic!("lost {hash:x}"));
+            assert_eq!(segment.get(place).0.1, value);
+        }
+    }
+
+    #[test]
+    fn behaves_as_a_map_while_it_grows_and_shrinks() {
+        // Hashes that agree in their first bits crowd the lines, so that overflow and gap closing are exercised.
+        for (seed, shift) in [(1u64, 0u32), (2, 0), (3, 6), (4, 12)] {
+            let (mut state, mut segment, mut model) = (seed, Segment::new(0), BTreeMap::new());
+            for step in 0..20_000u32 {
+                let hash = random(&mut state) % 700 * (u64::MAX / 700) >> shift;
+                let growing = step / 2_000 % 2 == 0;
+                let place = segment.find(hash, |item: &Item| item.0.0 == hash);
+                match place {
+                    Some(place) if !growing || step % 7 == 0 => {
+                        assert_eq!(Some(segment.remove(place).0.1), model.remove(&hash));
+                    }
+                    Some(place) => {
+                        segment.update(place, |item| item.0.1 = step);
+                        model.insert(hash, step);
+                    }
+                    None if growing => {
+                        segment.insert(hash, Item(Box::new((hash, step))));
+                        model.insert(hash, step);
+                    }
+                    None => assert!(!model.contains_key(&hash)),
+                }
+                if step % 500 == 0 {
+                    check(&segment, &model);
+                }
+            }
+            check(&segment, &model);
+        }
+    }
+
+    #[test]
+    fn split_divides_by_the_next_bit() {
+        let (mut state, mut segment) = (9, Segment::new(0));
+        for n in 0..SEGMENT_ELEMENTS_MAX as u32 {
+            let hash = random(&mut state);
+            segment.insert(hash, Item(Box::new((hash, n))));
+        }
+        let (low, high) = segment.split(|item| item.0.0);
+        assert_eq!(low.count() + high.count(), SEGMENT_ELEMENTS_MAX);
+        assert!(low.iter().all(|item| item.0.0 >> 63 == 0) && high.iter().all(|item| item.0.0 >> 63 == 1));
+        for item in low.iter() {
+            assert!(low.find(item.0.0, |other| other.0.0 == item.0.0).is_some());
+        }
+    }
+
+    #[test]
+    fn an_update_that_panics_keeps_the_element() {
+        let mut segment = Segment::new(0);
+        segment.insert(5, Item(Box::new((5, 1))));
+        let place = segment.find(5, |_| true).expect("just inserted");
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| segment.update(place, |_| panic!("on purpose"))));
+        assert!(outcome.is_err());
+        assert_eq!(segment.get(place).0.0, 5);
+    }
+
+    #[test]
+    fn an_empty_segment_owns_nothing() {
+        let mut segment = Segment::new(0);
+        for n in 0..100u64 {
+            segment.insert(n << 48, Item(Box::new((n << 48, 0))));
+        }
+        for n in 0..100u64 {
+            let place = segment.find(n << 48, |item| item.0.0 == n << 48).expect("inserted");
+            segment.remove(place);
+        }
+        assert_eq!((segment.count(), segment.heap_bytes()), (0, 0));
+    }
+}

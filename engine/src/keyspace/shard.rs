@@ -1,0 +1,193 @@
+//! The keys of one database in one slot.
+//!
+//! Invariants
+//! - `expires` is the number of entries with an expiry; `next_expiry` is not later than the earliest of them.
+//! - Every change of an entry goes through here, so that [`Totals`] of the engine stay exact.
+
+use super::entry::EntryRef;
+use super::segment::{Lent, Line};
+use super::table::{Spot, Table};
+use super::totals::Totals;
+use crate::slot::Slot;
+use crate::time::UnixMillis;
+use std::hash::{BuildHasher, Hasher};
+
+/// The hash function of an engine's keys: seeded, so that clients cannot aim at one bucket, and the same for a simulation
+/// that gives the same seed.
+#[derive(Clone)]
+pub(crate) struct KeyHasher(foldhash::quality::SeedableRandomState);
+
+impl KeyHasher {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(foldhash::quality::SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed()))
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+}
+
+/// Keys of one database in one slot.
+pub(crate) struct Shard {
+    table: Table<EntryRef>,
+    next_expiry: i64,
+    expires: usize,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { table: Table::new(), next_expiry: i64::MAX, expires: 0 }
+    }
+}
+
+/// What a shard's operations need to know of their surroundings.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) hasher: &'a KeyHasher,
+    pub(crate) totals: &'a Totals,
+    pub(crate) slot: Slot,
+    pub(crate) db: u16,
+}
+
+impl Shard {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn expires(&self) -> usize {
+        self.expires
+    }
+
+    /// No entry is due before this time.
+    pub(crate) fn next_expiry(&self) -> UnixMillis {
+        UnixMillis(self.next_expiry)
+    }
+
+    #[inline]
+    pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
+        self.table.line_hint()
+    }
+
+    /// Bytes of the table's own memory.
+    pub(crate) fn table_bytes(&self) -> usize {
+        self.table.heap_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Spot> {
+        self.table.find(hash, |entry| entry.key() == key)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, spot: Spot) -> Lent<'_, EntryRef> {
+        self.table.get(spot)
+    }
+
+    #[inline]
+    pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
+        self.table.for_each_candidate(hash, f);
+    }
+
+    /// Changes an entry; `f` keeps its key.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, spot: Spot, around: Surroundings<'_>, f: impl FnOnce(&mut EntryRef) -> R) -> R {
+        let (before, after, result) = self.table.update(spot, |entry| {
+            let before = (entry.heap_bytes(), entry.has_expiry());
+            let result = f(entry);
+            let after = (entry.heap_bytes(), entry.expiry());
+            (before, after, result)
+        });
+        if before.0 != after.0 || before.1 != after.1.is_some() {
+            let expires = i64::from(after.1.is_some()) - i64::from(before.1);
+            self.expires = self.expires.wrapping_add_signed(expires as isize);
+            around.totals.add(around.slot, around.db, 0, expires, after.0 as i64 - before.0 as i64);
+        }
+        if let Some(UnixMillis(ms)) = after.1 {
+            self.next_expiry = self.next_expiry.min(ms);
+        }
+        result
+    }
+
+    /// Adds an entry whose key is not there.
+    pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
+        let expires = i64::from(entry.has_expiry());
+        let bytes = entry.heap_bytes() as i64;
+        if let Some(UnixMillis(ms)) = entry.expiry() {
+            self.expires += 1;
+            self.next_expiry = self.next_expiry.min(ms);
+        }
+        let lines = self.line_hint().1;
+        self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
+        let grown = i64::from(self.line_hint().1) - i64::from(lines);
+        around.totals.add(around.slot, around.db, 1, expires, bytes + grown * size_of::<Line>() as i64);
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn remove(&mut self, spot: Spot, around: Surroundings<'_>) -> EntryRef {
+        let lines = self.line_hint().1;
+        let entry = self.table.remove(spot, |e| around.hasher.hash(e.key()));
+        let shrunk = i64::from(lines) - i64::from(self.line_hint().1);
+        let expires = i64::from(entry.has_expiry());
+        self.expires -= expires as usize;
+        if self.expires == 0 {
+            self.next_expiry = i64::MAX;
+        }
+        let bytes = entry.heap_bytes() as i64 + shrunk * size_of::<Line>() as i64;
+        around.totals.add(around.slot, around.db, -1, -expires, -bytes);
+        entry
+    }
+
+    /// Takes everything out; dropping the result frees it.
+    pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
+        let taken = std::mem::take(self);
+        let bytes = taken.table.iter().map(|e| e.heap_bytes()).sum::<usize>()
+            + taken.line_hint().1 as usize * size_of::<Line>();
+        around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), -(bytes as i64));
+        taken
+    }
+
+    /// Entries in hash order from `from` on; see [`Table::scan`].
+    pub(crate) fn scan(&self, from: u64, count: usize, hasher: &KeyHasher, f: impl FnMut(&EntryRef)) -> Option<u64> {
+        self.table.scan(from, count, |e| hasher.hash(e.key()), f)
+    }
+
+    /// All entries, roughly in hash order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Lent<'_, EntryRef>> {
+        self.table.iter()
+    }
+
+    /// An entry chosen at random.
+    pub(crate) fn random(&self, pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, EntryRef>> {
+        self.table.random(pick)
+    }
+
+    /// Keys that are due at `now`, at most `count_max` of them, found among at most `look_max` entries after `from` in hash
+    /// order; and where to go on. A whole pass tightens `next_expiry`.
+    pub(crate) fn due(&mut self, now: UnixMillis, from: u64, look_max: usize, hasher: &KeyHasher) -> Due {
+        let mut keys = Vec::new();
+        let mut earliest = i64::MAX;
+        let next = self.table.scan(
+            from,
+            look_max,
+            |e| hasher.hash(e.key()),
+            |entry| {
+                if let Some(expiry) = entry.expiry() {
+                    if expiry <= now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
+                }
+            },
+        );
+        if from == 0 && next.is_none() {
+            self.next_expiry = earliest;
+        }
+        Due { keys, next }
+    }
+}
+
+/// What [`Shard::due`] found.
+pub(crate) struct Due {
+    pub(crate) keys: Vec<Vec<u8>>,
+    pub(crate) next: Option<u64>,
+}

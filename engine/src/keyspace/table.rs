@@ -1,0 +1,381 @@
+//! The segmented table: extendible hashing over bounded segments.
+//!
+//! A table starts with one segment. When a segment passes [`SEGMENT_ELEMENTS_MAX`] elements it is split by the next bit of
+//! the hash, and a directory of 2^depth entries leads to the segments. No step ever works on more than one segment, so no
+//! insertion pauses for longer than that, however many elements there are.
+//!
+//! Elements are visited in the order of their hashes, which no growing, shrinking or splitting changes: a scan that
+//! remembers the hash it stopped at returns every element that stayed exactly once.
+//!
+//! Invariants
+//! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
+//! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
+
+use super::segment::{Lent, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin};
+
+/// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
+const DEPTH_MAX: u8 = 30;
+
+/// A growing table of thin pointers, found by 64-bit hashes.
+pub(crate) struct Table<T: Thin> {
+    /// The only segment, while there is no directory.
+    only: Segment<T>,
+    directory: Option<Box<Directory<T>>>,
+    count: usize,
+}
+
+struct Directory<T: Thin> {
+    depth: u8,
+    index: Vec<u32>,
+    segments: Vec<Segment<T>>,
+}
+
+impl<T: Thin> Directory<T> {
+    fn number(&self, hash: u64) -> usize {
+        self.index[(hash >> (64 - u32::from(self.depth))) as usize] as usize
+    }
+}
+
+/// Where an element lies until the table changes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    segment: u32,
+    place: Place,
+}
+
+impl<T: Thin> Table<T> {
+    /// An empty table. No allocation.
+    pub(crate) const fn new() -> Self {
+        Self { only: Segment::new(0), directory: None, count: 0 }
+    }
+
+    /// How many elements there are. O(1).
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The lines of the only segment, for prefetching; `(_, 0)` when there are several or none.
+    #[inline]
+    pub(crate) fn line_hint(&self) -> (*mut super::segment::Line, u32) {
+        self.only.line_hint()
+    }
+
+    /// Bytes of lines and directory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.segments().map(Segment::heap_bytes).sum::<usize>()
+            + self.directory.as_ref().map_or(0, |d| d.index.len() * 4 + d.segments.capacity() * size_of::<Segment<T>>())
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &Segment<T>> {
+        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| &d.segments))
+    }
+
+    #[inline]
+    fn number(&self, hash: u64) -> u32 {
+        self.directory.as_ref().map_or(0, |d| d.number(hash) as u32)
+    }
+
+    #[inline]
+    fn segment(&self, number: u32) -> &Segment<T> {
+        self.directory.as_ref().map_or(&self.only, |d| &d.segments[number as usize])
+    }
+
+    #[inline]
+    fn segment_mut(&mut self, number: u32) -> &mut Segment<T> {
+        match &mut self.directory {
+            None => &mut self.only,
+            Some(d) => &mut d.segments[number as usize],
+        }
+    }
+
+    /// Finds the element of this hash for which `is_it` holds. O(1).
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<Spot> {
+        let segment = self.number(hash);
+        Some(Spot { segment, place: self.segment(segment).find(hash, is_it)? })
+    }
+
+    /// Addresses of elements that a lookup of this hash would read.
+    #[inline]
+    pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
+        self.segment(self.number(hash)).for_each_candidate(hash, f);
+    }
+
+    /// The element at a spot.
+    #[inline]
+    pub(crate) fn get(&self, spot: Spot) -> Lent<'_, T> {
+        self.segment(spot.segment).get(spot.place)
+    }
+
+    /// Changes the element at a spot; `f` may replace it by another of the same hash.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, spot: Spot, f: impl FnOnce(&mut T) -> R) -> R {
+        self.segment_mut(spot.segment).update(spot.place, f)
+    }
+
+    /// Adds an element that is not there yet. Amortised O(1), at worst one segment's work.
+    pub(crate) fn insert(&mut self, hash: u64, element: T, hash_of: impl Fn(&T) -> u64) {
+        loop {
+            let number = self.number(hash);
+            let segment = self.segment(number);
+            if segment.count() < SEGMENT_ELEMENTS_MAX || segment.depth() >= DEPTH_MAX {
+                break;
+            }
+            self.split(number, hash, &hash_of);
+        }
+        let number = self.number(hash);
+        self.segment_mut(number).insert(hash, element);
+        self.count += 1;
+    }
+
+    /// Takes an element out. A table that became small gives its directory back.
+    pub(crate) fn remove(&mut self, spot: Spot, hash_of: impl Fn(&T) -> u64) -> T {
+        let taken = self.segment_mut(spot.segment).remove(spot.place);
+        self.count -= 1;
+        if self.directory.is_some() && self.count <= SEGMENT_ELEMENTS_MAX / 4 {
+            self.gather(hash_of);
+        }
+        taken
+    }
+
+    fn split(&mut self, number: u32, hash: u64, hash_of: impl Fn(&T) -> u64) {
+        let directory = self.directory.get_or_insert_with(|| {
+            let only = std::mem::replace(&mut self.only, Segment::new(0));
+            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only] })
+        });
+        let depth = directory.segments[number as usize].depth();
+        if depth == directory.depth {
+            directory.index = directory.index.iter().flat_map(|&n| [n, n]).collect();
+            directory.depth += 1;
+        }
+        let whole = std::mem::replace(&mut directory.segments[number as usize], Segment::new(depth));
+        let (low, high) = whole.split(hash_of);
+        let new = directory.segments.len() as u32;
+        directory.segments[number as usize] = low;
+        directory.segments.push(high);
+        // The entries that led to the whole are neighbours; the later half of them now leads to the high part.
+        let span = 1usize << (directory.depth - depth);
+        let entry = if directory.depth == 0 { 0 } else { (hash >> (64 - u32::from(directory.depth))) as usize };
+        let first = entry & !(span - 1);
+        directory.index[first + span / 2..first + span].fill(new);
+    }
+
+    /// Moves the few elements that are left into one segment.
+    fn gather(&mut self, hash_of: impl Fn(&T) -> u64) {
+        let Some(mut directory) = self.directory.take() else { return };
+        for segment in &mut directory.segments {
+            segment.drain(|element| self.only.insert(hash_of(&element), element));
+        }
+    }
+
+    /// All elements, roughly in hash order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Lent<'_, T>> {
+        self.segments().flat_map(Segment::iter)
+    }
+
+    /// Visits elements in hash order from `from` on: at least `count` of them if there are so many, and all that share the
+    /// first 39 bits of hash with one that is visited. Returns where to go on, `None` at the end.
+    ///
+    /// Bits below the first 39 of `from` are not used, so a position fits a cursor beside a slot number. O(segment).
+    pub(crate) fn scan(
+        &self,
+        from: u64,
+        count: usize,
+        hash_of: impl Fn(&T) -> u64,
+        mut f: impl FnMut(&T),
+    ) -> Option<u64> {
+        let mut position = from & POSITION_MASK;
+        let mut visited = 0;
+        loop {
+            let segment = self.segment(self.number(position));
+            let mut found = Vec::new();
+            segment.for_each_from(position, |tag, element| found.push((tag, element)));
+            found.sort_unstable_by_key(|(tag, _)| *tag);
+            // Hashes are read only as far as the tags say that they may be among the first.
+            let mut at = 0;
+            while at < found.len() && visited < count {
+                let tag_end = at + found[at..].iter().take_while(|(tag, _)| *tag == found[at].0).count();
+                let mut group: Vec<(u64, &T)> =
+                    found[at..tag_end].iter().map(|(_, e)| (hash_of(e) & POSITION_MASK, &**e)).collect();
+                group.retain(|(hash, _)| *hash >= position);
+                group.sort_unstable_by_key(|(hash, _)| *hash);
+                let mut last = None;
+                for (hash, element) in group {
+                    if visited >= count && last != Some(hash) {
+                        return Some(hash);
+                    }
+                    f(element);
+                    visited += 1;
+                    last = Some(hash);
+                }
+                at = tag_end;
+            }
+            if at < found.len() {
+                // The first of the next group, found without sorting it: the smallest hash is where to go on.
+                let tag = found[at].0;
+                return found[at..]
+                    .iter()
+                    .take_while(|(t, _)| *t == tag)
+                    .map(|(_, e)| hash_of(e) & POSITION_MASK)
+                    .min();
+            }
+            let depth = u32::from(segment.depth());
+            if depth == 0 {
+                return None;
+            }
+            let step = 1u64 << (64 - depth);
+            position = (position & !(step - 1)).checked_add(step)?;
+            if visited >= count {
+                return Some(position);
+            }
+        }
+    }
+
+    /// An element chosen by `pick`, which gives a random number below its argument. Every element has about the same
+    /// chance. `None` when there is none.
+    pub(crate) fn random(&self, mut pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, T>> {
+        if self.count == 0 {
+            return None;
+        }
+        loop {
+            let segment = self.segment(match &self.directory {
+                None => 0,
+                Some(d) => d.index[pick(d.index.len())],
+            });
+            let words = segment.word_count();
+            if words > 0 {
+                if let Some(element) = segment.at_word(pick(words)) {
+                    return Some(element);
+                }
+            }
+        }
+    }
+
+    /// Takes all elements out, in no order.
+    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
+        self.only.drain(&mut f);
+        for segment in self.directory.take().iter_mut().flat_map(|d| &mut d.segments) {
+            segment.drain(&mut f);
+        }
+        self.count = 0;
+    }
+}
+
+/// The bits of a hash that a scan's position keeps: the first 39.
+pub(crate) const POSITION_MASK: u64 = !0 << (64 - POSITION_BITS);
+
+/// How many bits of hash a scan's position has; with 14 bits of slot a cursor stays below 2^53.
+pub(crate) const POSITION_BITS: u32 = 39;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::entry::EntryRef;
+    use crate::value::StrRef;
+    use std::collections::BTreeSet;
+
+    fn hash(key: &[u8]) -> u64 {
+        key.iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+            .rotate_left(29)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn hash_of(e: &EntryRef) -> u64 {
+        hash(e.key())
+    }
+
+    fn add(table: &mut Table<EntryRef>, n: usize) {
+        let key = n.to_string();
+        table.insert(hash(key.as_bytes()), EntryRef::string(key.as_bytes(), StrRef::Int(0), false, None), hash_of);
+    }
+
+    fn take(table: &mut Table<EntryRef>, n: usize) {
+        let key = n.to_string();
+        let spot = table.find(hash(key.as_bytes()), |e| e.key() == key.as_bytes()).expect("still there");
+        assert_eq!(table.remove(spot, hash_of).key(), key.as_bytes());
+    }
+
+    #[test]
+    fn finds_everything_across_many_segments() {
+        let mut table = Table::new();
+        for n in 0..50_000 {
+            add(&mut table, n);
+        }
+        assert_eq!(table.len(), 50_000);
+        assert!(table.directory.as_ref().is_some_and(|d| d.segments.len() > 40));
+        for n in (0..50_000).filter(|n| n % 100 != 0) {
+            take(&mut table, n);
+        }
+        assert_eq!(table.len(), 500);
+        for n in (0..50_000).step_by(100) {
+            take(&mut table, n);
+        }
+        assert!(table.directory.is_none(), "an empty table is small again");
+    }
+
+    #[test]
+    fn a_scan_returns_what_stayed_exactly_once_while_the_table_changes() {
+        for (count, churn) in [(1, 30), (10, 200), (100, 2_000)] {
+            let mut table = Table::new();
+            let stay = 3_000;
+            for n in 0..stay {
+                add(&mut table, n);
+            }
+            let (mut seen, mut position, mut next, mut oldest) = (Vec::new(), Some(0), stay, stay);
+            let mut step = 0;
+            while let Some(from) = position {
+                position = table.scan(from, count, hash_of, |e| seen.push(e.key().to_vec()));
+                step += 1;
+                // Grow for a while, then shrink back, so that segments split and merge under the scan.
+                if step % 40 < 20 {
+                    for _ in 0..churn {
+                        add(&mut table, next);
+                        next += 1;
+                    }
+                } else {
+                    while oldest < next {
+                        take(&mut table, oldest);
+                        oldest += 1;
+                    }
+                }
+            }
+            let stayed: Vec<_> = seen
+                .iter()
+                .filter_map(|key| std::str::from_utf8(key).ok()?.parse::<usize>().ok())
+                .filter(|n| *n < stay)
+                .collect();
+            assert_eq!(stayed.len(), stay, "once each, count {count}");
+            assert_eq!(stayed.into_iter().collect::<BTreeSet<_>>().len(), stay);
+        }
+    }
+
+    #[test]
+    fn a_scan_visits_about_as_many_as_asked() {
+        let mut table = Table::new();
+        for n in 0..10_000 {
+            add(&mut table, n);
+        }
+        let mut visited = 0;
+        table.scan(0, 10, hash_of, |_| visited += 1);
+        assert_eq!(visited, 10);
+    }
+
+    #[test]
+    fn random_choice_reaches_every_element() {
+        let mut table = Table::new();
+        for n in 0..50 {
+            add(&mut table, n);
+        }
+        let mut state = 1u64;
+        let mut seen = BTreeSet::new();
+        for _ in 0..5_000 {
+            let pick = |below: usize| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                ((state >> 33) % below as u64) as usize
+            };
+            seen.insert(table.random(pick).expect("not empty").key().to_vec());
+        }
+        assert_eq!(seen.len(), 50);
+    }
+}

@@ -1,0 +1,63 @@
+//! What may be tuned while an engine runs. Every field may be read and written from any thread.
+
+use crate::effect::Ack;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+/// Live options of an engine. Names follow Redis's configuration.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Longest argument and longest string, bytes (`proto-max-bulk-len`).
+    pub bulk_bytes_max: AtomicUsize,
+    /// Longest undecoded input of one session, bytes (`client-query-buffer-limit`).
+    pub query_buffer_bytes_max: AtomicUsize,
+    /// Commands that took longer are logged, microseconds; negative: none (`slowlog-log-slower-than`).
+    pub slowlog_slower_than_us: AtomicI64,
+    /// How many slow commands are kept (`slowlog-max-len`).
+    pub slowlog_count_max: AtomicUsize,
+    /// Events that took at least so long are kept by LATENCY, milliseconds; 0: none (`latency-monitor-threshold`).
+    pub latency_threshold_ms: AtomicU64,
+    /// Whether `tick` deletes expired keys (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: AtomicBool,
+    /// Whether `maxmemory-policy` is one of the LFU policies: what the access bits of entries mean.
+    pub lfu: AtomicBool,
+    /// Whether per-command latency histograms are kept (`latency-tracking`).
+    pub latency_tracking: AtomicBool,
+    /// Whether DEBUG is allowed.
+    pub debug_commands: AtomicBool,
+    ack: AtomicU8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bulk_bytes_max: AtomicUsize::new(512 << 20),
+            query_buffer_bytes_max: AtomicUsize::new(1 << 30),
+            slowlog_slower_than_us: AtomicI64::new(10_000),
+            slowlog_count_max: AtomicUsize::new(128),
+            latency_threshold_ms: AtomicU64::new(0),
+            active_expire: AtomicBool::new(true),
+            lfu: AtomicBool::new(false),
+            latency_tracking: AtomicBool::new(true),
+            debug_commands: AtomicBool::new(true),
+            ack: AtomicU8::new(Ack::Memory as u8),
+        }
+    }
+}
+
+impl Options {
+    /// The level that writes must reach before sessions show their replies.
+    #[inline]
+    pub fn ack(&self) -> Ack {
+        match self.ack.load(Ordering::Relaxed) {
+            0 => Ack::Memory,
+            1 => Ack::Logged,
+            _ => Ack::Durable,
+        }
+    }
+
+    /// Sets the level that writes must reach before sessions show their replies.
+    pub fn set_ack(&self, ack: Ack) {
+        self.ack.store(ack as u8, Ordering::Relaxed);
+    }
+}

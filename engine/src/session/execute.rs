@@ -1,0 +1,272 @@
+//! One request, from its arguments to its reply.
+//!
+//! ```text
+//! resolve -> arity -> authenticated? -> paused? -> room in the journal? -> lock the keys' slots -> adapter -> commit
+//! ```
+//!
+//! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
+
+use crate::client::{Connection, PauseMode, ReplyMode};
+use crate::command::keys::Include;
+use crate::command::row::flag;
+use crate::command::table::{Command, table};
+use crate::command::{CommandResult, How};
+use crate::core::Core;
+use crate::effect::{NotWritable, Offset};
+use crate::error::CommandError;
+use crate::host::Asker;
+use crate::resp::ReplyWriter;
+use crate::slot::Slot;
+use crate::time::UnixMillis;
+use crate::turn::{Committed, KnownKey, Opening, Origin, Turn};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
+
+/// Why a request cannot go on now. Its session is woken when it can.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parked {
+    /// CLIENT PAUSE.
+    Pause,
+    /// The journal's tail is full.
+    Room,
+    /// Another turn holds a slot for longer than a moment.
+    Contended,
+}
+
+/// What became of a request.
+pub(crate) struct Outcome {
+    /// The journal offset that its reply tells of.
+    pub(crate) offset: Offset,
+    /// Whether it answered an error.
+    pub(crate) failed: Failure,
+}
+
+/// How far a request got that answered an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    /// It did not.
+    None,
+    /// Refused before it ran.
+    Rejected,
+    /// Ran and answered an error.
+    Failed,
+}
+
+/// What a request runs with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) waker: &'a Waker,
+    pub(crate) now: UnixMillis,
+    /// The effect buffer, handed from turn to turn.
+    pub(crate) buffer: &'a mut Vec<u8>,
+}
+
+impl Surroundings<'_> {
+    /// Runs a request whose command is known, appending its reply to `out`.
+    #[inline]
+    pub(crate) fn run(
+        &mut self,
+        command: &'static Command,
+        args: &[&[u8]],
+        known: Option<KnownKey>,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Parked> {
+        let start = out.len();
+        match self.admit(command, args) {
+            Ok(()) => {}
+            Err(Refusal::Parked(parked)) => return Err(parked),
+            Err(Refusal::Error(error)) => return Ok(self.refuse(&error, out)),
+        }
+        let resp = self.connection.resp;
+        let (offset, result) = match command.row.run.0 {
+            How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
+            How::Store(adapter) => {
+                let slots: Vec<Slot> = Slot::all().collect();
+                self.run_in_turn(&slots, None, adapter, args, out)?
+            }
+            How::Connection(adapter) => {
+                let mut reply = ReplyWriter::new(out, resp);
+                (Offset(0), adapter(self.core, self.connection, args, &mut reply))
+            }
+            How::Host => (Offset(0), self.run_by_host(args, out)),
+        };
+        match result {
+            Ok(()) => Ok(Outcome { offset, failed: Failure::None }),
+            Err(error) => {
+                out.truncate(start);
+                self.write_error(&error, out);
+                Ok(Outcome { offset, failed: Failure::Failed })
+            }
+        }
+    }
+
+    /// Answers a request that names no command that could run.
+    pub(crate) fn reject_unresolved(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> Outcome {
+        let text = match table().resolve(args) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.wire_text(args),
+        };
+        if !self.connection.authenticated {
+            return self.refuse(&CommandError::NoAuth, out);
+        }
+        self.refuse(&CommandError::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned())), out)
+    }
+
+    fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
+        self.write_error(error, out);
+        Outcome { offset: Offset(0), failed: Failure::Rejected }
+    }
+
+    #[cold]
+    fn write_error(&self, error: &CommandError, out: &mut Vec<u8>) {
+        let text = error.to_string();
+        self.core.stats.count_error(&text);
+        ReplyWriter::new(out, self.connection.resp).error(&text);
+    }
+
+    #[inline]
+    fn admit(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), Refusal> {
+        let flags = command.flags;
+        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
+            return Err(CommandError::NoAuth.into());
+        }
+        if !command.accepts(args.len()) {
+            return Err(CommandError::WrongArity(Cow::Borrowed(command.row.name)).into());
+        }
+        let may_write = flags.has(flag::WRITE | flag::MAY_REPLICATE);
+        match self.core.clients.paused(|| self.now) {
+            Some(PauseMode::All) => return Err(Refusal::Parked(Parked::Pause)),
+            Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
+            _ => {}
+        }
+        if may_write {
+            if let Some(sink) = self.core.sink() {
+                match sink.poll_room(self.waker) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
+                    Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn run_on_keys(
+        &mut self,
+        command: &Command,
+        args: &[&[u8]],
+        known: Option<KnownKey>,
+        adapter: TurnAdapter,
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
+        if let Some(known) = known {
+            return self.run_in_turn(&[known.slot], Some(known), adapter, args, out);
+        }
+        let slots = match self.slots_of(command, args) {
+            Ok(slots) => slots,
+            Err(error) => return Ok((Offset(0), Err(error))),
+        };
+        self.run_in_turn(&slots, None, adapter, args, out)
+    }
+
+    /// The slots of a request's keys, ascending.
+    fn slots_of(&self, command: &Command, args: &[&[u8]]) -> Result<SmallVec<[Slot; 4]>, CommandError> {
+        let mut slots: SmallVec<[Slot; 4]> = match command.plain_range(args.len()) {
+            Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
+            None => command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize])).collect(),
+        };
+        if self.core.gate.is_cluster() {
+            if let Some(at) = slots.iter().position(|slot| *slot != slots[0]) {
+                return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
+            }
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        Ok(slots)
+    }
+
+    #[inline]
+    fn run_in_turn(
+        &mut self,
+        slots: &[Slot],
+        known: Option<KnownKey>,
+        adapter: TurnAdapter,
+        args: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
+        let buffer = std::mem::take(self.buffer);
+        let opening = Opening { db: self.connection.db, origin: Origin::Client, now: Some(self.now), known, buffer };
+        let mut turn = match Turn::try_begin(self.core, opening, slots) {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(error)) => return Ok((Offset(0), Err(error))),
+            Err(opening) => {
+                *self.buffer = opening.buffer;
+                return Err(Parked::Contended);
+            }
+        };
+        let mut reply = ReplyWriter::new(out, self.connection.resp);
+        let result = adapter(&mut turn, args, &mut reply);
+        let Committed { offset, buffer, .. } = turn.commit();
+        *self.buffer = buffer;
+        Ok((offset, result))
+    }
+
+    fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
+        let client = &self.connection.client;
+        let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: self.connection.db };
+        let mut reply = ReplyWriter::new(out, self.connection.resp);
+        match self.core.host() {
+            Some(host) if host.control(asker, args, &mut reply) => Ok(()),
+            _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
+        }
+    }
+}
+
+type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+
+enum Refusal {
+    Error(CommandError),
+    Parked(Parked),
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What CLIENT REPLY makes of the reply just written.
+pub(crate) fn apply_reply_mode(connection: &mut Connection, start: usize, out: &mut Vec<u8>) {
+    match connection.reply_mode {
+        ReplyMode::On => {}
+        ReplyMode::Off => out.truncate(start),
+        ReplyMode::Skip => {
+            out.truncate(start);
+            connection.reply_mode = ReplyMode::On;
+        }
+        ReplyMode::SkipNext => {
+            out.truncate(start);
+            connection.reply_mode = ReplyMode::Skip;
+        }
+    }
+}
+
+/// Registers the waker of a parked session with what it waits for.
+pub(crate) fn wake_when_ready(core: &Core, parked: Parked, waker: &Waker) {
+    match parked {
+        Parked::Pause => core.clients.wake_after_pause(waker),
+        // The journal took the waker when it was asked for room.
+        Parked::Room => {}
+        Parked::Contended => waker.wake_by_ref(),
+    }
+}
+
+/// Marks what others see of a client before a group of its requests runs.
+pub(crate) fn mark_active(connection: &Connection, now: UnixMillis) {
+    connection.client.last_used_ms.store(now.0, Ordering::Relaxed);
+}

@@ -1,0 +1,100 @@
+//! Replies on their way out, in order, each held until what it tells has reached the level that was asked for.
+//!
+//! ```text
+//! bytes   | shown already | ready | held for @120 ...... | behind it |
+//! held                            [start..end, @120]
+//! ```
+//!
+//! Invariants
+//! - `held` is in order of position and of offset; what lies behind a held reply waits with it.
+//! - A reply whose journal failed is replaced by an error, never shown.
+
+use crate::effect::{Ack, EffectSink, Offset};
+use crate::error::CommandError;
+use crate::resp::ReplyWriter;
+use crate::resp::RespVersion;
+use std::collections::VecDeque;
+use std::task::{Poll, Waker};
+
+#[derive(Debug)]
+struct Held {
+    start: usize,
+    end: usize,
+    offset: Offset,
+}
+
+/// The ordered outbox of one session.
+#[derive(Default, Debug)]
+pub(super) struct Outbox {
+    /// Replies not yet handed to the host.
+    pub(super) bytes: Vec<u8>,
+    held: VecDeque<Held>,
+    /// Everything up to here is known to have reached the level.
+    reached: Offset,
+}
+
+impl Outbox {
+    /// Says that the reply in `bytes[start..]` tells of the journal up to `offset`.
+    pub(super) fn hold(&mut self, start: usize, offset: Offset) {
+        if offset > self.reached && start < self.bytes.len() {
+            self.held.push_back(Held { start, end: self.bytes.len(), offset });
+        }
+    }
+
+    /// How many bytes wait, held or not.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Moves what may be shown to `out`. The waker is woken when more may be.
+    pub(super) fn release(
+        &mut self,
+        out: &mut Vec<u8>,
+        level: Ack,
+        sink: Option<&dyn EffectSink>,
+        version: RespVersion,
+        waker: &Waker,
+    ) {
+        let mut shown = 0;
+        while let (Some(held), Some(sink)) = (self.held.front(), sink) {
+            let outcome = if held.offset <= self.reached || level == Ack::Memory {
+                Poll::Ready(Ok(()))
+            } else {
+                sink.poll_reached(level, held.offset, waker)
+            };
+            match outcome {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) => {
+                    self.reached = self.reached.max(held.offset);
+                    out.extend_from_slice(&self.bytes[shown..held.end]);
+                }
+                Poll::Ready(Err(_)) => {
+                    out.extend_from_slice(&self.bytes[shown..held.start]);
+                    ReplyWriter::new(out, version).error(&CommandError::OutcomeUnknown.to_string());
+                }
+            }
+            shown = held.end;
+            self.held.pop_front();
+        }
+        let end = self.held.front().map_or(self.bytes.len(), |held| held.start);
+        if shown == 0 && end == self.bytes.len() && out.is_empty() {
+            return std::mem::swap(out, &mut self.bytes);
+        }
+        if end > shown {
+            out.extend_from_slice(&self.bytes[shown..end]);
+            shown = end;
+        }
+        if shown > 0 {
+            self.bytes.drain(..shown);
+            for held in &mut self.held {
+                held.start -= shown;
+                held.end -= shown;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Counters of an engine: what INFO, SLOWLOG and LATENCY report.
+
+use crate::slot::Slot;
+use crate::time::UnixMillis;
+use crossbeam_utils::CachePadded;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Calls of one command. Sessions add to it once per group of requests.
+#[derive(Default, Debug)]
+pub struct CommandCounters {
+    /// Calls that ran.
+    pub calls: AtomicU64,
+    /// Nanoseconds that they took together.
+    pub nanos: AtomicU64,
+    /// Requests refused before they ran.
+    pub rejected: AtomicU64,
+    /// Calls that answered an error.
+    pub failed: AtomicU64,
+    /// Calls by time taken: bucket `i` counts those of `2^i` up to `2^(i+1)` microseconds.
+    pub histogram: [AtomicU64; HISTOGRAM_BUCKETS],
+}
+
+/// Buckets of a latency histogram.
+pub const HISTOGRAM_BUCKETS: usize = 22;
+
+/// One slow command.
+#[derive(Clone, Debug)]
+pub struct SlowEntry {
+    /// Number since start.
+    pub id: u64,
+    /// When it ran.
+    pub at: UnixMillis,
+    /// How long it took.
+    pub micros: u64,
+    /// Its arguments, shortened as Redis does.
+    pub args: Vec<Vec<u8>>,
+    /// The client's address.
+    pub peer: String,
+    /// The client's name.
+    pub name: Vec<u8>,
+}
+
+/// Commands that took longer than the threshold, newest first.
+#[derive(Default, Debug)]
+pub(crate) struct Slowlog {
+    pub(crate) entries: VecDeque<SlowEntry>,
+    pub(crate) next_id: u64,
+}
+
+/// Spikes of one kind of event, as LATENCY reports them.
+#[derive(Default, Debug, Clone)]
+pub(crate) struct LatencyEvent {
+    /// Seconds since the epoch and milliseconds taken; at most 160, oldest first.
+    pub(crate) samples: VecDeque<(i64, u64)>,
+    pub(crate) worst_ms: u64,
+}
+
+const STRIPE_COUNT: usize = 16;
+
+/// Counters of an engine.
+#[derive(Default)]
+pub(crate) struct Stats {
+    changes: [CachePadded<AtomicU64>; STRIPE_COUNT],
+    pub(crate) commands: Box<[CommandCounters]>,
+    pub(crate) commands_processed: AtomicU64,
+    pub(crate) input_bytes: AtomicU64,
+    pub(crate) output_bytes: AtomicU64,
+    pub(crate) expired_keys: AtomicU64,
+    pub(crate) evicted_keys: AtomicU64,
+    pub(crate) connections_received: AtomicU64,
+    pub(crate) connections_rejected: AtomicU64,
+    pub(crate) error_replies: AtomicU64,
+    pub(crate) errors: Mutex<BTreeMap<String, u64>>,
+    pub(crate) slowlog: Mutex<Slowlog>,
+    pub(crate) latency: Mutex<BTreeMap<&'static str, LatencyEvent>>,
+    pub(crate) started_ms: AtomicI64,
+}
+
+/// Error codes counted apart; more than that and they are summed up no further.
+const ERROR_CODES_MAX: usize = 128;
+
+impl Stats {
+    pub(crate) fn new(command_count: usize) -> Self {
+        Self { commands: (0..command_count).map(|_| CommandCounters::default()).collect(), ..Self::default() }
+    }
+
+    /// Counts effects.
+    #[inline]
+    pub(crate) fn add_changes(&self, slot: Option<Slot>, count: u64) {
+        let stripe = slot.map_or(0, Slot::index) % STRIPE_COUNT;
+        self.changes[stripe].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Effects since the start: what `rdb_changes_since_last_save` counts.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.iter().map(|c| c.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Counts an error reply by its first word.
+    #[cold]
+    pub(crate) fn count_error(&self, text: &str) {
+        self.error_replies.fetch_add(1, Ordering::Relaxed);
+        let code = text.split(' ').next().unwrap_or("ERR");
+        let mut errors = self.errors.lock();
+        if errors.len() < ERROR_CODES_MAX || errors.contains_key(code) {
+            *errors.entry(code.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Keeps a slow command, at most `count_max` of them.
+    #[cold]
+    pub(crate) fn add_slow(&self, mut entry: SlowEntry, count_max: usize) {
+        let mut log = self.slowlog.lock();
+        entry.id = log.next_id;
+        log.next_id += 1;
+        log.entries.push_front(entry);
+        log.entries.truncate(count_max);
+    }
+
+    /// Keeps a latency spike.
+    #[cold]
+    pub(crate) fn add_latency(&self, event: &'static str, now: UnixMillis, ms: u64) {
+        let mut events = self.latency.lock();
+        let event = events.entry(event).or_default();
+        event.worst_ms = event.worst_ms.max(ms);
+        match event.samples.back_mut() {
+            Some((second, worst)) if *second == now.seconds() => *worst = (*worst).max(ms),
+            _ => event.samples.push_back((now.seconds(), ms)),
+        }
+        if event.samples.len() > LATENCY_SAMPLES_MAX {
+            event.samples.pop_front();
+        }
+    }
+
+    /// What CONFIG RESETSTAT sets to zero.
+    pub(crate) fn reset(&self) {
+        for counter in [
+            &self.commands_processed,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.expired_keys,
+            &self.evicted_keys,
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.error_replies,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        for command in &self.commands {
+            for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed]
+                .into_iter()
+                .chain(&command.histogram)
+            {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        self.errors.lock().clear();
+    }
+}
+
+const LATENCY_SAMPLES_MAX: usize = 160;

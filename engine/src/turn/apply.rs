@@ -1,0 +1,45 @@
+//! Effects coming back: from the log, from a primary, from an import.
+
+use super::{Opening, Origin, Turn};
+use crate::command::How;
+use crate::command::keys::Include;
+use crate::command::table::table;
+use crate::core::Core;
+use crate::error::CommandError;
+use crate::resp::{ReplyWriter, RespVersion};
+use crate::slot::Slot;
+use smallvec::SmallVec;
+
+/// Runs `commands` in one turn over the slots they name.
+pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
+    let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
+    for args in commands {
+        let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
+        match command.row.run.0 {
+            How::Store(_) => slots = Slot::all().collect(),
+            _ if slots.len() == crate::slot::SLOT_COUNT => {}
+            _ => slots.extend(command.keys(args, Include::Keys).iter().map(|key| Slot::of(args[key.index as usize]))),
+        }
+    }
+    slots.sort_unstable();
+    slots.dedup();
+    let opening = Opening { origin, ..Opening::client(db) };
+    let mut turn = Turn::begin(core, opening, &slots)?;
+    let mut out = Vec::new();
+    for args in commands {
+        let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
+        out.clear();
+        let mut reply = ReplyWriter::new(&mut out, RespVersion::V2);
+        match command.row.run.0 {
+            How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(&mut turn, args, &mut reply)?,
+            How::Connection(_) | How::Host => return Err(unknown(b"ERR a control command is no effect")),
+        }
+    }
+    turn.commit();
+    Ok(())
+}
+
+#[cold]
+fn unknown(text: &[u8]) -> CommandError {
+    CommandError::UnknownCommand(String::from_utf8_lossy(text).into_owned())
+}

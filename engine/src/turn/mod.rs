@@ -1,0 +1,500 @@
+//! A turn: one atomic execution over locked slots.
+//!
+//! ```text
+//! lock slots -> gate -> [ find (expire lazily) -> verb -> record effects ]* -> append to the journal -> unlock
+//! ```
+//!
+//! Commands, replay, imports and embedders all change data through a turn, and only through it.
+//!
+//! Invariants
+//! - Slots are locked in ascending order, once, and held to the end: nothing else is waited for meanwhile.
+//! - Every change of an entry goes through [`Turn::update`], [`Turn::put`] or [`Turn::remove`], which keep counts and,
+//!   where the turn may be given up, what was there before.
+//! - What a turn changed it recorded as effects before it ends; they reach the journal while the slots are still held, so
+//!   the journal has them in the order in which they happened.
+//! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
+
+pub(crate) mod apply;
+pub(crate) mod expire_cycle;
+mod undo;
+
+use crate::core::Core;
+use crate::effect::{Batch, BatchKind, Offset, encode_effect};
+use crate::error::CommandError;
+use crate::keyspace::EntryRef;
+use crate::keyspace::segment::Lent;
+use crate::keyspace::shard::{Shard, Surroundings};
+use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
+use crate::keyspace::table::Spot;
+use crate::slot::Slot;
+use crate::time::UnixMillis;
+use crate::value::StrRef;
+use smallvec::SmallVec;
+use std::cell::Cell;
+use undo::{Before, UndoLog};
+
+/// Who asks for a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A client or an embedder: expired keys are deleted, the gate applies.
+    Client,
+    /// The stream of the primary: its decisions are followed, expired keys are still there until it says so.
+    Primary,
+    /// The log of this store, read back. Nothing is recorded.
+    Replay,
+    /// A slot that moves in.
+    Import,
+}
+
+/// A key on its way through a turn: its bytes, where it belongs, and its hash, all worked out once.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'k> {
+    pub(crate) bytes: &'k [u8],
+    hash: u64,
+    /// Which of the turn's guards.
+    guard: u32,
+}
+
+/// One atomic execution. See the module.
+pub struct Turn<'e> {
+    core: &'e Core,
+    db: u16,
+    origin: Origin,
+    now: Cell<Option<UnixMillis>>,
+    guards: SmallVec<[SlotGuard<'e>; 1]>,
+    known: Option<KnownKey>,
+    recording: bool,
+    kind: BatchKind,
+    effects: Vec<u8>,
+    effect_count: u32,
+    undo: Option<UndoLog>,
+}
+
+/// What a turn leaves behind.
+pub(crate) struct Committed {
+    /// The newest journal offset of the slots it touched.
+    pub(crate) offset: Offset,
+    /// How many effects it recorded.
+    pub(crate) effect_count: u32,
+    /// Its effect buffer, empty, for the next turn.
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// Who a turn runs for, and how.
+pub(crate) struct Opening {
+    pub(crate) db: u16,
+    pub(crate) origin: Origin,
+    /// The time, if the caller has one; else the clock is asked when a turn needs it.
+    pub(crate) now: Option<UnixMillis>,
+    /// A key that was hashed before.
+    pub(crate) known: Option<KnownKey>,
+    /// An empty buffer for effects.
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl Opening {
+    pub(crate) fn client(db: u16) -> Self {
+        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
+    }
+}
+
+/// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownKey {
+    pub(crate) address: usize,
+    pub(crate) len: usize,
+    pub(crate) slot: Slot,
+    pub(crate) hash: u64,
+}
+
+impl<'e> Turn<'e> {
+    /// Locks `slots` (ascending, without repeats), waiting for others as long as it takes.
+    #[inline]
+    pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
+        debug_assert!(slots.is_sorted_by(|a, b| a < b));
+        let guards = slots.iter().map(|slot| core.slots.lock(*slot)).collect();
+        Self::with_guards(core, opening, guards)
+    }
+
+    /// Locks `slots` unless that would mean to wait; then gives the opening back.
+    #[inline]
+    pub(crate) fn try_begin(
+        core: &'e Core,
+        opening: Opening,
+        slots: &[Slot],
+    ) -> Result<Result<Self, CommandError>, Opening> {
+        debug_assert!(slots.is_sorted_by(|a, b| a < b));
+        let mut guards = SmallVec::new();
+        for slot in slots {
+            let mut tries = 0;
+            guards.push(loop {
+                if let Some(guard) = core.slots.try_lock(*slot) {
+                    break guard;
+                }
+                tries += 1;
+                if tries > LOCK_TRIES_MAX {
+                    return Err(opening);
+                }
+                std::hint::spin_loop();
+            });
+        }
+        Ok(Self::with_guards(core, opening, guards))
+    }
+
+    /// A turn over one slot that is held already.
+    pub(crate) fn over(core: &'e Core, opening: Opening, guard: SlotGuard<'e>) -> Self {
+        Self::open(core, opening, SmallVec::from_buf([guard]))
+    }
+
+    #[inline]
+    fn with_guards(
+        core: &'e Core,
+        opening: Opening,
+        guards: SmallVec<[SlotGuard<'e>; 1]>,
+    ) -> Result<Self, CommandError> {
+        if opening.origin == Origin::Client {
+            for guard in &guards {
+                if guard.state.gate != GateState::Open {
+                    return Err(core.gate.refusal(guard.slot(), guard.state.gate));
+                }
+            }
+        }
+        Ok(Self::open(core, opening, guards))
+    }
+
+    #[inline]
+    fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
+        let Opening { db, origin, now, known, buffer } = opening;
+        let recording = origin != Origin::Replay && core.sink().is_some();
+        Self {
+            core,
+            db,
+            origin,
+            now: Cell::new(now),
+            guards,
+            known,
+            recording,
+            kind: BatchKind::Slots,
+            effects: buffer,
+            effect_count: 0,
+            undo: None,
+        }
+    }
+
+    /// The turn's time: one reading for all of it.
+    #[inline]
+    pub(crate) fn now(&self) -> UnixMillis {
+        if let Some(now) = self.now.get() {
+            return now;
+        }
+        let now = self.core.now();
+        self.now.set(Some(now));
+        now
+    }
+
+    pub(crate) fn core(&self) -> &'e Core {
+        self.core
+    }
+
+    pub(crate) fn db(&self) -> u16 {
+        self.db
+    }
+
+    /// Works in another database from here on.
+    pub(crate) fn select(&mut self, db: u16) {
+        self.db = db;
+    }
+
+    /// Whether decisions were made elsewhere and are only followed here: expired keys stay until a DEL comes, and an
+    /// expiry in the past is stored.
+    pub(crate) fn follows(&self) -> bool {
+        self.origin != Origin::Client
+    }
+
+    /// Keeps what is changed from here on, so that dropping the turn uncommitted puts it back.
+    pub(crate) fn make_revocable(&mut self) {
+        self.undo.get_or_insert_default();
+    }
+
+    /// Works out where a key belongs. An error if its slot is not among those the turn holds.
+    #[inline]
+    pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Result<Key<'k>, CommandError> {
+        let (slot, hash) = match self.known {
+            Some(known) if known.address == bytes.as_ptr() as usize && known.len == bytes.len() => {
+                (known.slot, known.hash)
+            }
+            _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
+        };
+        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
+            Some(guard) => guard as u32,
+            None => return Err(self.foreign(slot, bytes)),
+        };
+        Ok(Key { bytes, hash, guard })
+    }
+
+    #[cold]
+    fn foreign(&self, found: Slot, key: &[u8]) -> CommandError {
+        let expected = self.guards.first().map_or(found, SlotGuard::slot);
+        CommandError::CrossSlot { expected, found, key: key.to_vec() }
+    }
+
+    #[inline]
+    fn state(&self, key: &Key<'_>) -> &SlotState {
+        &self.guards[key.guard as usize].state
+    }
+
+    #[inline]
+    fn surroundings(&self, key: &Key<'_>) -> Surroundings<'e> {
+        let slot = self.guards[key.guard as usize].slot();
+        Surroundings { hasher: &self.core.hasher, totals: &self.core.totals, slot, db: self.db }
+    }
+
+    /// Finds a key. An expired one is deleted (with its effect), or hidden where deleting is somebody else's decision.
+    #[inline]
+    pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Spot> {
+        let shard = self.state(key).shard(self.db)?;
+        let spot = shard.find(key.hash, key.bytes)?;
+        match shard.get(spot).expiry() {
+            Some(expiry) if self.origin == Origin::Client && expiry <= self.now() => {
+                self.expire(key, spot);
+                None
+            }
+            _ => Some(spot),
+        }
+    }
+
+    /// Deletes a key that is due.
+    #[cold]
+    fn expire(&mut self, key: &Key<'_>, spot: Spot) {
+        if self.core.may_expire() {
+            self.remove(key, spot);
+            self.record(&[b"DEL", key.bytes]);
+            self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// The entry at a spot.
+    #[inline]
+    pub(crate) fn entry(&self, key: &Key<'_>, spot: Spot) -> Lent<'_, EntryRef> {
+        self.state(key).shard(self.db).expect("a spot was found in it").get(spot)
+    }
+
+    /// Finds a key for reading: counts a hit or a miss and marks the entry as used.
+    #[inline]
+    pub(crate) fn read(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.find(key);
+        let state = &mut self.guards[key.guard as usize].state;
+        let Some(spot) = found else {
+            state.misses += 1;
+            return None;
+        };
+        state.hits += 1;
+        let entry = self.entry(key, spot);
+        self.core.touch(&entry);
+        Some(entry)
+    }
+
+    /// Finds a string for reading; `f` sees it.
+    #[inline]
+    pub(crate) fn read_string<R>(
+        &mut self,
+        key: &Key<'_>,
+        f: impl FnOnce(Option<StrRef<'_>>) -> R,
+    ) -> Result<R, CommandError> {
+        match self.read(key) {
+            None => Ok(f(None)),
+            Some(entry) => match entry.as_string() {
+                None => Err(CommandError::WrongType),
+                string => Ok(f(string)),
+            },
+        }
+    }
+
+    /// Finds a string for changing. No hit or miss is counted.
+    pub(crate) fn find_string(&mut self, key: &Key<'_>) -> Result<Option<Spot>, CommandError> {
+        let Some(spot) = self.find(key) else { return Ok(None) };
+        match self.entry(key, spot).as_string() {
+            None => Err(CommandError::WrongType),
+            Some(_) => Ok(Some(spot)),
+        }
+    }
+
+    /// Changes the entry at a spot; `f` keeps its key.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
+        if self.undo.is_some() {
+            let entry = self.entry(key, spot).clone();
+            self.keep(key, Some(entry));
+        }
+        let around = self.surroundings(key);
+        let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
+        let core = self.core;
+        shard.update(spot, around, |entry| {
+            let result = f(entry);
+            core.touch(entry);
+            result
+        })
+    }
+
+    /// Stores an entry under a key, in the place of `old` if there is one.
+    pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
+        debug_assert_eq!(entry.key(), key.bytes);
+        if let Some(spot) = old {
+            return self.update(key, spot, |place| *place = entry);
+        }
+        if self.undo.is_some() {
+            self.keep(key, None);
+        }
+        self.core.touch(&entry);
+        let around = self.surroundings(key);
+        self.guards[key.guard as usize].state.shard_mut(self.db).insert(key.hash, entry, around);
+    }
+
+    /// Stores a string under a key, in the place of `old` if there is one.
+    #[inline]
+    pub(crate) fn put_string(
+        &mut self,
+        key: &Key<'_>,
+        old: Option<Spot>,
+        value: StrRef<'_>,
+        raw: bool,
+        expiry: Option<UnixMillis>,
+    ) {
+        match old {
+            Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
+            None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
+        }
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
+        let around = self.surroundings(key);
+        let entry = self.guards[key.guard as usize].state.shard_mut(self.db).remove(spot, around);
+        if self.undo.is_some() {
+            self.keep(key, Some(entry.clone()));
+        }
+        entry
+    }
+
+    #[cold]
+    fn keep(&mut self, key: &Key<'_>, entry: Option<EntryRef>) {
+        let before = Before {
+            slot: self.guards[key.guard as usize].slot(),
+            db: self.db,
+            hash: key.hash,
+            key: key.bytes.into(),
+            entry,
+        };
+        if let Some(undo) = &mut self.undo {
+            undo.0.push(before);
+        }
+    }
+
+    /// Records an effect: a command that reproduces what was changed. O(bytes), and one branch without a journal.
+    #[inline]
+    pub(crate) fn record(&mut self, args: &[&[u8]]) {
+        self.effect_count += 1;
+        if self.recording {
+            encode_effect(&mut self.effects, args);
+        }
+    }
+
+    /// Says that the effects of this turn concern every slot.
+    pub(crate) fn make_global(&mut self) {
+        self.kind = BatchKind::Global;
+    }
+
+    /// Looks at one slot of the turn's database: one that the turn holds, or any other, which is locked for the moment.
+    pub(crate) fn visit<R>(&self, slot: Slot, f: impl FnOnce(Option<&Shard>) -> R) -> R {
+        match self.guards.binary_search_by_key(&slot, SlotGuard::slot) {
+            Ok(at) => f(self.guards[at].state.shard(self.db)),
+            Err(_) => f(self.core.slots.lock(slot).state.shard(self.db)),
+        }
+    }
+
+    /// Everything about the slots that the turn holds, for whole-store commands.
+    pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = (Slot, &mut SlotState)> {
+        self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
+    }
+
+    /// How many effects were recorded so far.
+    pub(crate) fn effect_count(&self) -> u32 {
+        self.effect_count
+    }
+
+    /// Ends the turn: its effects go to the journal, its slots are released.
+    #[inline]
+    pub(crate) fn commit(mut self) -> Committed {
+        let mut offset = self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default();
+        let effect_count = self.effect_count;
+        if effect_count > 0 {
+            if let (true, Some(sink)) = (self.recording, self.core.sink()) {
+                let slots: SmallVec<[Slot; 4]> = match self.kind {
+                    BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
+                    BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
+                };
+                offset = sink.append(&Batch {
+                    kind: self.kind,
+                    db: self.db,
+                    slots: &slots,
+                    era: 0,
+                    now: self.now(),
+                    count: effect_count,
+                    bytes: &self.effects,
+                });
+                for guard in &mut self.guards {
+                    guard.state.last_offset = offset;
+                }
+            }
+            self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(effect_count));
+        }
+        self.undo = None;
+        let share = effect_count > 0 && self.take_share();
+        self.guards.clear();
+        if share {
+            expire_cycle::run_share(self.core);
+        }
+        let mut buffer = std::mem::take(&mut self.effects);
+        buffer.clear();
+        Committed { offset, effect_count, buffer }
+    }
+
+    /// Whether it is this turn's turn to do a share of the housekeeping.
+    fn take_share(&mut self) -> bool {
+        let Some(guard) = self.guards.first_mut() else { return false };
+        guard.state.turn_count = guard.state.turn_count.wrapping_add(1);
+        guard.state.turn_count % SHARE_TURNS == 0 && self.origin == Origin::Client
+    }
+
+    /// Puts back what a revocable turn changed.
+    fn restore(&mut self, undo: UndoLog) {
+        for Before { slot, db, hash, key, entry } in undo.0.into_iter().rev() {
+            let Ok(guard) = self.guards.binary_search_by_key(&slot, SlotGuard::slot) else { continue };
+            self.db = db;
+            let key = Key { bytes: &key, hash, guard: guard as u32 };
+            let around = self.surroundings(&key);
+            let shard = self.guards[guard].state.shard_mut(db);
+            match (shard.find(hash, key.bytes), entry) {
+                (Some(spot), Some(entry)) => shard.update(spot, around, |place| *place = entry),
+                (Some(spot), None) => drop(shard.remove(spot, around)),
+                (None, Some(entry)) => shard.insert(hash, entry, around),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(undo) = self.undo.take() {
+            self.restore(undo);
+        }
+    }
+}
+
+/// How often a slot's lock is tried before a session is parked instead.
+const LOCK_TRIES_MAX: u32 = 200;
+
+/// One in so many writing turns of a slot does a share of the expiry cycle.
+const SHARE_TURNS: u8 = 64;
