@@ -1,8 +1,8 @@
 //! The command table: from the bytes a client typed to one [`Command`], and the errors for those that name none.
 //!
-//! A [`Command`] is a row with everything that follows from it, derived once when the table is built: implied ACL categories,
-//! `movablekeys`, the plan by which keys are found, a dense number for counters. Top commands and sub-commands stand in one array and
-//! one open-addressed index, keyed by (container, name).
+//! A [`Command`] is a row with everything that follows from it, derived once when the table is built: implied ACL
+//! categories, `movablekeys`, the plan by which keys are found, a dense number for counters. Top commands and
+//! sub-commands stand in one array and one open-addressed index, keyed by (container, name).
 //!
 //! Invariants:
 //! - The index is at most half full, so every probe ends.
@@ -84,7 +84,8 @@ pub fn table() -> &'static Table {
 }
 
 impl Table {
-    /// Builds the table of some families. Panics on two commands of one name and on more than [`COMMAND_COUNT_MAX`]: rows are our own.
+    /// Builds the table of some families. Panics on two commands of one name and on more than [`COMMAND_COUNT_MAX`]:
+    /// rows are our own.
     pub fn new(families: &[&'static [Row]]) -> Table {
         let mut commands: Vec<Command> = Vec::new();
         let mut parents: Vec<u16> = Vec::new();
@@ -292,7 +293,8 @@ struct Bucket {
     command: u16,
 }
 
-/// A name in its container: length, first and last bytes in lower case. Up to [`KEY_BYTES_MAX`] bytes, equal keys mean equal names.
+/// A name in its container: length, first and last bytes in lower case. Up to [`KEY_BYTES_MAX`] bytes, equal keys
+/// mean equal names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Key {
     head: u64,
@@ -346,3 +348,101 @@ const PREVIEW_BYTES_MAX: usize = 128;
 
 const NO_PARENT: u16 = u16::MAX;
 const EMPTY: u16 = u16::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Run;
+    use crate::command::row::Group;
+
+    const SUBCOMMANDS: &[Row] = &[Row::new("client|id", 2, Run::Host), Row::new("client|list", -2, Run::Host)];
+    const ROWS: &[Row] = &[
+        Row::new("get", 2, Run::Host).flags(flag::READONLY | flag::FAST).docs(Group::String, "1.0.0", ""),
+        Row::new("id", 1, Run::Host),
+        Row::new("georadiusbymember", -5, Run::Host),
+        Row::new("georadiusbymember_ro", -5, Run::Host),
+        Row::container("client", Run::Host, SUBCOMMANDS, &[]),
+        Row::new("eval_ro", -3, Run::Host).flags(flag::READONLY).docs(Group::Scripting, "7.0.0", ""),
+        Row::new("save", 1, Run::Host).flags(flag::ADMIN).docs(Group::Server, "1.0.0", ""),
+    ];
+
+    #[test]
+    fn every_command_is_found_in_any_case_and_nothing_else_is() {
+        for table in [&Table::new(&[ROWS]), super::table()] {
+            for command in table.top() {
+                let name = command.row.name.as_bytes();
+                for spelling in [name.to_ascii_uppercase(), name.to_vec()] {
+                    assert_eq!(table.find(&spelling).unwrap().id, command.id);
+                }
+                for at in 0..name.len() {
+                    let mut other = name.to_vec();
+                    other[at] ^= 0x80;
+                    assert!(table.find(&other).is_none());
+                }
+                for sub in table.subcommands(command) {
+                    let short = sub.row.short_name().as_bytes();
+                    assert_eq!(table.find_subcommand(command, &short.to_ascii_uppercase()).unwrap().id, sub.id);
+                    assert_eq!(table.find_full(sub.row.name.as_bytes()).unwrap().id, sub.id);
+                    assert!(table.find(sub.row.name.as_bytes()).is_none());
+                }
+            }
+            assert!(table.find(b"").is_none());
+        }
+    }
+
+    #[test]
+    fn sub_commands_and_commands_of_one_name_are_apart() {
+        let table = Table::new(&[ROWS]);
+        let client = table.find(b"client").unwrap();
+        assert_eq!(table.find_subcommand(client, b"ID").unwrap().row.name, "client|id");
+        assert_eq!(table.find(b"id").unwrap().row.name, "id");
+        assert!(table.find_subcommand(client, b"get").is_none());
+        assert!(table.find_full(b"get|id").is_none());
+        assert!(table.find_full(b"client|").is_none());
+    }
+
+    #[test]
+    fn only_ascii_letters_lose_their_case() {
+        for byte in 0..=u8::MAX {
+            let lower = to_lower(u64::from_le_bytes([byte; 8]));
+            assert_eq!(lower.to_le_bytes(), [byte.to_ascii_lowercase(); 8]);
+        }
+        let mixed = *b"aZ@[`{\xc1\x5a";
+        assert_eq!(to_lower(u64::from_le_bytes(mixed)).to_le_bytes(), mixed.map(|byte| byte.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn flags_imply_categories() {
+        let categories = |name: &[u8]| Table::new(&[ROWS]).find(name).unwrap().categories.0;
+        assert_eq!(categories(b"get"), category::STRING | category::READ | category::FAST);
+        assert_eq!(categories(b"eval_ro"), category::SCRIPTING | category::SLOW);
+        assert_eq!(categories(b"save"), category::ADMIN | category::DANGEROUS | category::SLOW);
+        assert_eq!(categories(b"client"), category::SLOW);
+    }
+
+    #[test]
+    fn a_request_resolves_by_name_then_arity() {
+        let table = Table::new(&[ROWS]);
+        let error = |request: &str| {
+            let args: Vec<&str> = request.split(' ').collect();
+            let error = table.resolve(&args).map(|_| ()).unwrap_err();
+            String::from_utf8(error.wire_text(&args)).unwrap()
+        };
+        assert_eq!(table.resolve(&["CLIENT", "List", "x"]).unwrap().row.name, "client|list");
+        assert_eq!(error("client"), "ERR wrong number of arguments for 'client' command");
+        assert_eq!(error("client id x"), "ERR wrong number of arguments for 'client|id' command");
+        assert_eq!(error("get"), "ERR wrong number of arguments for 'get' command");
+        assert_eq!(error("client nope"), "ERR unknown subcommand 'nope'. Try CLIENT HELP.");
+        assert_eq!(error("nope a b"), "ERR unknown command 'nope', with args beginning with: 'a' 'b' ");
+        assert_eq!(error("n\0pe a\0"), "ERR unknown command 'n', with args beginning with: 'a' ");
+        let none: &[&[u8]] = &[];
+        assert!(matches!(table.resolve(none), Err(ResolveError::UnknownCommand)));
+    }
+
+    #[test]
+    #[should_panic(expected = "two commands named get")]
+    fn a_name_stands_once() {
+        const TWIN: &[Row] = &[Row::new("get", 2, Run::Host)];
+        Table::new(&[ROWS, TWIN]);
+    }
+}

@@ -5,12 +5,20 @@
 
 use super::{Opening, Turn};
 use crate::core::Core;
-use crate::engine::TickReport;
 use crate::keyspace::DATABASE_COUNT;
 use crate::keyspace::shard::Due;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::time::UnixMillis;
 use std::sync::atomic::Ordering;
+
+/// What [`Engine::tick`](crate::Engine::tick) did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TickReport {
+    /// Keys deleted because they were due.
+    pub expired: usize,
+    /// Whether work that is due was left undone for want of budget.
+    pub more: bool,
+}
 
 /// Visits slots until all were seen once or `budget` entries were looked at.
 pub(crate) fn run(core: &Core, now: UnixMillis, budget: usize) -> TickReport {

@@ -14,7 +14,6 @@
 //!   the journal has them in the order in which they happened.
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
-pub(crate) mod apply;
 pub(crate) mod expire_cycle;
 mod undo;
 

@@ -1,6 +1,5 @@
 //! Effects coming back: from the log, from a primary, from an import.
 
-use super::{Opening, Origin, Turn};
 use crate::command::How;
 use crate::command::keys::Include;
 use crate::command::table::table;
@@ -8,6 +7,7 @@ use crate::core::Core;
 use crate::error::CommandError;
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
+use crate::turn::{Opening, Origin, Turn};
 use smallvec::SmallVec;
 
 /// Runs `commands` in one turn over the slots they name.
