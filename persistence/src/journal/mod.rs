@@ -195,6 +195,16 @@ impl Journal {
         self.failure.get().map(|failure| failure.detail.as_str())
     }
 
+    /// How many effects were appended.
+    pub(crate) fn changes(&self) -> u64 {
+        self.appended.tail.lock().changes()
+    }
+
+    /// Whether somebody waits for an fsync.
+    pub(crate) fn is_fsync_awaited(&self) -> bool {
+        self.wanted().1 > self.durable().0
+    }
+
     pub(crate) fn options(&self) -> &JournalOptions {
         &self.options
     }
@@ -213,10 +223,10 @@ impl Journal {
     }
 
     pub(crate) fn wake_driver(&self) {
-        if !self.reached.wake_asked.swap(true, Ordering::AcqRel) {
-            if let Some(driver) = self.driver.get() {
-                driver.wake_by_ref();
-            }
+        if !self.reached.wake_asked.swap(true, Ordering::AcqRel)
+            && let Some(driver) = self.driver.get()
+        {
+            driver.wake_by_ref();
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Tail {
     end: u64,
     /// The database that the newest bytes are in, or [`NO_DB`] to have the next batch say.
     selected: u32,
+    /// Effects since the beginning.
+    changes: u64,
     marks: Vec<Mark>,
     /// At this end a new group is begun; 0 to begin one now.
     mark_limit: u64,
@@ -67,6 +69,7 @@ impl Tail {
             sealed: VecDeque::new(),
             end: start,
             selected: NO_DB,
+            changes: 0,
             marks: Vec::new(),
             mark_limit: 0,
             wake_at: 0,
@@ -109,8 +112,13 @@ impl Tail {
             self.writer.push(batch.bytes);
         }
         self.end += (self.writer.filled() - before) as u64;
+        self.changes += u64::from(batch.count);
         self.writer.publish();
         self.end
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Moves everything from `written` on into `taken`. The next batch begins a new group.

@@ -9,7 +9,7 @@ use super::annotation::{Annotation, Kind};
 use super::manifest::{Manifest, ManifestFile};
 use super::{LogOptions, LogPlace, Preallocation};
 use crate::storage::{Access, FileError, Storage, StorageFile, replace_file};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Whole batches of one era, as they stand in the journal.
@@ -197,11 +197,6 @@ impl LogWriter {
         self.bytes_before + self.position
     }
 
-    /// The newest file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn trim(&mut self) -> Result<(), FileError> {
         if self.allocated_to > self.position {
             self.file.set_size(self.position).map_err(|e| FileError::new("truncate", &self.path, e))?;
@@ -231,7 +226,7 @@ impl LogWriter {
     }
 
     fn write_zeros(&mut self, target: u64) -> std::io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut parts: Vec<&[u8]> = Vec::new();
         let mut rest = target - self.position;
         while rest > 0 {

@@ -118,7 +118,13 @@ impl Storage for MemoryStorage {
         disk.begin(Call::Other)?;
         let ancestors: Vec<PathBuf> = path.ancestors().map(Path::to_owned).collect();
         for dir in ancestors.into_iter().rev() {
-            if disk.dirs.insert(dir.clone()) {
+            if !disk.dirs.insert(dir.clone()) {
+                continue;
+            }
+            if dir.parent().is_none() {
+                // A root is always there.
+                disk.durable_dirs.insert(dir);
+            } else {
                 disk.pending_names.push(NameChange::Dir(dir));
             }
         }
@@ -548,8 +554,6 @@ mod tests {
         let disk = MemoryStorage::new(seed);
         disk.create_dir(Path::new("/d")).unwrap();
         disk.sync_dir(Path::new("/")).unwrap();
-        // The root has no parent to sync: it is always there.
-        disk.disk.lock().durable_dirs.insert(PathBuf::from("/"));
         let file = disk.open(Path::new("/d/f"), Access::Create).unwrap();
         (disk, file)
     }
