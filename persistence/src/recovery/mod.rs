@@ -9,6 +9,10 @@
 //!    yes  -> corruption. Strict: refused with the place. Salvage: cut, kept, reported as loss.
 //! ```
 //!
+//! A damaged line that held no bytes of the journal, with an intact line behind it, is corruption as well: such lines are
+//! synced before anything is written behind them. What no line calls durable yet cannot be told from a torn tail: damage
+//! done later to the newest groups of a log that was not stopped cleanly is cut, kept and reported as torn.
+//!
 //! Settling (`settle`) cuts, and then writes what no line calls durable once more and syncs it: after a failed fsync the
 //! system may show bytes that it will never write by itself.
 //!
@@ -87,7 +91,7 @@ pub(crate) struct Broken {
 impl Inspection {
     /// Where the journal goes on.
     pub(crate) fn end(&self) -> u64 {
-        self.progress.offset.unwrap_or(0)
+        self.progress.offset
     }
 
     /// The error for a log that `recovery` does not open.
@@ -258,7 +262,7 @@ fn goes_on(storage: &dyn Storage, later: &[(PathBuf, u64)], progress: &Progress)
     let Some((next, _)) = later.first() else { return Ok(false) };
     let mut window = open(storage, next)?;
     let line = Annotation::decode(window.bytes_at(0, LINE_SIZE_MAX)?);
-    Ok(matches!(line, Ok((line, _)) if line.kind == Kind::Open && Some(line.offset) == progress.offset))
+    Ok(matches!(line, Ok((line, _)) if line.kind == Kind::Open && line.offset == progress.offset))
 }
 
 /// Decides whether a crash can have done this.
@@ -271,15 +275,20 @@ fn judge(
 ) -> Result<Broken, FileError> {
     let scanned = &inspection.files.last().expect("the damaged file was read").scanned;
     let mut durable = inspection.progress.durable;
-    durable = durable.max(scan::durable_after(window, scanned.sound_to, scanned.file_id)?);
+    let behind = scan::look_behind(window, scanned.sound_to, scanned.file_id)?;
+    durable = durable.max(behind.durable);
     for (path, _) in later {
-        durable = durable.max(scan::durable_after(&mut open(storage, path)?, 0, None)?);
+        durable = durable.max(scan::look_behind(&mut open(storage, path)?, 0, None)?.durable);
     }
+    // A line that holds no bytes of the journal is synced before anything is written behind it.
+    let is_line_whole = Annotation::decode(window.bytes_at(scanned.sound_to, LINE_SIZE_MAX)?).is_ok();
+    let hits_empty_line = scanned.sound_to == 0 || behind.first_offset == Some(inspection.end());
+    let hits_synced_line = !is_line_whole && hits_empty_line && behind.first_offset.is_some();
     let is_corruption = if scanned.foreign {
         // Redis records nothing about durability: only a short last file looks like a crash.
         damage.cause != Cause::Short || !later.is_empty() || durable > inspection.end()
     } else {
-        durable > inspection.end() || !later.is_empty()
+        durable > inspection.end() || !later.is_empty() || hits_synced_line
     };
     let later = later.iter().map(|(path, _)| path.clone()).collect();
     Ok(Broken { damage, later, durable, is_corruption })

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 /// What is known when a file is begun, and more of it when it was read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
-    /// The journal offset that the next byte has; `None` before the first file.
-    pub(crate) offset: Option<u64>,
+    /// The journal offset that the next byte has.
+    pub(crate) offset: u64,
     /// The highest journal offset that any line read so far calls durable.
     pub(crate) durable: u64,
     pub(crate) era: u64,
@@ -91,10 +91,19 @@ pub(crate) fn scan(
     Ok(scanned)
 }
 
-/// The highest journal offset that any intact line from byte `at` on calls durable. Bytes of intact groups are skipped,
-/// so that a line within a value is not taken for one of the log's.
-pub(crate) fn durable_after(window: &mut Window, mut at: u64, file_id: Option<u64>) -> Result<u64, FileError> {
-    let mut durable = 0;
+/// What the intact lines behind a damage say.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Behind {
+    /// The highest journal offset that any of them calls durable.
+    pub(crate) durable: u64,
+    /// The journal offset of the first.
+    pub(crate) first_offset: Option<u64>,
+}
+
+/// Looks for intact lines from byte `at` on. Bytes of intact groups are skipped, so that a line within a value is not
+/// taken for one of the log's.
+pub(crate) fn look_behind(window: &mut Window, mut at: u64, file_id: Option<u64>) -> Result<Behind, FileError> {
+    let mut behind = Behind::default();
     while at < window.size() {
         let bytes = window.bytes_at(at, LINE_SIZE_MAX)?;
         let Some(next) = find(bytes, MAGIC.as_bytes()) else {
@@ -106,14 +115,15 @@ pub(crate) fn durable_after(window: &mut Window, mut at: u64, file_id: Option<u6
         at += next as u64;
         let step = match Annotation::decode(window.bytes_at(at, LINE_SIZE_MAX)?) {
             Ok((line, size)) if file_id.is_none_or(|id| id == line.file_id) => {
-                durable = durable.max(line.durable);
+                behind.durable = behind.durable.max(line.durable);
+                behind.first_offset.get_or_insert(line.offset);
                 line.length.saturating_add(size as u64)
             }
             _ => 1,
         };
         at = at.saturating_add(step);
     }
-    Ok(durable)
+    Ok(behind)
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -204,16 +214,13 @@ impl Scan<'_> {
 
     /// Why this line cannot stand here, as expected and found.
     fn misplaced(&self, line: &Annotation) -> Option<(String, String)> {
-        match (self.scanned.file_id, self.progress.offset) {
-            (None, _) if line.kind != Kind::Open => {
-                Some(("the line that opens a file".into(), "one of a group".into()))
-            }
-            (Some(id), _) if id != line.file_id => {
+        let offset = self.progress.offset;
+        match self.scanned.file_id {
+            None if line.kind != Kind::Open => Some(("the line that opens a file".into(), "one of a group".into())),
+            Some(id) if id != line.file_id => {
                 Some((format!("a line of file {id:016x}"), format!("one of {:016x}", line.file_id)))
             }
-            (_, Some(offset)) if offset != line.offset => {
-                Some((format!("journal offset {offset}"), format!("offset {}", line.offset)))
-            }
+            _ if offset != line.offset => Some((format!("journal offset {offset}"), format!("offset {}", line.offset))),
             _ => None,
         }
     }
@@ -222,7 +229,7 @@ impl Scan<'_> {
         self.scanned.file_id = Some(line.file_id);
         self.scanned.stopped = line.kind == Kind::Stop;
         self.scanned.sound_to = end;
-        self.progress.offset = Some(line.offset + line.length);
+        self.progress.offset = line.offset + line.length;
         self.progress.durable = self.progress.durable.max(line.durable);
         self.progress.era = self.progress.era.max(line.era);
         self.progress.time_ms = line.time_ms;
@@ -249,7 +256,7 @@ impl Scan<'_> {
             }
             let read = self.reader.read(bytes, Comments::Skipped, apply);
             self.scanned.sound_to += read.whole_to as u64;
-            *self.progress.offset.get_or_insert(0) += read.whole_to as u64;
+            self.progress.offset += read.whole_to as u64;
             watch(self.scanned.sound_to);
             let at = self.scanned.sound_to;
             let rest = self.window.size() - at;

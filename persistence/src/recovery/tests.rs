@@ -38,19 +38,10 @@ fn a_repair_of_damage_is_asked_for_by_name() {
     let mut bytes = disk.contents(LOG.as_ref()).unwrap();
     bytes[20] ^= 1;
     disk.put(LOG.as_ref(), &bytes);
-    // The file's only durable record is the line that was hit, so this counts as torn, down to the first byte.
-    let report = repair(&disk, "/data".as_ref(), &LogNames::default(), Repair::DryRun).unwrap();
-    assert_eq!((report.cuts[0].at, report.cuts[0].loses_durable), (0, false));
-
-    let disk = killed();
-    let db = Store::builder().storage(disk.clone()).open("/data").unwrap();
-    db.close().unwrap();
-    let mut bytes = disk.contents(LOG.as_ref()).unwrap();
-    bytes[20] ^= 1;
-    disk.put(LOG.as_ref(), &bytes);
     let refused = repair(&disk, "/data".as_ref(), &LogNames::default(), Repair::TornTail);
     assert!(matches!(refused, Err(OpenError::Corrupt { offset: 0, .. })));
     let report = repair(&disk, "/data".as_ref(), &LogNames::default(), Repair::Salvage).unwrap();
     assert!(report.cuts[0].loses_durable);
-    assert_eq!(disk.contents(&report.cuts[0].kept_in.clone().unwrap()).unwrap(), bytes);
+    let kept = disk.contents(&report.cuts[0].kept_in.clone().unwrap()).unwrap();
+    assert!(bytes.starts_with(&kept) && bytes[kept.len()..].iter().all(|b| *b == 0));
 }

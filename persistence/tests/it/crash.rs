@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 type State = BTreeMap<String, Vec<u8>>;
 
 const PATH: &str = "/data";
-const OPERATIONS: usize = 24;
+const OPERATIONS: usize = 14;
 const KEYS: [&str; 4] = ["a", "b", "{c}1", "{c}2"];
 
 fn builder(disk: &MemoryStorage, durability: Durability, preallocation: Preallocation) -> StoreBuilder {
-    let log = LogOptions { file_size_bytes_max: 1500, preallocation, preallocation_bytes_max: 2048 };
+    let log = LogOptions { file_size_bytes_max: 1000, preallocation, preallocation_bytes_max: 2048 };
     let journal = JournalOptions { chunk_size_bytes: 512, group_size_bytes: 200, ..JournalOptions::default() };
     Store::builder().storage(disk.clone()).durability(durability).log(log).journal(journal).without_thread()
 }
@@ -99,7 +99,7 @@ fn calls_of_a_whole_run(durability: Durability, preallocation: Preallocation) ->
     let whole = run(|| builder(&disk, durability, preallocation).open(PATH), 0);
     assert_eq!(whole.states.len(), OPERATIONS + 1);
     let files = disk.files().len();
-    assert!(files > 4, "the workload rotates: {files} files");
+    assert!(files > 3, "the workload rotates: {files} files");
     disk.calls()
 }
 
