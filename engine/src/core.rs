@@ -129,13 +129,14 @@ impl Core {
         self.sink().map_or(Offset(0), |sink| sink.end())
     }
 
-    /// Whether expired keys may be deleted by this engine on its own account.
+    /// Whether expired keys may be deleted by this engine on its own account: not while writes are refused or paused.
     #[inline]
-    pub(crate) fn may_expire(&self) -> bool {
-        !self.expiry_forbidden.load(Ordering::Relaxed)
+    pub(crate) fn may_expire(&self, now: UnixMillis) -> bool {
+        !self.expiry_forbidden.load(Ordering::Relaxed) && !self.clients.is_paused(now)
     }
 
-    /// Forbids or allows deleting expired keys: while writes are paused or refused they are hidden instead.
+    /// Forbids or allows deleting expired keys: where others decide about them, or while writes are refused, they are
+    /// hidden instead. A pause of the clients forbids it by itself.
     pub(crate) fn forbid_expiry(&self, forbid: bool) {
         self.expiry_forbidden.store(forbid, Ordering::Relaxed);
     }

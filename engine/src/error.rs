@@ -123,6 +123,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Whether a request that gets this was turned away at the door, before its command could look at it.
+    #[cold]
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Moved { .. } | Self::SlotNotServed | Self::ClusterDown | Self::CrossSlot { .. })
+    }
+
     /// A text that only one command gives, complete with its code (`ERR ...`).
     pub(crate) const fn text(text: &'static str) -> Self {
         Self::Text(Cow::Borrowed(text))

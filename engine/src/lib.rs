@@ -18,6 +18,7 @@ pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod sync;
 mod system;
 pub mod text;
 mod time;
@@ -25,7 +26,7 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
-pub use command::string::{Expiration, SetExpiry, SetIf, SetOptions};
+pub use command::string::{Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::EngineBuilder;
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;

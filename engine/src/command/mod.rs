@@ -9,13 +9,17 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+mod connection;
 pub mod docs;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub mod row;
+mod server;
 pub(crate) mod string;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::client::Connection;
 use crate::core::Core;
@@ -71,5 +75,8 @@ impl Run {
     }
 }
 
+/// The version of Redis whose commands these are, and that clients are told: they switch on it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[connection::ROWS, introspection::ROWS, server::ROWS, string::ROWS];

@@ -140,13 +140,18 @@ impl Shard {
         entry
     }
 
-    /// Takes everything out; dropping the result frees it.
+    /// Takes everything out. O(1): bytes are counted until [`free`](Self::free) gives them back.
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
-        let bytes = taken.table.iter().map(|e| e.heap_bytes()).sum::<usize>()
-            + taken.line_hint().1 as usize * size_of::<Line>();
-        around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), -(bytes as i64));
+        around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), 0);
         taken
+    }
+
+    /// Frees what was taken out of a slot. O(entries).
+    pub(crate) fn free(mut self, slot: Slot, totals: &Totals) {
+        let mut bytes = self.line_hint().1 as usize * size_of::<Line>();
+        self.table.drain(|entry| bytes += entry.heap_bytes());
+        totals.add(slot, 0, 0, 0, -(bytes as i64));
     }
 
     /// Entries in hash order from `from` on; see [`Table::scan`].
@@ -175,7 +180,7 @@ impl Shard {
             |e| hasher.hash(e.key()),
             |entry| {
                 if let Some(expiry) = entry.expiry() {
-                    if expiry <= now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
+                    if expiry < now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
                 }
             },
         );

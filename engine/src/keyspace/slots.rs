@@ -118,10 +118,12 @@ impl SlotArray {
         Some(SlotGuard { cell, slot, state: cell.state.try_lock()? })
     }
 
-    /// Asks for the slot's own line.
+    /// Asks for the slot's own two lines.
     #[inline]
     pub(crate) fn prefetch_slot(&self, slot: Slot) {
-        prefetch(std::ptr::from_ref(&self.0[slot.index()]).cast());
+        let cell: *const u8 = std::ptr::from_ref(&self.0[slot.index()]).cast();
+        prefetch(cell);
+        prefetch(cell.wrapping_add(64));
     }
 
     /// Asks for the line in which a key of database 0 with this hash is likely to be. Reads the slot's own line.

@@ -6,7 +6,7 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
-use crate::client::{Connection, PauseMode, ReplyMode};
+use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
@@ -15,10 +15,11 @@ use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::host::Asker;
+use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
-use crate::turn::{Committed, KnownKey, Opening, Origin, Turn};
+use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -58,7 +59,6 @@ pub(crate) enum Failure {
 pub(crate) struct Surroundings<'a> {
     pub(crate) core: &'a Core,
     pub(crate) connection: &'a mut Connection,
-    pub(crate) waker: &'a Waker,
     pub(crate) now: UnixMillis,
     /// The effect buffer, handed from turn to turn.
     pub(crate) buffer: &'a mut Vec<u8>,
@@ -99,7 +99,8 @@ impl Surroundings<'_> {
             Err(error) => {
                 out.truncate(start);
                 self.write_error(&error, out);
-                Ok(Outcome { offset, failed: Failure::Failed })
+                let failed = if error.is_refusal() { Failure::Rejected } else { Failure::Failed };
+                Ok(Outcome { offset, failed })
             }
         }
     }
@@ -110,9 +111,6 @@ impl Surroundings<'_> {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
         };
-        if !self.connection.authenticated {
-            return self.refuse(&CommandError::NoAuth, out);
-        }
         self.refuse(&CommandError::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned())), out)
     }
 
@@ -131,11 +129,11 @@ impl Surroundings<'_> {
     #[inline]
     fn admit(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), Refusal> {
         let flags = command.flags;
-        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
-            return Err(CommandError::NoAuth.into());
-        }
         if !command.accepts(args.len()) {
             return Err(CommandError::WrongArity(Cow::Borrowed(command.row.name)).into());
+        }
+        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
+            return Err(CommandError::NoAuth.into());
         }
         let may_write = flags.has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
@@ -145,7 +143,7 @@ impl Surroundings<'_> {
         }
         if may_write {
             if let Some(sink) = self.core.sink() {
-                match sink.poll_room(self.waker) {
+                match sink.poll_room(&self.connection.client.waker) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
                     Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
@@ -182,6 +180,9 @@ impl Surroundings<'_> {
         };
         if self.core.gate.is_cluster() {
             if let Some(at) = slots.iter().position(|slot| *slot != slots[0]) {
+                if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
+                    return Err(CommandError::SlotNotServed);
+                }
                 return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
             }
         }
@@ -200,7 +201,12 @@ impl Surroundings<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         let buffer = std::mem::take(self.buffer);
-        let opening = Opening { db: self.connection.db, origin: Origin::Client, now: Some(self.now), known, buffer };
+        let connection = &*self.connection;
+        let touch = match connection.client.no_touch.load(Ordering::Relaxed) {
+            true => Touch::Keep,
+            false => Touch::Mark,
+        };
+        let opening = Opening { db: connection.db, origin: Origin::Client, now: Some(self.now), known, touch, buffer };
         let mut turn = match Turn::try_begin(self.core, opening, slots) {
             Ok(Ok(turn)) => turn,
             Ok(Err(error)) => return Ok((Offset(0), Err(error))),
@@ -217,13 +223,22 @@ impl Surroundings<'_> {
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
-        let client = &self.connection.client;
-        let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: self.connection.db };
-        let mut reply = ReplyWriter::new(out, self.connection.resp);
-        match self.core.host() {
-            Some(host) if host.control(asker, args, &mut reply) => Ok(()),
-            _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
-        }
+        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
+    }
+}
+
+/// Has the host do a command, or says that it does not offer it.
+pub(crate) fn ask_host(
+    core: &Core,
+    connection: &Connection,
+    args: &[&[u8]],
+    reply: &mut ReplyWriter<'_>,
+) -> CommandResult {
+    let client = &connection.client;
+    let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: connection.db };
+    match core.host() {
+        Some(host) if host.control(asker, args, reply) => Ok(()),
+        _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
     }
 }
 
@@ -257,12 +272,15 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, start: usize, out: &
 }
 
 /// Registers the waker of a parked session with what it waits for.
-pub(crate) fn wake_when_ready(core: &Core, parked: Parked, waker: &Waker) {
+pub(crate) fn wake_when_ready(core: &Core, parked: Parked, client: &Client) {
     match parked {
-        Parked::Pause => core.clients.wake_after_pause(waker),
+        Parked::Pause => {
+            client.is_parked.store(true, Ordering::Relaxed);
+            core.clients.wake_after_pause(client);
+        }
         // The journal took the waker when it was asked for room.
         Parked::Room => {}
-        Parked::Contended => waker.wake_by_ref(),
+        Parked::Contended => client.waker.wake_by_ref(),
     }
 }
 

@@ -23,7 +23,7 @@ pub struct TickReport {
 /// Visits slots until all were seen once or `budget` entries were looked at.
 pub(crate) fn run(core: &Core, now: UnixMillis, budget: usize) -> TickReport {
     let mut report = TickReport::default();
-    if !core.options.active_expire.load(Ordering::Relaxed) || !core.may_expire() {
+    if !core.options.active_expire.load(Ordering::Relaxed) || !core.may_expire(now) {
         return report;
     }
     let databases: Vec<u16> = (0..DATABASE_COUNT).filter(|db| core.totals.expires(*db) > 0).collect();
@@ -53,7 +53,7 @@ pub(crate) fn run_share(core: &Core) {
 /// Deletes what is due in one slot and database. Returns how many entries were looked at.
 fn expire_slot(core: &Core, slot: Slot, db: u16, now: UnixMillis, report: &mut TickReport) -> usize {
     let Some(mut guard) = core.slots.try_lock(slot) else { return 1 };
-    if guard.state.shard(db).is_none_or(|shard| shard.next_expiry() > now) {
+    if guard.state.shard(db).is_none_or(|shard| shard.next_expiry() >= now) {
         return 1;
     }
     let mut looked = 0;

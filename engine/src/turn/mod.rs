@@ -62,11 +62,27 @@ pub struct Turn<'e> {
     now: Cell<Option<UnixMillis>>,
     guards: SmallVec<[SlotGuard<'e>; 1]>,
     known: Option<KnownKey>,
+    touch: Touch,
     recording: bool,
+    /// Whether a due key was hidden instead of deleted: it is still there.
+    hid: bool,
     kind: BatchKind,
+    /// The batch's database, and the one that its effects select at their end.
+    home_db: u16,
+    effect_db: u16,
     effects: Vec<u8>,
     effect_count: u32,
+    select_count: u32,
     undo: Option<UndoLog>,
+    /// What is freed after the slots are released.
+    discarded: Discarded,
+}
+
+/// Memory whose freeing takes longer than a slot should be held.
+#[derive(Default)]
+struct Discarded {
+    entries: Vec<EntryRef>,
+    shards: Vec<(Slot, Shard)>,
 }
 
 /// What a turn leaves behind.
@@ -87,14 +103,24 @@ pub(crate) struct Opening {
     pub(crate) now: Option<UnixMillis>,
     /// A key that was hashed before.
     pub(crate) known: Option<KnownKey>,
+    pub(crate) touch: Touch,
     /// An empty buffer for effects.
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Opening {
     pub(crate) fn client(db: u16) -> Self {
-        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
+        Self { db, origin: Origin::Client, now: None, known: None, touch: Touch::Mark, buffer: Vec::new() }
     }
+}
+
+/// Whether a turn marks the entries that it uses as used now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Touch {
+    /// It does.
+    Mark,
+    /// Their idle time goes on (CLIENT NO-TOUCH).
+    Keep,
 }
 
 /// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
@@ -163,7 +189,7 @@ impl<'e> Turn<'e> {
 
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
-        let Opening { db, origin, now, known, buffer } = opening;
+        let Opening { db, origin, now, known, touch, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
         Self {
             core,
@@ -172,11 +198,17 @@ impl<'e> Turn<'e> {
             now: Cell::new(now),
             guards,
             known,
+            touch,
             recording,
+            hid: false,
             kind: BatchKind::Slots,
+            home_db: db,
+            effect_db: db,
             effects: buffer,
             effect_count: 0,
+            select_count: 0,
             undo: None,
+            discarded: Discarded::default(),
         }
     }
 
@@ -204,6 +236,11 @@ impl<'e> Turn<'e> {
         self.db = db;
     }
 
+    /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
+    pub(crate) fn mark_used(&mut self) {
+        self.touch = Touch::Mark;
+    }
+
     /// Whether decisions were made elsewhere and are only followed here: expired keys stay until a DEL comes, and an
     /// expiry in the past is stored.
     pub(crate) fn follows(&self) -> bool {
@@ -224,9 +261,12 @@ impl<'e> Turn<'e> {
             }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
-        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
-            Some(guard) => guard as u32,
-            None => return Err(self.foreign(slot, bytes)),
+        let guard = match &self.guards[..] {
+            [only] if only.slot() == slot => 0,
+            guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
+                Ok(guard) => guard as u32,
+                Err(_) => return Err(self.foreign(slot, bytes)),
+            },
         };
         Ok(Key { bytes, hash, guard })
     }
@@ -254,7 +294,7 @@ impl<'e> Turn<'e> {
         let shard = self.state(key).shard(self.db)?;
         let spot = shard.find(key.hash, key.bytes)?;
         match shard.get(spot).expiry() {
-            Some(expiry) if self.origin == Origin::Client && expiry <= self.now() => {
+            Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
                 self.expire(key, spot);
                 None
             }
@@ -265,11 +305,18 @@ impl<'e> Turn<'e> {
     /// Deletes a key that is due.
     #[cold]
     fn expire(&mut self, key: &Key<'_>, spot: Spot) {
-        if self.core.may_expire() {
-            self.remove(key, spot);
+        if self.core.may_expire(self.now()) {
+            self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
             self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        } else {
+            self.hid = true;
         }
+    }
+
+    /// Whether an entry is to be treated as gone: for commands that walk over entries.
+    pub(crate) fn is_hidden(&self, entry: &EntryRef) -> bool {
+        entry.has_expiry() && self.origin == Origin::Client && entry.is_due(self.now())
     }
 
     /// The entry at a spot.
@@ -289,8 +336,21 @@ impl<'e> Turn<'e> {
         };
         state.hits += 1;
         let entry = self.entry(key, spot);
-        self.core.touch(&entry);
+        if self.touch == Touch::Mark {
+            self.core.touch(&entry);
+        }
         Some(entry)
+    }
+
+    /// Finds a key for looking at it: counts a hit or a miss, and does not mark the entry as used.
+    pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.find(key);
+        let state = &mut self.guards[key.guard as usize].state;
+        match found {
+            None => state.misses += 1,
+            Some(_) => state.hits += 1,
+        }
+        Some(self.entry(key, found?))
     }
 
     /// Finds a string for reading; `f` sees it.
@@ -327,10 +387,14 @@ impl<'e> Turn<'e> {
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
-        let core = self.core;
+        let (core, touch) = (self.core, self.touch);
         shard.update(spot, around, |entry| {
+            let access = entry.access();
             let result = f(entry);
-            core.touch(entry);
+            match touch {
+                Touch::Mark => core.touch(entry),
+                Touch::Keep => entry.set_access(access),
+            }
             result
         })
     }
@@ -340,6 +404,9 @@ impl<'e> Turn<'e> {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
             return self.update(key, spot, |place| *place = entry);
+        }
+        if self.hid {
+            self.remove_hidden(key);
         }
         if self.undo.is_some() {
             self.keep(key, None);
@@ -365,6 +432,11 @@ impl<'e> Turn<'e> {
         }
     }
 
+    /// Changes the bytes of the string at a spot: see [`EntryRef::edit_string`].
+    pub(crate) fn edit_string<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.update(key, spot, |entry| entry.edit_string(f))
+    }
+
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
         let around = self.surroundings(key);
@@ -373,6 +445,24 @@ impl<'e> Turn<'e> {
             self.keep(key, Some(entry.clone()));
         }
         entry
+    }
+
+    /// Takes an entry out; what is long to free is freed after the slots are released.
+    pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
+        let entry = self.remove(key, spot);
+        if entry.as_object().is_some() {
+            self.discarded.entries.push(entry);
+        }
+    }
+
+    /// Deletes a due key that was hidden when this turn looked for it, so that another can take its place.
+    #[cold]
+    fn remove_hidden(&mut self, key: &Key<'_>) {
+        let hidden = self.state(key).shard(self.db).and_then(|shard| shard.find(key.hash, key.bytes));
+        if let Some(spot) = hidden {
+            self.discard(key, spot);
+            self.record(&[b"DEL", key.bytes]);
+        }
     }
 
     #[cold]
@@ -394,8 +484,19 @@ impl<'e> Turn<'e> {
     pub(crate) fn record(&mut self, args: &[&[u8]]) {
         self.effect_count += 1;
         if self.recording {
+            if self.effect_db != self.db {
+                self.record_select(self.db);
+            }
             encode_effect(&mut self.effects, args);
         }
+    }
+
+    /// A batch begins and ends in its own database; in between its effects say when they mean another.
+    #[cold]
+    fn record_select(&mut self, db: u16) {
+        self.effect_db = db;
+        self.select_count += 1;
+        encode_effect(&mut self.effects, &[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
     }
 
     /// Says that the effects of this turn concern every slot.
@@ -416,6 +517,26 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
+    /// Takes every key of a database out of the slots that the turn holds; they are freed after the slots are released.
+    /// Says whether there were any. Cannot be revoked.
+    pub(crate) fn clear(&mut self, db: u16) -> bool {
+        debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
+        let (core, before) = (self.core, self.discarded.shards.len());
+        for guard in &mut self.guards {
+            let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
+            if has_keys {
+                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
+                self.discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
+            }
+        }
+        self.discarded.shards.len() > before
+    }
+
+    /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
+    pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
+        std::mem::take(&mut self.discarded.shards)
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count
@@ -427,6 +548,9 @@ impl<'e> Turn<'e> {
         let mut offset = self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default();
         let effect_count = self.effect_count;
         if effect_count > 0 {
+            if self.effect_db != self.home_db {
+                self.record_select(self.home_db);
+            }
             if let (true, Some(sink)) = (self.recording, self.core.sink()) {
                 let slots: SmallVec<[Slot; 4]> = match self.kind {
                     BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
@@ -434,11 +558,11 @@ impl<'e> Turn<'e> {
                 };
                 offset = sink.append(&Batch {
                     kind: self.kind,
-                    db: self.db,
+                    db: self.home_db,
                     slots: &slots,
                     era: 0,
                     now: self.now(),
-                    count: effect_count,
+                    count: effect_count + self.select_count,
                     bytes: &self.effects,
                 });
                 for guard in &mut self.guards {
@@ -450,6 +574,11 @@ impl<'e> Turn<'e> {
         self.undo = None;
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        let discarded = std::mem::take(&mut self.discarded);
+        if !discarded.shards.is_empty() {
+            discarded.shards.into_iter().for_each(|(slot, shard)| shard.free(slot, &self.core.totals));
+        }
+        drop(discarded.entries);
         if share {
             expire_cycle::run_share(self.core);
         }

@@ -19,11 +19,19 @@ pub(super) const GET: Row = Row::new("get", 2, Run::Turn(get))
 
 fn get(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let key = turn.key(args[1])?;
-    turn.read_string(&key, |value| match value {
-        None => reply.null(),
-        Some(StrRef::Int(n)) => reply.bulk_i64(n),
-        Some(StrRef::Bytes(bytes)) => reply.bulk(bytes),
-    })
+    turn.read_string(&key, |value| reply.string_or_null(value))
+}
+
+impl ReplyWriter<'_> {
+    /// A string as a bulk string, or null.
+    #[inline]
+    pub(super) fn string_or_null(&mut self, value: Option<StrRef<'_>>) {
+        match value {
+            None => self.null(),
+            Some(StrRef::Int(n)) => self.bulk_i64(n),
+            Some(StrRef::Bytes(bytes)) => self.bulk(bytes),
+        }
+    }
 }
 
 impl Turn<'_> {
