@@ -11,10 +11,13 @@
 
 mod connection;
 pub mod docs;
+pub(crate) mod expiry;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
+pub(crate) mod keyspace;
 pub mod row;
+mod server;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -86,7 +89,8 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[connection::ROWS, introspection::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] =
+    &[connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(

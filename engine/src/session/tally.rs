@@ -5,7 +5,7 @@ use crate::client::Connection;
 use crate::command::row::flag;
 use crate::command::table::Command;
 use crate::core::Core;
-use crate::stats::{HISTOGRAM_BUCKETS, SlowEntry};
+use crate::stats::{HISTOGRAM_BUCKETS, SlowEntry, histogram_bucket};
 use crate::time::UnixMillis;
 use std::sync::atomic::Ordering;
 
@@ -74,9 +74,9 @@ impl Tally {
         let now = core.monotonic_ns();
         let nanos = now.saturating_sub(self.since);
         self.since = now;
-        let micros = nanos / self.untimed.max(1) / 1000;
-        let bucket = (64 - micros.leading_zeros()).min(HISTOGRAM_BUCKETS as u32 - 1);
-        self.histogram[bucket as usize] += self.untimed as u32;
+        if core.options.latency_tracking.load(Ordering::Relaxed) {
+            self.histogram[histogram_bucket(nanos / self.untimed.max(1))] += self.untimed as u32;
+        }
         self.nanos += nanos;
         self.untimed = 0;
         nanos

@@ -260,6 +260,11 @@ impl<'e> Turn<'e> {
         Ok(Key { bytes, hash, guard })
     }
 
+    /// Whether two keys of this turn lie in one slot.
+    pub(crate) fn share_slot(&self, a: &Key<'_>, b: &Key<'_>) -> bool {
+        a.guard == b.guard
+    }
+
     #[cold]
     fn foreign(&self, found: Slot, key: &[u8]) -> CommandError {
         let expected = self.guards.first().map_or(found, SlotGuard::slot);
@@ -284,7 +289,7 @@ impl<'e> Turn<'e> {
         let spot = shard.find(key.hash, key.bytes)?;
         match shard.get(spot).expiry() {
             Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
-                self.expire(key, spot);
+                self.delete_due(key, spot);
                 None
             }
             _ => Some(spot),
@@ -293,7 +298,7 @@ impl<'e> Turn<'e> {
 
     /// Deletes a key that is due.
     #[cold]
-    fn expire(&mut self, key: &Key<'_>, spot: Spot) {
+    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) {
         if self.core.may_expire(self.now()) {
             self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
@@ -367,7 +372,7 @@ impl<'e> Turn<'e> {
         }
     }
 
-    /// Changes the entry at a spot; `f` keeps its key.
+    /// Changes the entry at a spot, and marks it as used; `f` keeps its key.
     #[inline]
     pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
         if self.undo.is_some() {
@@ -545,7 +550,7 @@ impl<'e> Turn<'e> {
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
         if let Some(discarded) = self.discarded.take() {
-            discarded.shards.into_iter().for_each(|(slot, shard)| shard.free(slot, &self.core.totals));
+            free(discarded.shards, self.core);
         }
         if share {
             expire_cycle::run_share(self.core);
@@ -632,6 +637,13 @@ fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
         std::hint::spin_loop();
     }
     None
+}
+
+#[cold]
+fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
+    for (slot, mut shard) in shards {
+        while shard.free_part(slot, &core.totals) > 0 {}
+    }
 }
 
 /// How often a slot's lock is tried before a session is parked instead.
