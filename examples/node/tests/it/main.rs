@@ -1,0 +1,7 @@
+//! The node as its users meet it: a process, sockets, signals, files.
+
+mod clients;
+mod node;
+mod persistence;
+mod process;
+mod settings;
