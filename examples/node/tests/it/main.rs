@@ -4,4 +4,3 @@ mod clients;
 mod node;
 mod persistence;
 mod process;
-mod settings;

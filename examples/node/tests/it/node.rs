@@ -128,6 +128,11 @@ impl Client {
         self.reader.get_mut().write_all(bytes).unwrap();
     }
 
+    /// Whether the node answers PING; it may also close the connection.
+    pub(crate) fn is_served(&mut self) -> bool {
+        self.reader.get_mut().write_all(&request(&["PING"])).is_ok() && self.reply() == "+PONG"
+    }
+
     /// Sends a request and returns its reply; see [`reply`](Self::reply).
     pub(crate) fn ask(&mut self, words: &[&str]) -> String {
         self.write(&request(words));
