@@ -26,7 +26,7 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
-pub use command::string::{Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
+pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::EngineBuilder;
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;

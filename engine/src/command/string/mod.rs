@@ -8,12 +8,15 @@ mod get;
 mod getdel;
 mod getex;
 mod getset;
+mod lcs;
+mod many;
 mod range;
 mod set;
 mod setex;
 
 pub use expiration::Expiration;
 pub use getex::GetExpiry;
+pub use lcs::{CommonRun, CommonSubsequence};
 pub use set::{SetExpiry, SetIf, SetOptions};
 
 use super::row::Row;
@@ -32,6 +35,10 @@ pub(super) const ROWS: &[Row] = &[
     getdel::GETDEL,
     getex::GETEX,
     getset::GETSET,
+    lcs::LCS,
+    many::MGET,
+    many::MSET,
+    many::MSETNX,
     range::GETRANGE,
     range::SETRANGE,
     range::STRLEN,
