@@ -39,16 +39,15 @@ impl<'e> Turn<'e> {
 
     /// Opens a turn of a client over the slots of a group of keys, at most [`GROUP_KEYS`], in database 0.
     #[inline]
-    pub(crate) fn over_group<'k, K: AsRef<[u8]>>(
+    pub(crate) fn over_group<'k>(
         core: &'e Core,
         buffer: Vec<u8>,
-        keys: &'k [K],
+        keys: impl Iterator<Item = &'k [u8]>,
     ) -> Result<(Self, KeyGroup<'k>), CommandError> {
-        debug_assert!(keys.len() <= GROUP_KEYS);
         let mut group = KeyGroup::new();
         // Slot and number of each key, as one number to sort by.
         let mut order: SmallVec<[u32; GROUP_KEYS]> = SmallVec::new();
-        for (number, bytes) in keys.iter().map(AsRef::as_ref).enumerate() {
+        for (number, bytes) in keys.enumerate() {
             let slot = Slot::of(bytes);
             core.slots.prefetch_slot(slot);
             order.push(u32::from(slot.number()) << NUMBER_BITS | number as u32);

@@ -1,6 +1,7 @@
 //! Strings and counters.
 
 mod append;
+mod batch;
 mod counter;
 mod expiration;
 mod float_counter;
