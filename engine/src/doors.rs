@@ -133,7 +133,6 @@ impl Engine {
             let mut surroundings = Surroundings {
                 core: &self.core,
                 connection: &mut connection,
-                waker: &waker,
                 now: self.core.now(),
                 buffer: &mut buffer,
             };
@@ -145,7 +144,7 @@ impl Engine {
                 Ok(outcome) => break outcome.offset,
                 Err(Parked::Contended) => std::thread::yield_now(),
                 Err(Parked::Pause) => {
-                    self.core.clients.wake_after_pause(&waker);
+                    self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
                 Err(Parked::Room) => std::thread::park(),
@@ -168,10 +167,20 @@ impl Engine {
         apply::apply(&self.core, origin, db, commands)
     }
 
-    /// Does what is due at `now`: deletes expired keys and ends pauses. At most about `budget` entries are looked at, so
+    /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
+    pub fn reset_stats(&self) {
+        self.core.stats.reset();
+        for slot in Slot::all() {
+            let mut guard = self.core.slots.lock(slot);
+            (guard.state.hits, guard.state.misses) = (0, 0);
+        }
+    }
+
+    /// Does what is due at `now`: deletes expired keys, ends pauses, samples the rates that INFO shows. At most about `budget` entries are looked at, so
     /// that a call takes a bounded time (about 50 ns for each). Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
         self.core.clients.paused(|| now);
+        self.core.stats.sample_rates(now);
         expire_cycle::run(&self.core, now, budget)
     }
 }

@@ -31,6 +31,8 @@ pub struct Command {
     pub plan: KeyPlan,
     /// First key, last key and step as clients before Redis 7 read them.
     pub legacy_range: LegacyRange,
+    /// Whether its work is bounded whatever the data: it is flagged `fast`, or is SET.
+    pub(crate) is_bounded: bool,
     /// Numbers of the sub-commands.
     subcommands: Range<u16>,
 }
@@ -46,6 +48,7 @@ impl Command {
             categories: categories(row),
             plan: KeyPlan::of(row),
             legacy_range,
+            is_bounded: row.flags.has(flag::FAST) || row.name == "set",
             subcommands: 0..0,
         }
     }

@@ -65,3 +65,59 @@ impl Engine {
         Ok(self.wait_for(self.core.options.ack(), newest)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::GateState;
+    use crate::command::testing::Bench;
+    use crate::slot::Slot;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn values_come_in_the_order_of_the_keys_whatever_their_slots() {
+        let bench = Bench::new();
+        let pairs: Vec<_> = (0..1000).map(|n| (format!("{{{}}}{n}", n % 300), format!("value {n}"))).collect();
+        bench.db.set_many(&pairs).unwrap();
+        bench.db.set_many(&[("n", "-7"), ("n", "42")]).unwrap();
+        let mut keys: Vec<_> = pairs.iter().rev().map(|(key, _)| key.as_str()).collect();
+        keys.insert(500, "missing");
+        keys.push("n");
+        let expected: BTreeMap<_, _> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let mut next = 0;
+        bench
+            .db
+            .get_many(&keys, |number, value| {
+                assert_eq!(number, next);
+                next += 1;
+                let expected = expected.get(keys[number]).copied().or((keys[number] == "n").then_some("42"));
+                assert_eq!(value, expected.map(str::as_bytes));
+            })
+            .unwrap();
+        assert_eq!(next, keys.len());
+        bench.assert_replays();
+    }
+
+    #[test]
+    fn an_expired_key_is_missing_and_its_deletion_is_recorded() {
+        let bench = Bench::new();
+        bench.run("SET a 1 PX 100");
+        bench.run("SET b 2");
+        bench.advance_ms(101);
+        bench.effects();
+        let mut seen = Vec::new();
+        bench.db.get_many(&["a", "b"], |_, value| seen.push(value.map(<[u8]>::to_vec))).unwrap();
+        assert_eq!(seen, [None, Some(b"2".to_vec())]);
+        assert_eq!(bench.effects(), ["DEL a"]);
+    }
+
+    #[test]
+    fn a_group_with_a_closed_slot_is_refused_whole() {
+        let bench = Bench::new();
+        let keys: Vec<_> = (0..40).map(|n| n.to_string()).collect();
+        bench.db.set_many(&keys.iter().map(|key| (key, key)).collect::<Vec<_>>()).unwrap();
+        bench.db.set_gate([Slot::of(b"20")], GateState::Unassigned);
+        let mut count = 0;
+        assert!(bench.db.get_many(&keys, |_, _| count += 1).is_err());
+        assert_eq!(count, 16);
+    }
+}
