@@ -119,3 +119,16 @@ fn a_node_in_the_background_serves_and_stops() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn info_tells_of_the_process_and_its_settings_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().canonicalize().unwrap().join("redis.conf");
+    std::fs::write(&file, "appendonly yes\n").unwrap();
+    let node = Node::start_with_file(folder.path(), std::path::Path::new("redis.conf"), &[]);
+    let info = node.client().ask(&["INFO"]);
+    let file = format!("config_file:{}\r\n", file.display());
+    for line in ["redis_version:7.2.4\r\n", "server_name:keyslot\r\n", "aof_enabled:1\r\n", "tcp_port:0\r\n", &file] {
+        assert!(info.contains(line), "{line} {info}");
+    }
+}
