@@ -52,6 +52,15 @@ pub enum CommandError {
         /// The command, in lower case.
         command: &'static str,
     },
+    /// EXPIRE with a condition that does not exist.
+    #[error("ERR Unsupported option {0}")]
+    UnsupportedOption(String),
+    /// The cursor of a SCAN is no number.
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    /// Source and destination are one and the same.
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
     /// A database number that does not exist.
     #[error("ERR DB index is out of range")]
     DatabaseOutOfRange,
@@ -123,6 +132,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Whether a request that gets this was turned away at the door, before its command could look at it.
+    #[cold]
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Moved { .. } | Self::SlotNotServed | Self::ClusterDown | Self::CrossSlot { .. })
+    }
+
     /// A text that only one command gives, complete with its code (`ERR ...`).
     pub(crate) const fn text(text: &'static str) -> Self {
         Self::Text(Cow::Borrowed(text))

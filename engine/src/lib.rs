@@ -2,9 +2,11 @@
 //!
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
+mod apply;
 mod client;
 pub mod command;
 mod core;
+mod doors;
 pub mod effect;
 mod engine;
 mod error;
@@ -16,6 +18,7 @@ pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod sync;
 mod system;
 pub mod text;
 mod time;
@@ -23,9 +26,12 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
-pub use command::string::{Expiration, SetExpiry, SetIf, SetOptions};
+pub use command::expiry::{ExpireIf, KeyExpiry};
+pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::string::{Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
+pub use doors::EngineBuilder;
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
-pub use engine::{Engine, EngineBuilder, TickReport};
+pub use engine::Engine;
 pub use error::CommandError;
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
@@ -34,5 +40,5 @@ pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
-pub use turn::{Origin, Turn};
+pub use turn::{Origin, Turn, expire_cycle::TickReport};
 pub use value::{AsValue, StrRef, ValueType};

@@ -18,8 +18,21 @@ pub struct CommandCounters {
     pub rejected: AtomicU64,
     /// Calls that answered an error.
     pub failed: AtomicU64,
-    /// Calls by time taken: bucket `i` counts those of `2^i` up to `2^(i+1)` microseconds.
+    /// Calls by time taken: see [`histogram_bucket`].
     pub histogram: [AtomicU64; HISTOGRAM_BUCKETS],
+}
+
+/// The bucket of a call of so many nanoseconds: bucket `i` counts those up to [`histogram_limit_ns`]`(i)`, the last one
+/// all others.
+#[inline]
+pub(crate) fn histogram_bucket(nanos: u64) -> usize {
+    let doublings = 64 - (nanos.saturating_sub(1) >> 10).leading_zeros();
+    (doublings as usize).min(HISTOGRAM_BUCKETS - 1)
+}
+
+/// The longest call that a bucket counts, nanoseconds: 1024, doubled for each bucket.
+pub(crate) fn histogram_limit_ns(bucket: usize) -> u64 {
+    1024 << bucket
 }
 
 /// Buckets of a latency histogram.
@@ -64,7 +77,6 @@ const STRIPE_COUNT: usize = 16;
 pub(crate) struct Stats {
     changes: [CachePadded<AtomicU64>; STRIPE_COUNT],
     pub(crate) commands: Box<[CommandCounters]>,
-    pub(crate) commands_processed: AtomicU64,
     pub(crate) input_bytes: AtomicU64,
     pub(crate) output_bytes: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
@@ -76,7 +88,45 @@ pub(crate) struct Stats {
     pub(crate) slowlog: Mutex<Slowlog>,
     pub(crate) latency: Mutex<BTreeMap<&'static str, LatencyEvent>>,
     pub(crate) started_ms: AtomicI64,
+    pub(crate) rates: Mutex<Rates>,
+    /// The most memory in use that was ever reported.
+    pub(crate) memory_peak: AtomicU64,
 }
+
+/// What happens in a second, averaged over the last samples. Sampled by `tick`.
+#[derive(Default, Debug)]
+pub(crate) struct Rates {
+    last: Option<(UnixMillis, [u64; RATE_COUNT])>,
+    samples: [[u64; RATE_COUNT]; RATE_SAMPLES],
+    next: usize,
+}
+
+impl Rates {
+    /// Takes a sample of the counters, unless the last one is younger than [`RATE_INTERVAL_MS`].
+    pub(crate) fn sample(&mut self, now: UnixMillis, counters: impl FnOnce() -> [u64; RATE_COUNT]) {
+        let Some((then, before)) = self.last else {
+            self.last = Some((now, counters()));
+            return;
+        };
+        let Ok(elapsed_ms @ RATE_INTERVAL_MS..) = u64::try_from(now.0 - then.0) else { return };
+        let counters = counters();
+        let sample = &mut self.samples[self.next % RATE_SAMPLES];
+        for ((rate, new), old) in sample.iter_mut().zip(counters).zip(before) {
+            *rate = new.saturating_sub(old).saturating_mul(1000) / elapsed_ms;
+        }
+        self.next += 1;
+        self.last = Some((now, counters));
+    }
+
+    /// Commands, bytes in and bytes out for each second.
+    pub(crate) fn averages(&self) -> [u64; RATE_COUNT] {
+        std::array::from_fn(|of| self.samples.iter().map(|sample| sample[of]).sum::<u64>() / RATE_SAMPLES as u64)
+    }
+}
+
+const RATE_COUNT: usize = 3;
+const RATE_SAMPLES: usize = 16;
+const RATE_INTERVAL_MS: u64 = 100;
 
 /// Error codes counted apart; more than that and they are summed up no further.
 const ERROR_CODES_MAX: usize = 128;
@@ -96,6 +146,11 @@ impl Stats {
     /// Effects since the start: what `rdb_changes_since_last_save` counts.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.iter().map(|c| c.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Calls of all commands.
+    pub(crate) fn commands_processed(&self) -> u64 {
+        self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
     }
 
     /// Counts an error reply by its first word.
@@ -137,7 +192,6 @@ impl Stats {
     /// What CONFIG RESETSTAT sets to zero.
     pub(crate) fn reset(&self) {
         for counter in [
-            &self.commands_processed,
             &self.input_bytes,
             &self.output_bytes,
             &self.expired_keys,
@@ -157,6 +211,18 @@ impl Stats {
             }
         }
         self.errors.lock().clear();
+        *self.rates.lock() = Rates::default();
+    }
+
+    /// Samples the counters whose rates are shown.
+    pub(crate) fn sample_rates(&self, now: UnixMillis) {
+        self.rates.lock().sample(now, || {
+            [
+                self.commands_processed(),
+                self.input_bytes.load(Ordering::Relaxed),
+                self.output_bytes.load(Ordering::Relaxed),
+            ]
+        });
     }
 }
 

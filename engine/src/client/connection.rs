@@ -3,6 +3,7 @@
 use super::registry::Client;
 use crate::resp::RespVersion;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What CLIENT REPLY asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,5 +43,21 @@ impl Connection {
             asking: false,
             closing: false,
         }
+    }
+
+    /// Works in another database from here on.
+    pub(crate) fn select(&mut self, db: u16) {
+        self.db = db;
+        self.client.db.store(db.into(), Ordering::Relaxed);
+    }
+
+    /// Speaks another version of the protocol from here on, the reply at hand included.
+    pub(crate) fn speak(&mut self, version: RespVersion) {
+        self.resp = version;
+        let number = match version {
+            RespVersion::V2 => 2,
+            RespVersion::V3 => 3,
+        };
+        self.client.resp.store(number, Ordering::Relaxed);
     }
 }

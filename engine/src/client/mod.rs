@@ -8,4 +8,4 @@ mod registry;
 
 pub(crate) use connection::{Connection, ReplyMode};
 pub use registry::PeerInfo;
-pub(crate) use registry::{Client, ClientText, PauseMode, Registry};
+pub(crate) use registry::{Client, PauseMode, Registry};

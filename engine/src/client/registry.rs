@@ -48,11 +48,11 @@ pub(crate) struct Client {
     pub(crate) multi: AtomicI64,
     pub(crate) no_evict: AtomicBool,
     pub(crate) no_touch: AtomicBool,
+    /// Set by READONLY: a replica in a cluster may answer its reads.
+    pub(crate) readonly: AtomicBool,
     pub(crate) is_parked: AtomicBool,
     /// Set by CLIENT KILL; the session closes when it sees it.
     pub(crate) killed: AtomicBool,
-    /// Set when the client killed itself: it still gets the reply.
-    pub(crate) killed_by_itself: AtomicBool,
     /// Wakes the session's host.
     pub(crate) waker: Waker,
 }
@@ -75,9 +75,9 @@ impl Client {
             multi: AtomicI64::new(-1),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            readonly: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
             killed: AtomicBool::new(false),
-            killed_by_itself: AtomicBool::new(false),
             waker,
         }
     }
@@ -95,7 +95,8 @@ pub(crate) enum PauseMode {
 #[derive(Default)]
 struct Pause {
     until_and_mode: Option<(UnixMillis, PauseMode)>,
-    waiting: Vec<Waker>,
+    /// Who waits, by the address of the client.
+    waiting: BTreeMap<usize, Waker>,
 }
 
 /// All connected clients.
@@ -120,9 +121,13 @@ impl Registry {
     pub(crate) fn unlisted(&self, waker: Waker) -> Arc<Client> {
         Arc::new(Client::new(0, PeerInfo::default(), UnixMillis(0), waker))
     }
+
     /// Forgets a client.
-    pub(crate) fn disconnect(&self, id: u64) {
-        self.clients.lock().remove(&id);
+    pub(crate) fn disconnect(&self, client: &Client) {
+        self.clients.lock().remove(&client.id);
+        if client.is_parked.load(Ordering::Relaxed) {
+            self.pause.lock().waiting.remove(&address(client));
+        }
     }
 
     /// All clients by id.
@@ -160,7 +165,7 @@ impl Registry {
             self.paused.store(false, Ordering::Release);
             std::mem::take(&mut pause.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// What is held back at `now`. One load while nothing is.
@@ -177,12 +182,23 @@ impl Registry {
         None
     }
 
-    /// Wakes `waker` when the pause ends; at once if there is none.
-    pub(crate) fn wake_after_pause(&self, waker: &Waker) {
+    /// Whether anything is held back at `now`. Wakes nobody, so it may be asked while slots are held.
+    #[inline]
+    pub(crate) fn is_paused(&self, now: UnixMillis) -> bool {
+        self.paused.load(Ordering::Acquire) && self.pause.lock().until_and_mode.is_some_and(|(until, _)| until > now)
+    }
+
+    /// Wakes a client when the pause ends; at once if there is none.
+    pub(crate) fn wake_after_pause(&self, client: &Client) {
         let mut pause = self.pause.lock();
         match pause.until_and_mode {
-            Some(_) => pause.waiting.push(waker.clone()),
-            None => waker.wake_by_ref(),
+            Some(_) => drop(pause.waiting.insert(address(client), client.waker.clone())),
+            None => client.waker.wake_by_ref(),
         }
     }
+}
+
+/// What tells clients apart, unlisted ones too.
+fn address(client: &Client) -> usize {
+    std::ptr::from_ref(client) as usize
 }

@@ -8,14 +8,15 @@
 //!             ["=" token] ["{" arguments "}"]
 //! ```
 //!
-//! Without a type the argument is a pure token. `?` is optional, `*` may be repeated, `+` repeats its token too. A token is any run of
-//! characters but blanks and braces. SET begins so:
+//! Without a type the argument is a pure token. `?` is optional, `*` may be repeated, `+` repeats its token too. A
+//! token is any run of characters but blanks and braces. SET begins so:
 //!
 //! ```text
 //! key:key#0 value:string condition:oneof@2.6.12?{nx=NX xx=XX} get@6.2.0?=GET
 //! ```
 //!
-//! Invariant: every row of the table parses; a test says so. A text that does not parse yields the arguments before the fault.
+//! Invariant: every row of the table parses; a test says so. A text that does not parse yields the arguments before
+//! the fault.
 
 use super::row::Group;
 

@@ -1,7 +1,7 @@
 //! Key specs: where the keys of a command stand among its arguments, and what happens to them.
 //!
-//! A spec first finds a start (`begin_search`) and from there the keys (`find_keys`), as Redis 7's documentation defines them. A spec is
-//! data: `keys` reads it against a request, `introspection` prints it.
+//! A spec first finds a start (`begin_search`) and from there the keys (`find_keys`), as Redis 7's documentation
+//! defines them. A spec is data: `keys` reads it against a request, `introspection` prints it.
 
 /// One key spec of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! Where the keys of a request stand: read from a row's key specs, without running the command.
 //!
-//! The engine asks before every command, to find the slots to lock, and so do COMMAND GETKEYS and ACL rules. Most commands have one key at
-//! position 1 or a plain range: [`KeyPlan`] tells these apart, and [`Command::plain_range`] answers without allocation.
+//! The engine asks before every command, to find the slots to lock, and so do COMMAND GETKEYS and ACL rules. Most
+//! commands have one key at position 1 or a plain range: [`KeyPlan`] tells these apart, and [`Command::plain_range`]
+//! answers without allocation.
 //!
 //! Invariants:
 //! - A position returned is within the request, whatever the request says of itself.
-//! - A request whose shape contradicts its specs (a key count too large, a range that ends before it starts) has no keys at all; the
-//!   command then runs into its own syntax error.
-//! - Arguments that are only routed like keys carry `NOT_KEY` and are returned too, unless the caller asks for [`Include::Keys`].
+//! - A request whose shape contradicts its specs (a key count too large, a range that ends before it starts) has no
+//!   keys at all; the command then runs into its own syntax error.
+//! - Arguments that are only routed like keys carry `NOT_KEY` and are returned too, unless the caller asks for
+//!   [`Include::Keys`].
 
 use smallvec::SmallVec;
 
@@ -97,8 +99,8 @@ impl PlainRange {
 }
 
 impl Command {
-    /// Returns the keys of a request of `count` arguments if the row alone tells where they stand: one key, or a plain range. No allocation.
-    /// `None`: there are none, or [`Command::keys`] has to look.
+    /// Returns the keys of a request of `count` arguments if the row alone tells where they stand: one key, or a
+    /// plain range. No allocation. `None`: there are none, or [`Command::keys`] has to look.
     #[inline]
     pub fn plain_range(&self, count: usize) -> Option<PlainRange> {
         let (first, last, step) = match self.plan {
@@ -114,7 +116,8 @@ impl Command {
         (first <= last && last < count).then_some(PlainRange { first, last, step })
     }
 
-    /// Returns the keys of a request; none if the request contradicts the specs. Allocates beyond four keys. Linear in the arguments.
+    /// Returns the keys of a request; none if the request contradicts the specs. Allocates beyond four keys. Linear
+    /// in the arguments.
     pub fn keys<A: AsRef<[u8]>>(&self, args: &[A], include: Include) -> KeyRefs {
         let mut found = KeyRefs::new();
         let whole = match self.plan {
@@ -270,7 +273,8 @@ fn sort_target(count: usize, is: impl Fn(usize, &str) -> bool) -> Option<usize> 
     target
 }
 
-/// Returns the positions of MIGRATE's keys: all after KEYS if the single key is empty, none if both are given, else the single key.
+/// Returns the positions of MIGRATE's keys: all after KEYS if the single key is empty, none if both are given, else
+/// the single key.
 fn migrate_keys<A: AsRef<[u8]>>(args: &[A]) -> std::ops::Range<usize> {
     let is = |at: usize, word: &str| args[at].as_ref().eq_ignore_ascii_case(word.as_bytes());
     let mut at = 6;
@@ -287,7 +291,8 @@ fn migrate_keys<A: AsRef<[u8]>>(args: &[A]) -> std::ops::Range<usize> {
     3..4
 }
 
-/// Reads a key count: a positive decimal number without sign, blanks or leading zeros, small enough to be a count of arguments.
+/// Reads a key count: a positive decimal number without sign, blanks or leading zeros, small enough to be a count of
+/// arguments.
 fn parse_count(text: &[u8]) -> Option<usize> {
     if text.is_empty() || text.len() > COUNT_DIGITS_MAX || text[0] == b'0' || !text.iter().all(u8::is_ascii_digit) {
         return None;

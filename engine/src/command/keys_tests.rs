@@ -1,4 +1,5 @@
-//! Requests and their keys, as redis-server 7.2.4 answers COMMAND GETKEYSANDFLAGS for them (`_` stands for an empty argument).
+//! Requests and their keys, as redis-server 7.2.4 answers COMMAND GETKEYSANDFLAGS for them (`_` stands for an empty
+//! argument).
 
 use super::*;
 use crate::command::Run;

@@ -9,17 +9,24 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+mod connection;
 pub mod docs;
+pub(crate) mod expiry;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
+pub(crate) mod keyspace;
 pub mod row;
+mod server;
 pub(crate) mod string;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::client::Connection;
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use row::Row;
@@ -27,6 +34,7 @@ use row::Row;
 /// What an adapter returns: its reply is written, or it failed and nothing of its reply counts.
 pub(crate) type CommandResult = Result<(), CommandError>;
 
+pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
@@ -39,6 +47,8 @@ pub struct Run(pub(crate) How);
 pub(crate) enum How {
     /// In a turn that holds the slots of its keys.
     Turn(TurnAdapter),
+    /// It reads the one key at `args[1]`, and is given what is there.
+    Look(LookAdapter),
     /// In a turn that holds every slot.
     Store(TurnAdapter),
     /// In a turn that holds no slot: it visits those it wants, one at a time, or asks the engine's other parts.
@@ -58,6 +68,10 @@ impl Run {
         Self(How::Turn(adapter))
     }
 
+    pub(crate) const fn Look(adapter: LookAdapter) -> Self {
+        Self(How::Look(adapter))
+    }
+
     pub(crate) const fn Store(adapter: TurnAdapter) -> Self {
         Self(How::Store(adapter))
     }
@@ -71,5 +85,23 @@ impl Run {
     }
 }
 
+/// The version of Redis whose commands these are, and that clients are told: they switch on it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[introspection::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] =
+    &[connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+
+/// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
+pub(crate) fn look_in_turn(
+    turn: &mut Turn<'_>,
+    args: &[&[u8]],
+    reply: &mut ReplyWriter<'_>,
+    adapter: LookAdapter,
+) -> CommandResult {
+    let key = turn.key(args[1])?;
+    match turn.read(&key) {
+        None => adapter(None, args, reply),
+        Some(entry) => adapter(Some(&entry), args, reply),
+    }
+}

@@ -1,12 +1,13 @@
 //! One row of the command table: what a command is called, takes, touches and promises.
 //!
-//! A family writes its rows as constants, with the builder below, beside the code that does the work. Nothing here knows how a command
-//! runs: `run` is opaque to this module.
+//! A family writes its rows as constants, with the builder below, beside the code that does the work. Nothing here
+//! knows how a command runs: `run` is opaque to this module.
 //!
 //! Invariants:
-//! - A row is plain constant data. Whatever follows from it (implied categories, the legacy key range, `movablekeys`) is derived once, in
-//!   `table`, and written nowhere.
-//! - The name is lower case. A sub-command's name is its full name, `client|list`, and its row stands in its container's `subcommands`.
+//! - A row is plain constant data. Whatever follows from it (implied categories, the legacy key range, `movablekeys`)
+//!   is derived once, in `table`, and written nowhere.
+//! - The name is lower case. A sub-command's name is its full name, `client|list`, and its row stands in its
+//!   container's `subcommands`.
 //! - The order of bits is the order in which Redis names them in replies.
 
 use super::Run;
@@ -21,7 +22,8 @@ pub struct Row {
     pub arity: i16,
     /// What the command does and where it may run.
     pub flags: Flags,
-    /// ACL categories that stand on their own; those that the flags imply are added by `table`. `None`: those of the group.
+    /// ACL categories that stand on their own; those that the flags imply are added by `table`. `None`: those of the
+    /// group.
     pub categories: Option<Categories>,
     /// Where the keys stand among the arguments.
     pub keys: &'static [KeySpec],

@@ -1,8 +1,8 @@
 //! The command table: from the bytes a client typed to one [`Command`], and the errors for those that name none.
 //!
-//! A [`Command`] is a row with everything that follows from it, derived once when the table is built: implied ACL categories,
-//! `movablekeys`, the plan by which keys are found, a dense number for counters. Top commands and sub-commands stand in one array and
-//! one open-addressed index, keyed by (container, name).
+//! A [`Command`] is a row with everything that follows from it, derived once when the table is built: implied ACL
+//! categories, `movablekeys`, the plan by which keys are found, a dense number for counters. Top commands and
+//! sub-commands stand in one array and one open-addressed index, keyed by (container, name).
 //!
 //! Invariants:
 //! - The index is at most half full, so every probe ends.
@@ -31,6 +31,8 @@ pub struct Command {
     pub plan: KeyPlan,
     /// First key, last key and step as clients before Redis 7 read them.
     pub legacy_range: LegacyRange,
+    /// Whether its work is bounded whatever the data: it is flagged `fast`, or is SET.
+    pub(crate) is_bounded: bool,
     /// Numbers of the sub-commands.
     subcommands: Range<u16>,
 }
@@ -46,6 +48,7 @@ impl Command {
             categories: categories(row),
             plan: KeyPlan::of(row),
             legacy_range,
+            is_bounded: row.flags.has(flag::FAST) || row.name == "set",
             subcommands: 0..0,
         }
     }
@@ -84,7 +87,8 @@ pub fn table() -> &'static Table {
 }
 
 impl Table {
-    /// Builds the table of some families. Panics on two commands of one name and on more than [`COMMAND_COUNT_MAX`]: rows are our own.
+    /// Builds the table of some families. Panics on two commands of one name and on more than [`COMMAND_COUNT_MAX`]:
+    /// rows are our own.
     pub fn new(families: &[&'static [Row]]) -> Table {
         let mut commands: Vec<Command> = Vec::new();
         let mut parents: Vec<u16> = Vec::new();
@@ -292,7 +296,8 @@ struct Bucket {
     command: u16,
 }
 
-/// A name in its container: length, first and last bytes in lower case. Up to [`KEY_BYTES_MAX`] bytes, equal keys mean equal names.
+/// A name in its container: length, first and last bytes in lower case. Up to [`KEY_BYTES_MAX`] bytes, equal keys
+/// mean equal names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Key {
     head: u64,

@@ -7,7 +7,8 @@
 //! Invariants
 //! - A batch names every slot it touches, or is global, or is keyless.
 //! - One effect touches one slot and reads no other.
-//! - `SELECT`, `MULTI` and `EXEC` are framing: the sink adds them, a batch never holds them.
+//! - `MULTI` and `EXEC` are framing: the sink adds them, a batch never holds them. So is the `SELECT` of the batch's own
+//!   database; a turn that works in several holds a `SELECT` where it changes, and one back at its end.
 
 mod sink;
 

@@ -23,11 +23,12 @@
 //! - A view may read an entry on another thread while its slot changes: every shared read is of bytes that only a unique
 //!   owner writes, or of the atomic fields.
 
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::time::UnixMillis;
 use crate::value::{Object, StrRef, ValueType};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::Arc;
 
 /// Strings up to this many bytes are kept inside the entry's block.
 pub(crate) const INLINE_VALUE_BYTES_MAX: usize = 1024;
@@ -121,7 +122,7 @@ impl EntryRef {
         let payload = match value {
             StrRef::Int(n) => Payload::Int(n),
             StrRef::Bytes(b) if b.len() <= INLINE_VALUE_BYTES_MAX => Payload::Inline(b),
-            StrRef::Bytes(b) => Payload::Boxed(Object::Bytes(std::sync::Arc::new(b.to_vec()))),
+            StrRef::Bytes(b) => Payload::Boxed(Object::Bytes(Arc::new(b.to_vec()))),
         };
         Self::build(key, payload, ValueType::String as u8 | if raw { RAW } else { 0 }, expiry, 0)
     }
@@ -217,6 +218,12 @@ impl EntryRef {
 
     /// Whether the key is due at `now`. A key expires when its time has passed, as in Redis: strictly after.
     #[inline]
+    pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
+        self.expiry().is_some_and(|expiry| expiry < now)
+    }
+
+    /// Whether the key has an expiry. O(1).
+    #[inline]
     pub(crate) fn has_expiry(&self) -> bool {
         self.head().flags & EXPIRY != 0
     }
@@ -300,6 +307,24 @@ impl EntryRef {
             new.set_access(self.access());
             *self = new;
         }
+    }
+
+    /// Changes the bytes of a string, which Redis then reports as `raw`. A long string that nobody shares is changed in
+    /// place, so that appending costs amortised O(appended); a short one is written anew.
+    pub(crate) fn edit_string<R>(&mut self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if let Some(Object::Bytes(bytes)) = self.object_mut() {
+            return f(Arc::make_mut(bytes));
+        }
+        let mut bytes = self.as_string().map_or_else(Vec::new, StrRef::to_vec);
+        let result = f(&mut bytes);
+        if bytes.len() <= INLINE_VALUE_BYTES_MAX {
+            self.set_string(StrRef::Bytes(&bytes), true, self.expiry());
+        } else {
+            let new = Self::object(self.key(), Object::Bytes(Arc::new(bytes)), true, self.expiry());
+            new.set_access(self.access());
+            *self = new;
+        }
+        result
     }
 
     fn overwrite(&mut self, value: StrRef<'_>, raw: bool, expiry: Option<UnixMillis>) -> bool {
@@ -417,6 +442,42 @@ impl Drop for EntryRef {
     }
 }
 
+/// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+
+    #[test]
+    fn loom_the_last_of_two_owners_frees_and_the_survivor_sees_its_own_value() {
+        loom::model(|| {
+            let mut entry = EntryRef::string(b"k", StrRef::Bytes(b"old"), false, None);
+            let view = entry.clone();
+            let reader = loom::thread::spawn(move || assert_eq!(view.as_string(), Some(StrRef::Bytes(b"old"))));
+            entry.set_string(StrRef::Bytes(b"new"), false, None);
+            assert_eq!(entry.as_string(), Some(StrRef::Bytes(b"new")));
+            entry.set_access(7);
+            reader.join().expect("the reader saw the old value");
+        });
+    }
+
+    #[test]
+    fn loom_owners_on_three_threads_drop_in_any_order() {
+        loom::model(|| {
+            let entry = EntryRef::string(b"k", StrRef::Bytes(&[1; INLINE_VALUE_BYTES_MAX + 1]), false, None);
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    let entry = entry.clone();
+                    loom::thread::spawn(move || drop(entry))
+                })
+                .collect();
+            drop(entry);
+            for other in others {
+                other.join().expect("dropping does not panic");
+            }
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,6 +533,23 @@ mod tests {
         std::sync::Arc::make_mut(b).push(2);
         assert_eq!(view.as_string(), Some(StrRef::Bytes(&long)));
         assert_eq!(e.as_string().map(|s| s.byte_len()), Some(5001));
+    }
+
+    #[test]
+    fn editing_moves_a_string_out_of_its_block_when_it_grows_and_then_changes_it_in_place() {
+        let mut e = EntryRef::string(b"k", StrRef::Int(12), false, Some(UnixMillis(5)));
+        e.set_access(7);
+        e.edit_string(|bytes| bytes.extend_from_slice(b"3"));
+        assert_eq!((e.as_string(), e.is_raw()), (Some(StrRef::Bytes(b"123")), true));
+        e.edit_string(|bytes| bytes.resize(INLINE_VALUE_BYTES_MAX + 1, b'x'));
+        assert_eq!((e.expiry(), e.access(), e.key()), (Some(UnixMillis(5)), 7, &b"k"[..]));
+        e.edit_string(|bytes| bytes.reserve(100));
+        let before = e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr));
+        e.edit_string(|bytes| bytes.extend_from_slice(b"more"));
+        assert_eq!(e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr)), before);
+        let view = e.clone();
+        e.edit_string(|bytes| bytes.clear());
+        assert_eq!(view.as_string().map(StrRef::byte_len), Some(INLINE_VALUE_BYTES_MAX + 5));
     }
 
     #[test]

@@ -118,10 +118,12 @@ impl SlotArray {
         Some(SlotGuard { cell, slot, state: cell.state.try_lock()? })
     }
 
-    /// Asks for the slot's own line.
+    /// Asks for the slot's own two lines.
     #[inline]
     pub(crate) fn prefetch_slot(&self, slot: Slot) {
-        prefetch(std::ptr::from_ref(&self.0[slot.index()]).cast());
+        let cell: *const u8 = std::ptr::from_ref(&self.0[slot.index()]).cast();
+        prefetch(cell);
+        prefetch(cell.wrapping_add(64));
     }
 
     /// Asks for the line in which a key of database 0 with this hash is likely to be. Reads the slot's own line.
@@ -155,5 +157,15 @@ impl Drop for SlotGuard<'_> {
             self.cell.hint.store(lines, Ordering::Relaxed);
             self.cell.hint_count.store(count, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_no_larger_than_its_lines() {
+        assert_eq!(size_of::<SlotCell>(), 128);
     }
 }

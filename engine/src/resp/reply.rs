@@ -60,6 +60,11 @@ impl<'a> ReplyWriter<'a> {
         self.version
     }
 
+    /// Writes in another version from here on: HELLO answers in the one that it agreed on.
+    pub fn set_version(&mut self, version: RespVersion) {
+        self.version = version;
+    }
+
     /// How many bytes the buffer holds, earlier replies included.
     #[inline]
     pub fn len(&self) -> usize {

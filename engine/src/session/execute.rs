@@ -6,23 +6,25 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
-use crate::client::{Connection, PauseMode, ReplyMode};
+use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
-use crate::command::{CommandResult, How};
+use crate::command::{CommandResult, How, LookAdapter, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::host::Asker;
+use crate::keyspace::EntryRef;
+use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
-use crate::turn::{Committed, KnownKey, Opening, Origin, Turn};
+use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 /// Why a request cannot go on now. Its session is woken when it can.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +60,6 @@ pub(crate) enum Failure {
 pub(crate) struct Surroundings<'a> {
     pub(crate) core: &'a Core,
     pub(crate) connection: &'a mut Connection,
-    pub(crate) waker: &'a Waker,
     pub(crate) now: UnixMillis,
     /// The effect buffer, handed from turn to turn.
     pub(crate) buffer: &'a mut Vec<u8>,
@@ -83,6 +84,7 @@ impl Surroundings<'_> {
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
             How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Look(adapter) => self.run_look(command, args, known, adapter, out)?,
             How::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
             How::Store(adapter) => {
                 let slots: Vec<Slot> = Slot::all().collect();
@@ -99,7 +101,8 @@ impl Surroundings<'_> {
             Err(error) => {
                 out.truncate(start);
                 self.write_error(&error, out);
-                Ok(Outcome { offset, failed: Failure::Failed })
+                let failed = if error.is_refusal() { Failure::Rejected } else { Failure::Failed };
+                Ok(Outcome { offset, failed })
             }
         }
     }
@@ -110,9 +113,6 @@ impl Surroundings<'_> {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
         };
-        if !self.connection.authenticated {
-            return self.refuse(&CommandError::NoAuth, out);
-        }
         self.refuse(&CommandError::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned())), out)
     }
 
@@ -131,11 +131,11 @@ impl Surroundings<'_> {
     #[inline]
     fn admit(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), Refusal> {
         let flags = command.flags;
-        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
-            return Err(CommandError::NoAuth.into());
-        }
         if !command.accepts(args.len()) {
             return Err(CommandError::WrongArity(Cow::Borrowed(command.row.name)).into());
+        }
+        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
+            return Err(CommandError::NoAuth.into());
         }
         let may_write = flags.has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
@@ -145,7 +145,7 @@ impl Surroundings<'_> {
         }
         if may_write {
             if let Some(sink) = self.core.sink() {
-                match sink.poll_room(self.waker) {
+                match sink.poll_room(&self.connection.client.waker) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
                     Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
@@ -155,13 +155,43 @@ impl Surroundings<'_> {
         Ok(())
     }
 
+    /// Reads one key: without a turn where that will do.
+    #[inline]
+    fn run_look(
+        &mut self,
+        command: &Command,
+        args: &[&[u8]],
+        known: Option<KnownKey>,
+        adapter: LookAdapter,
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
+        if let Some(known) = known {
+            let connection = &*self.connection;
+            let mut reply = ReplyWriter::new(out, connection.resp);
+            let see = |entry: Option<&EntryRef>| adapter(entry, args, &mut reply);
+            if let Ok((result, offset)) =
+                try_look(self.core, known, args[1], connection.db, self.touch(), self.now, see)
+            {
+                return Ok((offset, result));
+            }
+        }
+        self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, adapter), out)
+    }
+
+    fn touch(&self) -> Touch {
+        match self.connection.client.no_touch.load(Ordering::Relaxed) {
+            true => Touch::Keep,
+            false => Touch::Mark,
+        }
+    }
+
     #[inline]
     fn run_on_keys(
         &mut self,
         command: &Command,
         args: &[&[u8]],
         known: Option<KnownKey>,
-        adapter: TurnAdapter,
+        adapter: impl FnOnce(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         if let Some(known) = known {
@@ -182,6 +212,9 @@ impl Surroundings<'_> {
         };
         if self.core.gate.is_cluster() {
             if let Some(at) = slots.iter().position(|slot| *slot != slots[0]) {
+                if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
+                    return Err(CommandError::SlotNotServed);
+                }
                 return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
             }
         }
@@ -195,19 +228,22 @@ impl Surroundings<'_> {
         &mut self,
         slots: &[Slot],
         known: Option<KnownKey>,
-        adapter: TurnAdapter,
+        adapter: impl FnOnce(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
         args: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
-        let buffer = std::mem::take(self.buffer);
-        let opening = Opening { db: self.connection.db, origin: Origin::Client, now: Some(self.now), known, buffer };
-        let mut turn = match Turn::try_begin(self.core, opening, slots) {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(error)) => return Ok((Offset(0), Err(error))),
-            Err(opening) => {
-                *self.buffer = opening.buffer;
-                return Err(Parked::Contended);
-            }
+        let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
+        let opening = Opening {
+            db: self.connection.db,
+            origin: Origin::Client,
+            now: Some(self.now),
+            known,
+            touch: self.touch(),
+            buffer: std::mem::take(self.buffer),
+        };
+        let mut turn = match Turn::begin_over(self.core, opening, guards) {
+            Ok(turn) => turn,
+            Err(error) => return Ok((Offset(0), Err(error))),
         };
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         let result = adapter(&mut turn, args, &mut reply);
@@ -217,17 +253,24 @@ impl Surroundings<'_> {
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
-        let client = &self.connection.client;
-        let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: self.connection.db };
-        let mut reply = ReplyWriter::new(out, self.connection.resp);
-        match self.core.host() {
-            Some(host) if host.control(asker, args, &mut reply) => Ok(()),
-            _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
-        }
+        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
     }
 }
 
-type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+/// Has the host do a command, or says that it does not offer it.
+pub(crate) fn ask_host(
+    core: &Core,
+    connection: &Connection,
+    args: &[&[u8]],
+    reply: &mut ReplyWriter<'_>,
+) -> CommandResult {
+    let client = &connection.client;
+    let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: connection.db };
+    match core.host() {
+        Some(host) if host.control(asker, args, reply) => Ok(()),
+        _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
+    }
+}
 
 enum Refusal {
     Error(CommandError),
@@ -257,12 +300,15 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, start: usize, out: &
 }
 
 /// Registers the waker of a parked session with what it waits for.
-pub(crate) fn wake_when_ready(core: &Core, parked: Parked, waker: &Waker) {
+pub(crate) fn wake_when_ready(core: &Core, parked: Parked, client: &Client) {
     match parked {
-        Parked::Pause => core.clients.wake_after_pause(waker),
+        Parked::Pause => {
+            client.is_parked.store(true, Ordering::Relaxed);
+            core.clients.wake_after_pause(client);
+        }
         // The journal took the waker when it was asked for room.
         Parked::Room => {}
-        Parked::Contended => waker.wake_by_ref(),
+        Parked::Contended => client.waker.wake_by_ref(),
     }
 }
 

@@ -155,16 +155,14 @@ impl Session {
         if self.connection.client.killed.load(Ordering::Acquire) {
             self.connection.closing = true;
             self.input = Vec::new();
-            if !self.connection.client.killed_by_itself.load(Ordering::Relaxed) {
-                return SessionState::Closing;
-            }
+            return SessionState::Closing;
         }
-        if self.parked.is_some() {
-            self.parked = None;
+        if self.parked.take().is_some() {
+            self.connection.client.is_parked.store(false, Ordering::Relaxed);
             self.run_input();
         }
         let before = out.len();
-        let client = Arc::clone(&self.connection.client);
+        let client = &self.connection.client;
         let sink = self.core.sink().map(|sink| &**sink);
         self.outbox.release(out, self.core.options.ack(), sink, self.connection.resp, &client.waker);
         let sent = (out.len() - before) as u64;
@@ -216,7 +214,7 @@ impl Session {
                 break;
             }
         }
-        self.tally.flush(&self.core.stats);
+        self.tally.flush(&self.core);
         done
     }
 
@@ -326,8 +324,7 @@ impl Session {
         }
         let now = self.core.now();
         mark_active(&self.connection, now);
-        let waker = self.connection.client.waker.clone();
-        let mut clock = self.core.monotonic_ns();
+        self.tally.begin(&self.core);
         let group = std::mem::take(&mut self.group);
         let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) {
             self.decoder.scratch().to_vec()
@@ -353,13 +350,11 @@ impl Session {
             }
             let command = request.command.or_else(|| table().lookup(&args).ok());
             let start = self.outbox.bytes.len();
-            let mut surroundings = Surroundings {
-                core: &self.core,
-                connection: &mut self.connection,
-                waker: &waker,
-                now,
-                buffer: &mut self.effects,
-            };
+            self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
+            self.tally.turn_to(command, &self.core);
+            let asking = self.connection.asking;
+            let mut surroundings =
+                Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
             let outcome = match command {
                 Some(command) => surroundings.run(command, &args, request.known, &mut self.outbox.bytes),
                 None => Ok(surroundings.reject_unresolved(&args, &mut self.outbox.bytes)),
@@ -368,19 +363,18 @@ impl Session {
                 Ok(outcome) => outcome,
                 Err(parked) => {
                     self.parked = Some(parked);
-                    wake_when_ready(&self.core, parked, &waker);
+                    wake_when_ready(&self.core, parked, &self.connection.client);
                     break;
                 }
             };
+            if asking && command.is_none_or(|command| command.row.name != "asking") {
+                self.connection.asking = false;
+            }
             apply_reply_mode(&mut self.connection, start, &mut self.outbox.bytes);
             self.outbox.hold(start, outcome.offset);
             *done = request.end;
             if let Some(command) = command {
-                let before = clock;
-                clock = self.core.monotonic_ns();
-                let took = clock.saturating_sub(before);
-                self.connection.client.last_row.store(u32::from(command.id), Ordering::Relaxed);
-                self.tally.add(&self.core, &self.connection, command, &args, took, outcome.failed, now);
+                self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);
             }
             self.fit_limits();
             if self.connection.closing {
@@ -404,12 +398,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.core.clients.disconnect(self.id());
+        self.core.clients.disconnect(&self.connection.client);
     }
 }
 
 /// Requests that are looked ahead together.
-const GROUP_REQUESTS_MAX: usize = 16;
+const GROUP_REQUESTS_MAX: usize = 32;
 
 /// Input memory that an idle session keeps.
 const INPUT_KEPT_BYTES_MAX: usize = 16 * 1024;

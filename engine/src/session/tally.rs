@@ -5,83 +5,127 @@ use crate::client::Connection;
 use crate::command::row::flag;
 use crate::command::table::Command;
 use crate::core::Core;
-use crate::stats::{HISTOGRAM_BUCKETS, SlowEntry, Stats};
+use crate::stats::{HISTOGRAM_BUCKETS, SlowEntry, histogram_bucket};
 use crate::time::UnixMillis;
 use std::sync::atomic::Ordering;
 
 /// Calls of one command that follow each other.
+///
+/// Reading the clock costs as much as a tenth of a pipelined GET. So commands whose work is bounded (those flagged `fast`,
+/// and SET) are timed together, as long as they follow each other, and each is booked with their mean; all others one by
+/// one, and so is everything while the slow log or the latency monitor asks for times below a millisecond.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
     command: Option<u16>,
+    /// The clock when the calls that are not timed yet began.
+    since: u64,
+    untimed: u64,
     calls: u64,
     nanos: u64,
     rejected: u64,
     failed: u64,
-    processed: u64,
     histogram: [u32; HISTOGRAM_BUCKETS],
 }
 
 impl Tally {
-    /// Notes one request.
+    /// Starts the clock for a group of requests.
     #[inline]
-    #[allow(clippy::too_many_arguments)]
+    pub(super) fn begin(&mut self, core: &Core) {
+        self.since = core.monotonic_ns();
+    }
+
+    /// Says which command runs next, so that a command that shows the counters finds the calls before it there.
+    #[inline]
+    pub(super) fn turn_to(&mut self, command: Option<&Command>, core: &Core) {
+        let command = command.map(|command| command.id);
+        if self.command != command {
+            self.flush(core);
+            self.command = command;
+        }
+    }
+
+    /// Notes a request of the command that was turned to.
+    #[inline]
     pub(super) fn add(
         &mut self,
         core: &Core,
         connection: &Connection,
         command: &Command,
         args: &[&[u8]],
-        nanos: u64,
         failure: Failure,
         now: UnixMillis,
     ) {
-        if self.command != Some(command.id) {
-            self.flush(&core.stats);
-            self.command = Some(command.id);
-        }
         if failure == Failure::Rejected {
             self.rejected += 1;
             return;
         }
         self.calls += 1;
-        self.processed += 1;
-        self.nanos += nanos;
+        self.untimed += 1;
         self.failed += u64::from(failure == Failure::Failed);
-        let micros = nanos / 1000;
-        let bucket = (64 - micros.leading_zeros()).min(HISTOGRAM_BUCKETS as u32 - 1);
-        self.histogram[bucket as usize] += 1;
-        let slow = core.options.slowlog_slower_than_us.load(Ordering::Relaxed);
-        if slow >= 0 && micros as i64 >= slow && !command.flags.has(flag::SKIP_SLOWLOG) {
-            note_slow(core, connection, args, micros, now);
-        }
-        let threshold_ms = core.options.latency_threshold_ms.load(Ordering::Relaxed);
-        if threshold_ms > 0 && micros / 1000 >= threshold_ms {
-            let event = if command.flags.has(flag::FAST) { "fast-command" } else { "command" };
-            core.stats.add_latency(event, now, micros / 1000);
+        if is_timed_alone(core, command) {
+            let micros = self.time(core) / 1000;
+            note_long(core, connection, command, args, micros, now);
         }
     }
 
+    /// Books the time since the last reading on the calls since then; returns it.
+    #[inline]
+    fn time(&mut self, core: &Core) -> u64 {
+        let now = core.monotonic_ns();
+        let nanos = now.saturating_sub(self.since);
+        self.since = now;
+        if core.options.latency_tracking.load(Ordering::Relaxed) {
+            self.histogram[histogram_bucket(nanos / self.untimed.max(1))] += self.untimed as u32;
+        }
+        self.nanos += nanos;
+        self.untimed = 0;
+        nanos
+    }
+
     /// Adds what was noted to the engine's counters.
-    pub(super) fn flush(&mut self, stats: &Stats) {
+    pub(super) fn flush(&mut self, core: &Core) {
         let Some(command) = self.command.take() else { return };
-        let counters = &stats.commands[usize::from(command)];
+        if self.untimed > 0 {
+            self.time(core);
+        }
+        let counters = &core.stats.commands[usize::from(command)];
         for (counter, count) in [
-            (&counters.calls, self.calls),
-            (&counters.nanos, self.nanos),
-            (&counters.rejected, self.rejected),
-            (&counters.failed, self.failed),
-            (&stats.commands_processed, self.processed),
+            (&counters.calls, &mut self.calls),
+            (&counters.nanos, &mut self.nanos),
+            (&counters.rejected, &mut self.rejected),
+            (&counters.failed, &mut self.failed),
         ] {
-            if count > 0 {
-                counter.fetch_add(count, Ordering::Relaxed);
-            }
-        }
-        for (counter, count) in counters.histogram.iter().zip(&self.histogram) {
             if *count > 0 {
-                counter.fetch_add(u64::from(*count), Ordering::Relaxed);
+                counter.fetch_add(std::mem::take(count), Ordering::Relaxed);
             }
         }
-        *self = Self::default();
+        for (counter, count) in counters.histogram.iter().zip(&mut self.histogram) {
+            if *count > 0 {
+                counter.fetch_add(u64::from(std::mem::take(count)), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[inline]
+fn is_timed_alone(core: &Core, command: &Command) -> bool {
+    let slow_us = core.options.slowlog_slower_than_us.load(Ordering::Relaxed);
+    !command.is_bounded
+        || (0..GROUP_TIMED_US_MIN).contains(&slow_us)
+        || core.options.latency_threshold_ms.load(Ordering::Relaxed) == 1
+}
+
+/// Tells the slow log and the latency monitor of a command that took long.
+#[inline]
+fn note_long(core: &Core, connection: &Connection, command: &Command, args: &[&[u8]], micros: u64, now: UnixMillis) {
+    let slow_us = core.options.slowlog_slower_than_us.load(Ordering::Relaxed);
+    if slow_us >= 0 && micros as i64 >= slow_us && !command.flags.has(flag::SKIP_SLOWLOG) {
+        note_slow(core, connection, args, micros, now);
+    }
+    let threshold_ms = core.options.latency_threshold_ms.load(Ordering::Relaxed);
+    if threshold_ms > 0 && micros / 1000 >= threshold_ms {
+        let event = if command.flags.has(flag::FAST) { "fast-command" } else { "command" };
+        core.stats.add_latency(event, now, micros / 1000);
     }
 }
 
@@ -118,3 +162,6 @@ const ARGS_SHOWN_MAX: usize = 32;
 
 /// Most bytes of an argument that SLOWLOG GET shows.
 const ARG_BYTES_SHOWN_MAX: usize = 128;
+
+/// While the slow log asks for times below this, every command is timed alone.
+const GROUP_TIMED_US_MIN: i64 = 1000;

@@ -1,7 +1,11 @@
 //! Sessions from the outside: bytes in, bytes out.
 
-use crate::{Engine, PeerInfo, Session};
-use std::task::Waker;
+use crate::effect::{NotWritable, OutcomeUnknown};
+use crate::{Ack, Batch, EffectSink, Engine, Offset, PeerInfo, Session, SessionState};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Wake, Waker};
 
 fn session(db: &Engine) -> Session {
     db.session(Waker::noop().clone(), PeerInfo::default())
@@ -57,4 +61,142 @@ fn a_protocol_error_in_a_pipeline_comes_after_the_replies_before_it() {
         ask(&mut s, b"SET k v\r\nGET k\r\n*1\r\nx\r\nGET k\r\n"),
         "+OK\r\n$1\r\nv\r\n-ERR Protocol error: expected '$', got 'x'\r\n"
     );
+}
+
+/// A journal whose progress the test decides.
+#[derive(Default)]
+struct Ledger {
+    state: Mutex<LedgerState>,
+}
+
+#[derive(Default)]
+struct LedgerState {
+    end: u64,
+    reached: u64,
+    full: bool,
+    failed: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Ledger {
+    fn change(&self, f: impl FnOnce(&mut LedgerState)) {
+        let waiting = {
+            let mut state = self.state.lock();
+            f(&mut state);
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl EffectSink for Ledger {
+    fn append(&self, batch: &Batch<'_>) -> Offset {
+        let mut state = self.state.lock();
+        state.end += batch.bytes.len() as u64;
+        Offset(state.end)
+    }
+
+    fn poll_room(&self, waker: &Waker) -> Poll<Result<(), NotWritable>> {
+        let mut state = self.state.lock();
+        if state.failed {
+            return Poll::Ready(Err(NotWritable { reason: "Input/output error".to_owned() }));
+        }
+        if state.full {
+            state.waiting.push(waker.clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_reached(&self, _: Ack, offset: Offset, waker: &Waker) -> Poll<Result<(), OutcomeUnknown>> {
+        let mut state = self.state.lock();
+        if offset.0 <= state.reached {
+            return Poll::Ready(Ok(()));
+        }
+        if state.failed {
+            return Poll::Ready(Err(OutcomeUnknown));
+        }
+        state.waiting.push(waker.clone());
+        Poll::Pending
+    }
+
+    fn end(&self) -> Offset {
+        Offset(self.state.lock().end)
+    }
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// An engine whose replies wait for `ledger`, a session on it, and the count of its wakes.
+fn durable() -> (Arc<Ledger>, Engine, Session, Arc<Wakes>) {
+    let (ledger, db, wakes) = (Arc::new(Ledger::default()), Engine::in_memory(), Arc::new(Wakes::default()));
+    assert!(db.attach_sink(Arc::clone(&ledger) as Arc<dyn EffectSink>));
+    db.options().set_ack(Ack::Durable);
+    let session = db.session(Arc::clone(&wakes).into(), PeerInfo::default());
+    (ledger, db, session, wakes)
+}
+
+#[test]
+fn a_reply_is_held_until_its_write_is_durable_and_so_is_what_comes_after_it() {
+    let (ledger, _db, mut s, wakes) = durable();
+    assert_eq!(ask(&mut s, b"GET other\r\nSET k v\r\nGET other\r\n"), "$-1\r\n");
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    ledger.change(|state| state.reached = state.end);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert_eq!(ask(&mut s, b""), "+OK\r\n$-1\r\n");
+}
+
+#[test]
+fn a_reader_waits_for_the_write_it_saw() {
+    let (ledger, db, mut writer, _) = durable();
+    let mut reader = session(&db);
+    assert_eq!(ask(&mut writer, b"SET k v\r\n"), "");
+    assert_eq!(ask(&mut reader, b"GET k\r\n"), "", "a crash could still take the value back");
+    ledger.change(|state| state.reached = state.end);
+    assert_eq!(ask(&mut reader, b""), "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_journal_that_fails_makes_held_replies_errors_and_refuses_writes() {
+    let (ledger, _db, mut s, _) = durable();
+    assert_eq!(ask(&mut s, b"SET k v\r\n"), "");
+    ledger.change(|state| state.failed = true);
+    let reply = ask(&mut s, b"");
+    assert!(reply.starts_with("-MISCONF ") && reply.contains("unknown"), "{reply}");
+    assert_eq!(ask(&mut s, b"SET k v\r\n"), "-MISCONF Errors writing to the AOF file: Input/output error\r\n");
+}
+
+#[test]
+fn a_write_without_room_is_parked_and_runs_when_there_is_room() {
+    let (ledger, _db, mut s, wakes) = durable();
+    ledger.change(|state| (state.full, state.reached) = (true, u64::MAX));
+    s.feed(b"GET k\r\nSET k v\r\nGET k\r\n");
+    let mut out = Vec::new();
+    assert_eq!((s.poll_output(&mut out), out.as_slice()), (SessionState::Parked, &b"$-1\r\n"[..]));
+    s.feed(b"GET k\r\n");
+    ledger.change(|state| state.full = false);
+    assert!(wakes.0.load(Ordering::SeqCst) > 0);
+    assert_eq!(ask(&mut s, b""), "+OK\r\n$1\r\nv\r\n$1\r\nv\r\n");
+}
+
+#[test]
+fn a_session_is_parked_while_another_turn_holds_its_slot() {
+    let db = Engine::in_memory();
+    let mut s = session(&db);
+    db.atomic("k", |turn| {
+        turn.set("k", "inside")?;
+        s.feed(b"GET k\r\n");
+        let mut out = Vec::new();
+        assert_eq!((s.poll_output(&mut out), out.len()), (SessionState::Parked, 0));
+        Ok::<(), crate::CommandError>(())
+    })
+    .expect("nothing fails");
+    assert_eq!(ask(&mut s, b""), "$6\r\ninside\r\n");
 }

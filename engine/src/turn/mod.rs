@@ -14,8 +14,8 @@
 //!   the journal has them in the order in which they happened.
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
-pub(crate) mod apply;
 pub(crate) mod expire_cycle;
+mod look;
 mod undo;
 
 use crate::core::Core;
@@ -29,6 +29,7 @@ use crate::keyspace::table::Spot;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
+pub(crate) use look::{look, try_look};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -61,13 +62,32 @@ pub struct Turn<'e> {
     db: u16,
     origin: Origin,
     now: Cell<Option<UnixMillis>>,
-    guards: SmallVec<[SlotGuard<'e>; 1]>,
+    guards: Guards<'e>,
     known: Option<KnownKey>,
+    touch: Touch,
     recording: bool,
+    /// Whether a due key was hidden instead of deleted: it is still there.
+    hid: bool,
     kind: BatchKind,
+    /// The batch's database, and the one that its effects select at their end.
+    home_db: u16,
+    effect_db: u16,
     effects: Vec<u8>,
     effect_count: u32,
+    select_count: u32,
     undo: Option<UndoLog>,
+    /// What is freed after the slots are released.
+    discarded: Option<Box<Discarded>>,
+}
+
+/// The slots of a turn, locked, ascending.
+pub(crate) type Guards<'e> = SmallVec<[SlotGuard<'e>; 1]>;
+
+/// Memory whose freeing takes longer than a slot should be held.
+#[derive(Default)]
+struct Discarded {
+    entries: Vec<EntryRef>,
+    shards: Vec<(Slot, Shard)>,
 }
 
 /// What a turn leaves behind.
@@ -88,14 +108,24 @@ pub(crate) struct Opening {
     pub(crate) now: Option<UnixMillis>,
     /// A key that was hashed before.
     pub(crate) known: Option<KnownKey>,
+    pub(crate) touch: Touch,
     /// An empty buffer for effects.
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Opening {
     pub(crate) fn client(db: u16) -> Self {
-        Self { db, origin: Origin::Client, now: None, known: None, buffer: Vec::new() }
+        Self { db, origin: Origin::Client, now: None, known: None, touch: Touch::Mark, buffer: Vec::new() }
     }
+}
+
+/// Whether a turn marks the entries that it uses as used now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Touch {
+    /// It does.
+    Mark,
+    /// Their idle time goes on (CLIENT NO-TOUCH).
+    Keep,
 }
 
 /// A key that was hashed ahead of its turn, recognised by where its bytes lie. Holds while they stay there.
@@ -112,59 +142,43 @@ impl<'e> Turn<'e> {
     #[inline]
     pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        let guards = slots.iter().map(|slot| core.slots.lock(*slot)).collect();
-        Self::with_guards(core, opening, guards)
+        let guards = match slots {
+            [slot] => Guards::from_buf([core.slots.lock(*slot)]),
+            slots => slots.iter().map(|slot| core.slots.lock(*slot)).collect(),
+        };
+        check_gate(core, opening.origin, &guards)?;
+        Ok(Self::open(core, opening, guards))
     }
 
-    /// Locks `slots` unless that would mean to wait; then gives the opening back.
+    /// Locks `slots` (ascending, without repeats) unless that would mean to wait: `None`.
     #[inline]
-    pub(crate) fn try_begin(
-        core: &'e Core,
-        opening: Opening,
-        slots: &[Slot],
-    ) -> Result<Result<Self, CommandError>, Opening> {
+    pub(crate) fn try_lock(core: &'e Core, slots: &[Slot]) -> Option<Guards<'e>> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        let mut guards = SmallVec::new();
-        for slot in slots {
-            let mut tries = 0;
-            guards.push(loop {
-                if let Some(guard) = core.slots.try_lock(*slot) {
-                    break guard;
-                }
-                tries += 1;
-                if tries > LOCK_TRIES_MAX {
-                    return Err(opening);
-                }
-                std::hint::spin_loop();
-            });
+        if let [slot] = slots {
+            return Some(Guards::from_buf([try_lock(core, *slot)?]));
         }
-        Ok(Self::with_guards(core, opening, guards))
+        let mut guards = Guards::new();
+        for slot in slots {
+            guards.push(try_lock(core, *slot)?);
+        }
+        Some(guards)
+    }
+
+    /// A turn over slots that are held already.
+    #[inline]
+    pub(crate) fn begin_over(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Result<Self, CommandError> {
+        check_gate(core, opening.origin, &guards)?;
+        Ok(Self::open(core, opening, guards))
     }
 
     /// A turn over one slot that is held already.
     pub(crate) fn over(core: &'e Core, opening: Opening, guard: SlotGuard<'e>) -> Self {
-        Self::open(core, opening, SmallVec::from_buf([guard]))
+        Self::open(core, opening, Guards::from_buf([guard]))
     }
 
     #[inline]
-    fn with_guards(
-        core: &'e Core,
-        opening: Opening,
-        guards: SmallVec<[SlotGuard<'e>; 1]>,
-    ) -> Result<Self, CommandError> {
-        if opening.origin == Origin::Client {
-            for guard in &guards {
-                if guard.state.gate != GateState::Open {
-                    return Err(core.gate.refusal(guard.slot(), guard.state.gate));
-                }
-            }
-        }
-        Ok(Self::open(core, opening, guards))
-    }
-
-    #[inline]
-    fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
-        let Opening { db, origin, now, known, buffer } = opening;
+    fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
+        let Opening { db, origin, now, known, touch, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
         Self {
             core,
@@ -173,11 +187,17 @@ impl<'e> Turn<'e> {
             now: Cell::new(now),
             guards,
             known,
+            touch,
             recording,
+            hid: false,
             kind: BatchKind::Slots,
+            home_db: db,
+            effect_db: db,
             effects: buffer,
             effect_count: 0,
+            select_count: 0,
             undo: None,
+            discarded: None,
         }
     }
 
@@ -205,6 +225,11 @@ impl<'e> Turn<'e> {
         self.db = db;
     }
 
+    /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
+    pub(crate) fn mark_used(&mut self) {
+        self.touch = Touch::Mark;
+    }
+
     /// Whether decisions were made elsewhere and are only followed here: expired keys stay until a DEL comes, and an
     /// expiry in the past is stored.
     pub(crate) fn follows(&self) -> bool {
@@ -225,11 +250,19 @@ impl<'e> Turn<'e> {
             }
             _ => (Slot::of(bytes), self.core.hasher.hash(bytes)),
         };
-        let guard = match self.guards.iter().position(|g| g.slot() == slot) {
-            Some(guard) => guard as u32,
-            None => return Err(self.foreign(slot, bytes)),
+        let guard = match &self.guards[..] {
+            [only] if only.slot() == slot => 0,
+            guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
+                Ok(guard) => guard as u32,
+                Err(_) => return Err(self.foreign(slot, bytes)),
+            },
         };
         Ok(Key { bytes, hash, guard })
+    }
+
+    /// Whether two keys of this turn lie in one slot.
+    pub(crate) fn share_slot(&self, a: &Key<'_>, b: &Key<'_>) -> bool {
+        a.guard == b.guard
     }
 
     #[cold]
@@ -255,8 +288,8 @@ impl<'e> Turn<'e> {
         let shard = self.state(key).shard(self.db)?;
         let spot = shard.find(key.hash, key.bytes)?;
         match shard.get(spot).expiry() {
-            Some(expiry) if self.origin == Origin::Client && expiry <= self.now() => {
-                self.expire(key, spot);
+            Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
+                self.delete_due(key, spot);
                 None
             }
             _ => Some(spot),
@@ -265,12 +298,19 @@ impl<'e> Turn<'e> {
 
     /// Deletes a key that is due.
     #[cold]
-    fn expire(&mut self, key: &Key<'_>, spot: Spot) {
-        if self.core.may_expire() {
-            self.remove(key, spot);
+    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) {
+        if self.core.may_expire(self.now()) {
+            self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
             self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        } else {
+            self.hid = true;
         }
+    }
+
+    /// Whether an entry is to be treated as gone: for commands that walk over entries.
+    pub(crate) fn is_hidden(&self, entry: &EntryRef) -> bool {
+        entry.has_expiry() && self.origin == Origin::Client && entry.is_due(self.now())
     }
 
     /// The entry at a spot.
@@ -290,8 +330,21 @@ impl<'e> Turn<'e> {
         };
         state.hits += 1;
         let entry = self.entry(key, spot);
-        self.core.touch(&entry);
+        if self.touch == Touch::Mark {
+            self.core.touch(&entry);
+        }
         Some(entry)
+    }
+
+    /// Finds a key for looking at it: counts a hit or a miss, and does not mark the entry as used.
+    pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.find(key);
+        let state = &mut self.guards[key.guard as usize].state;
+        match found {
+            None => state.misses += 1,
+            Some(_) => state.hits += 1,
+        }
+        Some(self.entry(key, found?))
     }
 
     /// Finds a string for reading; `f` sees it.
@@ -319,7 +372,7 @@ impl<'e> Turn<'e> {
         }
     }
 
-    /// Changes the entry at a spot; `f` keeps its key.
+    /// Changes the entry at a spot, and marks it as used; `f` keeps its key.
     #[inline]
     pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
         if self.undo.is_some() {
@@ -328,10 +381,14 @@ impl<'e> Turn<'e> {
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
-        let core = self.core;
+        let (core, touch) = (self.core, self.touch);
         shard.update(spot, around, |entry| {
+            let access = entry.access();
             let result = f(entry);
-            core.touch(entry);
+            match touch {
+                Touch::Mark => core.touch(entry),
+                Touch::Keep => entry.set_access(access),
+            }
             result
         })
     }
@@ -341,6 +398,9 @@ impl<'e> Turn<'e> {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
             return self.update(key, spot, |place| *place = entry);
+        }
+        if self.hid {
+            self.remove_hidden(key);
         }
         if self.undo.is_some() {
             self.keep(key, None);
@@ -366,6 +426,11 @@ impl<'e> Turn<'e> {
         }
     }
 
+    /// Changes the bytes of the string at a spot: see [`EntryRef::edit_string`].
+    pub(crate) fn edit_string<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.update(key, spot, |entry| entry.edit_string(f))
+    }
+
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
         let around = self.surroundings(key);
@@ -374,6 +439,24 @@ impl<'e> Turn<'e> {
             self.keep(key, Some(entry.clone()));
         }
         entry
+    }
+
+    /// Takes an entry out; what is long to free is freed after the slots are released.
+    pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
+        let entry = self.remove(key, spot);
+        if entry.as_object().is_some() {
+            self.discarded.get_or_insert_default().entries.push(entry);
+        }
+    }
+
+    /// Deletes a due key that was hidden when this turn looked for it, so that another can take its place.
+    #[cold]
+    fn remove_hidden(&mut self, key: &Key<'_>) {
+        let hidden = self.state(key).shard(self.db).and_then(|shard| shard.find(key.hash, key.bytes));
+        if let Some(spot) = hidden {
+            self.discard(key, spot);
+            self.record(&[b"DEL", key.bytes]);
+        }
     }
 
     #[cold]
@@ -395,8 +478,19 @@ impl<'e> Turn<'e> {
     pub(crate) fn record(&mut self, args: &[&[u8]]) {
         self.effect_count += 1;
         if self.recording {
+            if self.effect_db != self.db {
+                self.record_select(self.db);
+            }
             encode_effect(&mut self.effects, args);
         }
+    }
+
+    /// A batch begins and ends in its own database; in between its effects say when they mean another.
+    #[cold]
+    fn record_select(&mut self, db: u16) {
+        self.effect_db = db;
+        self.select_count += 1;
+        encode_effect(&mut self.effects, &[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
     }
 
     /// Says that the effects of this turn concern every slot.
@@ -417,6 +511,28 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
+    /// Takes every key of a database out of the slots that the turn holds; they are freed after the slots are released.
+    /// Says whether there were any. Cannot be revoked.
+    pub(crate) fn clear(&mut self, db: u16) -> bool {
+        debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
+        let core = self.core;
+        let discarded = self.discarded.get_or_insert_default();
+        let before = discarded.shards.len();
+        for guard in &mut self.guards {
+            let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
+            if has_keys {
+                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
+                discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
+            }
+        }
+        discarded.shards.len() > before
+    }
+
+    /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
+    pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
+        self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count
@@ -425,38 +541,49 @@ impl<'e> Turn<'e> {
     /// Ends the turn: its effects go to the journal, its slots are released.
     #[inline]
     pub(crate) fn commit(mut self) -> Committed {
-        let mut offset = self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default();
         let effect_count = self.effect_count;
-        if effect_count > 0 {
-            if let (true, Some(sink)) = (self.recording, self.core.sink()) {
-                let slots: SmallVec<[Slot; 4]> = match self.kind {
-                    BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
-                    BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
-                };
-                offset = sink.append(&Batch {
-                    kind: self.kind,
-                    db: self.db,
-                    slots: &slots,
-                    era: 0,
-                    now: self.now(),
-                    count: effect_count,
-                    bytes: &self.effects,
-                });
-                for guard in &mut self.guards {
-                    guard.state.last_offset = offset;
-                }
-            }
-            self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(effect_count));
-        }
+        let offset = match effect_count {
+            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default(),
+            _ => self.append_batch(),
+        };
         self.undo = None;
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        if let Some(discarded) = self.discarded.take() {
+            free(discarded.shards, self.core);
+        }
         if share {
             expire_cycle::run_share(self.core);
         }
         let mut buffer = std::mem::take(&mut self.effects);
         buffer.clear();
         Committed { offset, effect_count, buffer }
+    }
+
+    /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
+    fn append_batch(&mut self) -> Offset {
+        self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
+        let (true, Some(sink)) = (self.recording, self.core.sink()) else { return Offset(0) };
+        if self.effect_db != self.home_db {
+            self.record_select(self.home_db);
+        }
+        let slots: SmallVec<[Slot; 4]> = match self.kind {
+            BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
+            BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
+        };
+        let offset = sink.append(&Batch {
+            kind: self.kind,
+            db: self.home_db,
+            slots: &slots,
+            era: 0,
+            now: self.now(),
+            count: self.effect_count + self.select_count,
+            bytes: &self.effects,
+        });
+        for guard in &mut self.guards {
+            guard.state.last_offset = offset;
+        }
+        offset
     }
 
     /// Whether it is this turn's turn to do a share of the housekeeping.
@@ -490,6 +617,32 @@ impl Drop for Turn<'_> {
         if let Some(undo) = self.undo.take() {
             self.restore(undo);
         }
+    }
+}
+
+/// A client's turn needs slots that are open.
+#[inline]
+fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), CommandError> {
+    let closed = guards.iter().find(|guard| guard.state.gate != GateState::Open && origin == Origin::Client);
+    closed.map_or(Ok(()), |guard| Err(core.gate.refusal(guard.slot(), guard.state.gate)))
+}
+
+/// Takes a slot's lock, trying for a moment.
+#[inline]
+fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
+    for _ in 0..LOCK_TRIES_MAX {
+        if let Some(guard) = core.slots.try_lock(slot) {
+            return Some(guard);
+        }
+        std::hint::spin_loop();
+    }
+    None
+}
+
+#[cold]
+fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
+    for (slot, mut shard) in shards {
+        while shard.free_part(slot, &core.totals) > 0 {}
     }
 }
 

@@ -24,6 +24,15 @@ impl<'a> StrRef<'a> {
         self.with_bytes(<[u8]>::len)
     }
 
+    /// The number that the string is the canonical form of. O(1).
+    #[inline]
+    pub fn as_i64(self) -> Option<i64> {
+        match self {
+            StrRef::Int(n) => Some(n),
+            StrRef::Bytes(bytes) => crate::text::parse_i64(bytes),
+        }
+    }
+
     /// The string as an owned vector.
     pub fn to_vec(self) -> Vec<u8> {
         self.with_bytes(<[u8]>::to_vec)

@@ -1,26 +1,29 @@
 //! COMMAND, COMMAND COUNT and COMMAND INFO: what a command is, for client libraries.
 
 use super::flag_names;
+use crate::command::CommandResult;
 use crate::command::key_spec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 use crate::command::row::{category, flag};
 use crate::command::table::{Command, Table};
 use crate::resp::ReplyWriter;
 
 /// `COMMAND`: an array of every command's description.
-pub fn every(table: &Table, reply: &mut ReplyWriter<'_>) {
+pub(super) fn every(table: &Table, reply: &mut ReplyWriter<'_>) -> CommandResult {
     reply.array(table.top().len());
     for command in table.top() {
         describe(table, command, reply);
     }
+    Ok(())
 }
 
 /// `COMMAND COUNT`: the number of commands, sub-commands not counted.
-pub fn count(table: &Table, reply: &mut ReplyWriter<'_>) {
+pub(super) fn count(table: &Table, reply: &mut ReplyWriter<'_>) -> CommandResult {
     reply.integer(table.top().len() as i64);
+    Ok(())
 }
 
 /// `COMMAND INFO [name ...]`: an array with a description, or null, for each name; of every command without names.
-pub fn info<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) {
+pub(super) fn info<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let names = args.get(2..).unwrap_or_default();
     if names.is_empty() {
         return every(table, reply);
@@ -32,6 +35,7 @@ pub fn info<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'
             None => reply.null(),
         }
     }
+    Ok(())
 }
 
 fn describe(table: &Table, command: &Command, reply: &mut ReplyWriter<'_>) {

@@ -1,15 +1,18 @@
 //! COMMAND DOCS: what a command is, for people; `redis-cli` builds its hints from it.
 
 use super::flag_names;
+use crate::command::CommandResult;
 use crate::command::docs::{Argument, Arguments};
 use crate::command::table::{Command, Table};
 use crate::resp::ReplyWriter;
 
-/// `COMMAND DOCS [name ...]`: a map of names to documentation; names that are no command are left out. Of every command without names.
-pub fn docs<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) {
+/// `COMMAND DOCS [name ...]`: a map of names to documentation; names that are no command are left out. Of every
+/// command without names.
+pub(super) fn docs<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let names = args.get(2..).unwrap_or_default();
     if names.is_empty() {
-        return document_all(table, table.top(), reply);
+        document_all(table, table.top(), reply);
+        return Ok(());
     }
     let map = reply.begin_map();
     let mut len = 0;
@@ -19,6 +22,7 @@ pub fn docs<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'
         len += 1;
     }
     reply.end_map(map, len);
+    Ok(())
 }
 
 fn document_all(table: &Table, commands: &[Command], reply: &mut ReplyWriter<'_>) {

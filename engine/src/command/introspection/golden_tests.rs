@@ -1,13 +1,16 @@
 //! What COMMAND answers, against redis-server 7.2.4.
 //!
-//! `transcript.txt` holds requests (`> ` and arguments, parted by tabs) with the reply in RESP2 and, where it differs, in RESP3, both with
-//! escapes. `digests.txt` holds, for every command of that server, FNV-1a digests of COMMAND INFO and COMMAND DOCS in RESP2 and RESP3;
-//! a container's without its sub-commands, which have lines of their own, but with one more for its HELP.
+//! `transcript.txt` holds requests (`> ` and arguments, parted by tabs) with the reply in RESP2 and, where it
+//! differs, in RESP3, both with escapes. `digests.txt` holds, for every command of that server, FNV-1a digests of
+//! COMMAND INFO and COMMAND DOCS in RESP2 and RESP3; a container's without its sub-commands, which have lines of
+//! their own, but with one more for its HELP.
 
 use super::*;
 use crate::command::docs::Arguments;
-use crate::command::table::{Table, table};
+use crate::command::table::Table;
 use crate::resp::RespVersion;
+use crate::{Engine, PeerInfo};
+use std::task::Waker;
 
 fn reply(table: &Table, args: &[Vec<u8>], version: RespVersion) -> Vec<u8> {
     let mut out = Vec::new();
@@ -19,16 +22,22 @@ fn reply(table: &Table, args: &[Vec<u8>], version: RespVersion) -> Vec<u8> {
             return out;
         }
     };
-    match command.row.short_name() {
-        "command" => every(table, &mut writer),
-        "count" => count(table, &mut writer),
-        "docs" => docs(table, args, &mut writer),
-        "getkeys" => keys(table, args, &mut writer),
-        "getkeysandflags" => keys_and_flags(table, args, &mut writer),
-        "help" => help(table.find(b"command").unwrap().row, &mut writer),
-        "info" => info(table, args, &mut writer),
-        "list" => list(table, args, &mut writer),
+    let result = match command.row.short_name() {
+        "command" => describe::every(table, &mut writer),
+        "count" => describe::count(table, &mut writer),
+        "docs" => document::docs(table, args, &mut writer),
+        "getkeys" => listing::keys(table, args, &mut writer),
+        "getkeysandflags" => listing::keys_and_flags(table, args, &mut writer),
+        "help" => {
+            write_help(table.find(b"command").unwrap().row, &mut writer);
+            Ok(())
+        }
+        "info" => describe::info(table, args, &mut writer),
+        "list" => listing::list(table, args, &mut writer),
         other => panic!("no reply for {other}"),
+    };
+    if let Err(error) = result {
+        writer.error(&error.to_string());
     }
     out
 }
@@ -80,20 +89,43 @@ fn digests(row: &Row) -> Vec<String> {
     let mut digests = vec![row.name.to_string()];
     for version in [RespVersion::V2, RespVersion::V3] {
         let mut out = Vec::new();
-        info(&table, &request(&["command", "info", row.name]), &mut ReplyWriter::new(&mut out, version));
+        let args = request(&["command", "info", row.name]);
+        describe::info(&table, &args, &mut ReplyWriter::new(&mut out, version)).unwrap();
         digests.push(digest(&out));
     }
     for version in [RespVersion::V2, RespVersion::V3] {
         let mut out = Vec::new();
-        docs(&table, &request(&["command", "docs", row.name]), &mut ReplyWriter::new(&mut out, version));
+        let args = request(&["command", "docs", row.name]);
+        document::docs(&table, &args, &mut ReplyWriter::new(&mut out, version)).unwrap();
         digests.push(digest(&out));
     }
     if !row.help.is_empty() {
         let mut out = Vec::new();
-        help(row, &mut ReplyWriter::new(&mut out, RespVersion::V2));
+        write_help(row, &mut ReplyWriter::new(&mut out, RespVersion::V2));
         digests.push(digest(&out));
     }
     digests
+}
+
+#[test]
+fn a_session_answers_as_the_transcript_does() {
+    let mut session = Engine::in_memory().session(Waker::noop().clone(), PeerInfo::default());
+    let mut lines = include_str!("transcript.txt").lines().peekable();
+    while let Some(line) = lines.next() {
+        let args: Vec<Vec<u8>> = line.strip_prefix("> ").unwrap().split('\t').map(unescape).collect();
+        let mut encoded = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            encoded.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            encoded.extend_from_slice(&arg);
+            encoded.extend_from_slice(b"\r\n");
+        }
+        session.feed(&encoded);
+        let mut out = Vec::new();
+        session.poll_output(&mut out);
+        let expected = lines.next().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out).escape_debug().to_string(), escaped(expected), "{line}");
+        lines.next_if(|line| !line.starts_with("> "));
+    }
 }
 
 #[test]
@@ -128,9 +160,8 @@ fn every_row_is_well_formed() {
 
 #[test]
 fn every_command_is_listed_counted_and_described_once() {
-    let mut out = Vec::new();
-    count(table(), &mut ReplyWriter::new(&mut out, RespVersion::V2));
-    assert_eq!(out, format!(":{}\r\n", table().top().len()).into_bytes());
+    let counted = reply(table(), &request(&["command", "count"]), RespVersion::V2);
+    assert_eq!(counted, format!(":{}\r\n", table().top().len()).into_bytes());
     let listed = reply(table(), &request(&["command", "list"]), RespVersion::V2);
     assert!(listed.starts_with(format!("*{}\r\n", table().len()).as_bytes()));
     let all = reply(table(), &request(&["command"]), RespVersion::V3);

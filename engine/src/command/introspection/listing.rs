@@ -1,16 +1,18 @@
 //! COMMAND LIST, COMMAND GETKEYS and COMMAND GETKEYSANDFLAGS.
 
 use super::describe::key_flags;
+use crate::command::CommandResult;
 use crate::command::keys::Include;
 use crate::command::row::{Categories, category, flag};
 use crate::command::table::{Command, Table};
+use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::text::{Case, glob_matches};
 
 /// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN glob]`: full names of commands and sub-commands.
-pub fn list<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) {
+pub(super) fn list<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let Some(filter) = Filter::parse(args.get(2..).unwrap_or_default()) else {
-        return reply.error("ERR syntax error");
+        return Err(CommandError::Syntax);
     };
     let array = reply.begin_array();
     let mut len = 0;
@@ -23,6 +25,7 @@ pub fn list<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'
         }
     }
     reply.end_array(array, len);
+    Ok(())
 }
 
 enum Filter<'a> {
@@ -64,36 +67,43 @@ fn category_named(name: &[u8]) -> Categories {
 }
 
 /// `COMMAND GETKEYS command [arg ...]`: the keys of a request.
-pub fn keys<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) {
-    extract(table, args, false, reply);
+pub(super) fn keys<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    extract(table, args, Detail::Keys, reply)
 }
 
 /// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the keys of a request, each with what is done to it.
-pub fn keys_and_flags<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) {
-    extract(table, args, true, reply);
+pub(super) fn keys_and_flags<A: AsRef<[u8]>>(table: &Table, args: &[A], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    extract(table, args, Detail::KeysAndFlags, reply)
 }
 
-fn extract<A: AsRef<[u8]>>(table: &Table, args: &[A], with_flags: bool, reply: &mut ReplyWriter<'_>) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Keys,
+    KeysAndFlags,
+}
+
+fn extract<A: AsRef<[u8]>>(table: &Table, args: &[A], detail: Detail, reply: &mut ReplyWriter<'_>) -> CommandResult {
     let request = args.get(2..).unwrap_or_default();
-    let Ok(command) = table.lookup(request) else { return reply.error("ERR Invalid command specified") };
+    let Ok(command) = table.lookup(request) else { return Err(CommandError::text("ERR Invalid command specified")) };
     if !command.has_keys() {
-        return reply.error("ERR The command has no key arguments");
+        return Err(CommandError::text("ERR The command has no key arguments"));
     }
     if !command.accepts(request.len()) {
-        return reply.error("ERR Invalid number of arguments specified for command");
+        return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
     let keys = command.keys(request, Include::Keys);
     if keys.is_empty() && !command.flags.has(flag::NO_MANDATORY_KEYS) {
-        return reply.error("ERR Invalid arguments specified for command");
+        return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     reply.array(keys.len());
     for key in keys {
-        if with_flags {
+        if detail == Detail::KeysAndFlags {
             reply.array(2);
         }
         reply.bulk(request[key.index as usize].as_ref());
-        if with_flags {
+        if detail == Detail::KeysAndFlags {
             key_flags(key.flags, reply);
         }
     }
+    Ok(())
 }

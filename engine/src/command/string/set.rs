@@ -3,7 +3,7 @@
 //! Reply: OK; null if the condition kept it from storing; with GET the former value or null.
 //! Effect: `SET key value`, with `PXAT ms` where an expiry results.
 
-use super::expiration::Expiration;
+use super::expiration::{Expiration, ExpiryWord};
 use crate::command::row::flag::{DENYOOM, WRITE};
 use crate::command::row::{Extractor, Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -13,7 +13,6 @@ use crate::resp::ReplyWriter;
 use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
 use crate::value::{AsValue, StrRef};
-use bytes::Bytes;
 
 pub(super) const SET: Row = Row::new("set", -3, Run::Turn(set))
     .flags(WRITE | DENYOOM)
@@ -72,44 +71,57 @@ pub struct SetOptions {
 }
 
 fn set(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let (mut options, mut get) = (SetOptions::default(), false);
-    if args.len() > 3 {
-        (options, get) = parse(&args[3..])?;
-    }
+    let words = parse(&args[3..])?;
+    let expiry = match words.expiry {
+        None => NewExpiry::Clear,
+        Some(word) => match word.expiration()? {
+            None => NewExpiry::Keep,
+            Some(expiration) => NewExpiry::At(expiration.resolve(turn, "set")?),
+        },
+    };
     let key = turn.key(args[1])?;
-    let value = StrRef::of(args[2]);
-    if get {
-        let old = turn.read_string(&key, |old| old.map(StrRef::to_vec))?;
-        store(turn, &key, value, options)?;
-        match old {
-            Some(old) => reply.bulk(&old),
-            None => reply.null(),
-        }
-    } else if store(turn, &key, value, options)? {
-        reply.ok();
-    } else {
-        reply.null();
+    if words.get {
+        turn.read_string(&key, |old| reply.string_or_null(old))?;
+    }
+    let stored = store(turn, &key, StrRef::of(args[2]), words.condition, expiry);
+    match (words.get, stored) {
+        (true, _) => {}
+        (false, true) => reply.ok(),
+        (false, false) => reply.null(),
     }
     Ok(())
 }
 
-fn parse(words: &[&[u8]]) -> Result<(SetOptions, bool), CommandError> {
-    let (mut options, mut get) = (SetOptions::default(), false);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.to_ascii_uppercase().as_slice() {
-            b"NX" if options.condition != SetIf::Exists => options.condition = SetIf::Missing,
-            b"XX" if options.condition != SetIf::Missing => options.condition = SetIf::Exists,
-            b"GET" => get = true,
-            b"KEEPTTL" if options.expiry == SetExpiry::Clear => options.expiry = SetExpiry::Keep,
-            word => {
-                let unit = Expiration::unit(word).filter(|_| options.expiry == SetExpiry::Clear);
-                let (Some(unit), Some(number)) = (unit, words.next()) else { return Err(CommandError::Syntax) };
-                options.expiry = SetExpiry::At(Expiration::parse(unit, number)?);
-            }
+#[derive(Default)]
+struct Words<'a> {
+    condition: SetIf,
+    get: bool,
+    expiry: Option<ExpiryWord<'a>>,
+}
+
+fn parse<'a>(args: &[&'a [u8]]) -> Result<Words<'a>, CommandError> {
+    let mut words = Words::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg.eq_ignore_ascii_case(b"NX") && words.condition != SetIf::Exists {
+            words.condition = SetIf::Missing;
+        } else if arg.eq_ignore_ascii_case(b"XX") && words.condition != SetIf::Missing {
+            words.condition = SetIf::Exists;
+        } else if arg.eq_ignore_ascii_case(b"GET") {
+            words.get = true;
+        } else {
+            words.expiry = Some(ExpiryWord::read(arg, &mut args, b"KEEPTTL", words.expiry)?);
         }
     }
-    Ok((options, get))
+    Ok(words)
+}
+
+/// The expiry that a key gets, worked out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NewExpiry {
+    Clear,
+    Keep,
+    At(UnixMillis),
 }
 
 /// Stores, if the condition holds; says whether it did.
@@ -117,25 +129,23 @@ pub(super) fn store(
     turn: &mut Turn<'_>,
     key: &Key<'_>,
     value: StrRef<'_>,
-    options: SetOptions,
-) -> Result<bool, CommandError> {
-    let new_expiry = match options.expiry {
-        SetExpiry::At(expiration) => Some(expiration.resolve(turn, "set")?),
-        SetExpiry::Clear | SetExpiry::Keep => None,
-    };
+    condition: SetIf,
+    expiry: NewExpiry,
+) -> bool {
     let old = turn.find(key);
-    match options.condition {
-        SetIf::Missing if old.is_some() => return Ok(false),
-        SetIf::Exists if old.is_none() => return Ok(false),
+    match condition {
+        SetIf::Missing if old.is_some() => return false,
+        SetIf::Exists if old.is_none() => return false,
         _ => {}
     }
-    let expiry = match (options.expiry, old) {
-        (SetExpiry::Keep, Some(spot)) => turn.entry(key, spot).expiry(),
-        _ => new_expiry,
+    let expiry = match (expiry, old) {
+        (NewExpiry::Keep, Some(spot)) => turn.entry(key, spot).expiry(),
+        (NewExpiry::At(moment), _) => Some(moment),
+        (NewExpiry::Keep, None) | (NewExpiry::Clear, _) => None,
     };
     turn.put_string(key, old, value, false, expiry);
     record_set(turn, key, value, expiry);
-    Ok(true)
+    true
 }
 
 /// Records that a key now holds a string: the effect of every command that replaces one.
@@ -162,7 +172,12 @@ impl Turn<'_> {
         options: SetOptions,
     ) -> Result<bool, CommandError> {
         let key = self.key(key.as_ref())?;
-        value.with_value(|value| store(self, &key, value, options))
+        let expiry = match options.expiry {
+            SetExpiry::Clear => NewExpiry::Clear,
+            SetExpiry::Keep => NewExpiry::Keep,
+            SetExpiry::At(expiration) => NewExpiry::At(expiration.resolve(self, "set")?),
+        };
+        Ok(value.with_value(|value| store(self, &key, value, options.condition, expiry)))
     }
 }
 
@@ -192,14 +207,48 @@ impl Engine {
         let key = key.as_ref();
         self.on_key(key, Access::Write, |turn| turn.set_options(key, value, options))
     }
+}
 
-    /// Stores `value` and returns what was there before.
-    pub fn set_get(&self, key: impl AsRef<[u8]>, value: impl AsValue) -> Result<Option<Bytes>, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| {
-            let old = turn.get(key)?;
-            turn.set(key, value)?;
-            Ok(old)
-        })
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::Bench;
+    use crate::resp::Value;
+
+    #[test]
+    fn conditions_and_expiry_decide_what_is_stored() {
+        let bench = Bench::new();
+        assert_eq!(bench.run("SET k 1 XX"), Value::Nil);
+        assert_eq!(bench.run("SET k 1 nx px 1500"), Value::Ok);
+        assert_eq!(bench.run("SET k 2 NX"), Value::Nil);
+        assert_eq!(bench.run("SET k 2 KEEPTTL GET"), Value::bulk("1"));
+        assert_eq!(bench.run("SET k 3 XX EXAT 2000000000"), Value::Ok);
+        assert_eq!(bench.run("SET k 4 EX 10 EX 20"), Value::Ok);
+        assert_eq!(bench.run("SET k 5 NX GET"), Value::bulk("4"));
+        assert_eq!(bench.run("SET k 6"), Value::Ok);
+        assert_eq!(bench.run("SET new v GET"), Value::Nil);
+        let expected = [
+            "SET k 1 PXAT 1700000001500",
+            "SET k 2 PXAT 1700000001500",
+            "SET k 3 PXAT 2000000000000",
+            "SET k 4 PXAT 1700000020000",
+            "SET k 6",
+            "SET new v",
+        ];
+        assert_eq!(bench.effects(), expected);
+        bench.assert_replays();
+    }
+
+    #[test]
+    fn errors_come_in_the_order_of_redis() {
+        let bench = Bench::new();
+        for line in ["SET k v NX XX", "SET k v EX", "SET k v EX 1 PX 1", "SET k v EX x KEEPTTL", "SET k v PERSIST"] {
+            assert_eq!(bench.error(line), "ERR syntax error", "{line}");
+        }
+        assert_eq!(bench.error("SET k v EX x"), "ERR value is not an integer or out of range");
+        for number in ["0", "-1", "9223372036854775807"] {
+            let text = "ERR invalid expire time in 'set' command";
+            assert_eq!(bench.error(&format!("SET k v EX {number}")), text);
+        }
+        assert!(bench.effects().is_empty());
     }
 }

@@ -1,19 +1,24 @@
 //! Effects coming back: from the log, from a primary, from an import.
 
-use super::{Opening, Origin, Turn};
 use crate::command::How;
 use crate::command::keys::Include;
 use crate::command::table::table;
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::keyspace::DATABASE_COUNT;
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
+use crate::text::parse_i64;
+use crate::turn::{Opening, Origin, Turn};
 use smallvec::SmallVec;
 
 /// Runs `commands` in one turn over the slots they name.
 pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
     let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
     for args in commands {
+        if is_select(args) {
+            continue;
+        }
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
         match command.row.run.0 {
             How::Store(_) => slots = Slot::all().collect(),
@@ -27,16 +32,31 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     let mut turn = Turn::begin(core, opening, &slots)?;
     let mut out = Vec::new();
     for args in commands {
+        // A batch may change its database in between.
+        if is_select(args) {
+            turn.select(database(args)?);
+            continue;
+        }
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
         out.clear();
         let mut reply = ReplyWriter::new(&mut out, RespVersion::V2);
         match command.row.run.0 {
             How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(&mut turn, args, &mut reply)?,
+            How::Look(_) => {}
             How::Connection(_) | How::Host => return Err(unknown(b"ERR a control command is no effect")),
         }
     }
     turn.commit();
     Ok(())
+}
+
+fn is_select(args: &[&[u8]]) -> bool {
+    args.len() == 2 && args[0].eq_ignore_ascii_case(b"SELECT")
+}
+
+fn database(args: &[&[u8]]) -> Result<u16, CommandError> {
+    let number = parse_i64(args[1]).and_then(|number| u16::try_from(number).ok());
+    number.filter(|db| *db < DATABASE_COUNT).ok_or(CommandError::DatabaseOutOfRange)
 }
 
 #[cold]

@@ -1,0 +1,182 @@
+//! What the tests of command families share: an engine that remembers its effects, and a way to play them back.
+
+use crate::effect::{Ack, Batch, BatchKind, EffectSink, NotWritable, Offset, OutcomeUnknown};
+use crate::resp::{Value, parse_reply};
+use crate::slot::Slot;
+use crate::text::split_args;
+use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, UnixMillis};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+/// One batch, kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) kind: BatchKind,
+    pub(crate) db: u16,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) effects: Vec<Vec<Vec<u8>>>,
+}
+
+/// A sink that keeps every batch.
+#[derive(Default)]
+pub(crate) struct KeepingSink(Mutex<Vec<Kept>>);
+
+impl EffectSink for KeepingSink {
+    fn append(&self, batch: &Batch<'_>) -> Offset {
+        let effects = split(batch.bytes);
+        assert_eq!(effects.len(), batch.count as usize, "a batch tells how many effects it has");
+        let mut kept = self.0.lock();
+        kept.push(Kept { kind: batch.kind, db: batch.db, slots: batch.slots.to_vec(), effects });
+        Offset(kept.len() as u64)
+    }
+
+    fn poll_room(&self, _waker: &Waker) -> Poll<Result<(), NotWritable>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_reached(&self, _level: Ack, _offset: Offset, _waker: &Waker) -> Poll<Result<(), OutcomeUnknown>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn end(&self) -> Offset {
+        Offset(self.0.lock().len() as u64)
+    }
+}
+
+/// An engine whose effects are kept and whose clock stands still until it is moved.
+pub(crate) struct Bench {
+    pub(crate) db: Engine,
+    pub(crate) clock: ManualClock,
+    sink: Arc<KeepingSink>,
+    seen: Mutex<usize>,
+}
+
+/// Where the clock of a [`Bench`] starts.
+pub(crate) const START: UnixMillis = UnixMillis(1_700_000_000_000);
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let (db, clock) = quiet();
+        let sink = Arc::new(KeepingSink::default());
+        assert!(db.attach_sink(Arc::<KeepingSink>::clone(&sink)));
+        Self { db, clock, sink, seen: Mutex::new(0) }
+    }
+
+    /// Moves the time forward.
+    pub(crate) fn advance_ms(&self, ms: u64) {
+        self.clock.advance(std::time::Duration::from_millis(ms));
+    }
+
+    /// Runs an inline request in a session of its own, in RESP2; words may be quoted.
+    pub(crate) fn ask(&self, request: &str) -> String {
+        ask(&mut session(&self.db), request)
+    }
+
+    /// Runs a request written as one line and returns its reply in RESP3 shapes; words may be quoted.
+    pub(crate) fn run(&self, request: &str) -> Value {
+        self.db.call(&split_args(request.as_bytes()).expect("quotes are balanced"))
+    }
+
+    /// Runs a request and returns the text of the error that it answers.
+    pub(crate) fn error(&self, request: &str) -> String {
+        match self.run(request) {
+            Value::Error(text) => String::from_utf8_lossy(&text).into_owned(),
+            other => panic!("{request} gave {other:?} and no error"),
+        }
+    }
+
+    /// Batches since the last call.
+    pub(crate) fn batches(&self) -> Vec<Kept> {
+        let kept = self.sink.0.lock();
+        let mut seen = self.seen.lock();
+        let new = kept[*seen..].to_vec();
+        *seen = kept.len();
+        new
+    }
+
+    /// Effects since the last call, words joined by blanks.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        self.batches().iter().flat_map(|batch| &batch.effects).map(|effect| text(effect)).collect()
+    }
+
+    /// Plays all batches so far into a fresh engine and demands the same keys, values and expiries.
+    pub(crate) fn assert_replays(&self) {
+        let (copy, _) = quiet();
+        for batch in &*self.sink.0.lock() {
+            replay(&copy, batch);
+        }
+        assert_eq!(contents(&copy), contents(&self.db));
+    }
+}
+
+/// An engine without a sink on a clock of its own.
+pub(crate) fn quiet() -> (Engine, ManualClock) {
+    let clock = ManualClock::at(START);
+    (Engine::builder().clock(clock.clone()).seed(7).in_memory(), clock)
+}
+
+/// A session without a host.
+pub(crate) fn session(db: &Engine) -> Session {
+    db.session(Waker::noop().clone(), PeerInfo::default())
+}
+
+/// Feeds one inline request and returns all output.
+pub(crate) fn ask(session: &mut Session, request: &str) -> String {
+    session.feed(request.as_bytes());
+    session.feed(b"\r\n");
+    let mut out = Vec::new();
+    session.poll_output(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Applies one batch as a replay of the log does.
+pub(crate) fn replay(db: &Engine, batch: &Kept) {
+    let effects: Vec<Vec<&[u8]>> = batch.effects.iter().map(|e| e.iter().map(Vec::as_slice).collect()).collect();
+    let effects: Vec<&[&[u8]]> = effects.iter().map(Vec::as_slice).collect();
+    db.apply(Origin::Replay, batch.db, &effects).expect("a recorded effect applies");
+}
+
+/// Every key of every database, expired ones that are still there included: its value and its expiry.
+pub(crate) fn contents(db: &Engine) -> BTreeMap<(u16, Vec<u8>), (Vec<u8>, Option<UnixMillis>)> {
+    let mut all = BTreeMap::new();
+    for slot in Slot::all() {
+        let guard = db.core.slots.lock(slot);
+        for number in 0..DATABASE_COUNT {
+            for entry in guard.state.shard(number).into_iter().flat_map(|shard| shard.iter()) {
+                let value = entry.as_string().map(|value| value.to_vec()).unwrap_or_default();
+                let before = all.insert((number, entry.key().to_vec()), (value, entry.expiry()));
+                assert!(before.is_none(), "a key is there once");
+                assert_eq!(Slot::of(entry.key()), slot, "a key lies in its slot");
+            }
+        }
+    }
+    all
+}
+
+/// Demands that the striped totals agree with what is there.
+pub(crate) fn assert_totals(db: &Engine) {
+    let all = contents(db);
+    for number in 0..DATABASE_COUNT {
+        let entries = all.iter().filter(|((at, _), _)| *at == number);
+        assert_eq!(db.core.totals.keys(number), entries.clone().count() as u64, "keys of database {number}");
+        let expires = entries.filter(|(_, (_, expiry))| expiry.is_some()).count() as u64;
+        assert_eq!(db.core.totals.expires(number), expires, "expiries of database {number}");
+    }
+}
+
+fn text(effect: &[Vec<u8>]) -> String {
+    effect.iter().map(|arg| String::from_utf8_lossy(arg)).collect::<Vec<_>>().join(" ")
+}
+
+fn split(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut effects = Vec::new();
+    while !bytes.is_empty() {
+        let (effect, size) = parse_reply(bytes).expect("effects are well formed").expect("effects are whole");
+        let words = effect.as_slice().expect("an effect is an array").iter();
+        effects.push(words.map(|word| word.as_bytes().expect("of bulk strings").to_vec()).collect());
+        bytes = &bytes[size..];
+    }
+    effects
+}

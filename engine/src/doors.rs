@@ -1,0 +1,186 @@
+//! The doors of the engine that do not belong to one command.
+//!
+//! - [`Engine::session`]: a client's bytes in, replies out.
+//! - [`Engine::call`]: one request as arguments, one reply as a value.
+//! - typed verbs (`get`, `set`, ...): beside their commands.
+//! - [`Engine::atomic`]: several verbs in one turn.
+//! - [`Engine::apply`]: effects from the log, a primary or an import.
+//! - [`Engine::tick`]: the work that is due by time.
+
+use crate::apply;
+use crate::client::{Connection, PeerInfo};
+use crate::command::table::table;
+use crate::core::Core;
+use crate::effect::EffectSink;
+use crate::engine::{Engine, thread_waker};
+use crate::error::CommandError;
+use crate::host::Host;
+use crate::keyspace::GateState;
+use crate::options::Options;
+use crate::resp::{RespVersion, Value, parse_reply};
+use crate::session::{Parked, Session, Surroundings};
+use crate::slot::Slot;
+use crate::system::{SystemClock, random_seed};
+use crate::time::{Clock, UnixMillis};
+use crate::turn::Origin;
+use crate::turn::expire_cycle::{self, TickReport};
+use std::sync::Arc;
+use std::task::Waker;
+
+/// How an engine is made.
+#[derive(Default)]
+pub struct EngineBuilder {
+    clock: Option<Box<dyn Clock>>,
+    seed: Option<u64>,
+}
+
+impl EngineBuilder {
+    /// Where the time comes from; the machine's clock if not given.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// What chance follows from (hashing, RANDOMKEY, sampling); the system's if not given.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Makes the engine. Nothing is opened, nothing started.
+    pub fn in_memory(self) -> Engine {
+        let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::default()));
+        let seed = self.seed.unwrap_or_else(random_seed);
+        Engine { core: Arc::new(Core::new(clock, seed, table().len())) }
+    }
+}
+
+impl Engine {
+    /// An engine with default options, by the machine's clock.
+    pub fn in_memory() -> Self {
+        Self::builder().in_memory()
+    }
+
+    /// Starts describing an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Live options.
+    pub fn options(&self) -> &Options {
+        &self.core.options
+    }
+
+    /// The time by this engine's clock.
+    pub fn now(&self) -> UnixMillis {
+        self.core.now()
+    }
+
+    /// Opens a session for one client. `waker` is woken whenever [`Session::poll_output`] may have more to give.
+    pub fn session(&self, waker: Waker, peer: PeerInfo) -> Session {
+        Session::new(Arc::clone(&self.core), waker, peer)
+    }
+
+    /// Attaches the keeper of the journal: from here on every change is recorded. False if there is one already.
+    pub fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {
+        self.core.attach_sink(sink)
+    }
+
+    /// Attaches the host: from here on it does the commands that concern the process. False if there is one already.
+    pub fn attach_host(&self, host: Arc<dyn Host>) -> bool {
+        self.core.attach_host(host)
+    }
+
+    /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.
+    pub fn set_cluster(&self, on: bool) {
+        self.core.gate.set_cluster(on);
+    }
+
+    /// Says whether the cluster as a whole serves requests.
+    pub fn set_cluster_down(&self, down: bool) {
+        self.core.gate.set_down(down);
+    }
+
+    /// Says which node serves a slot that is [`GateState::Elsewhere`], as `host:port`.
+    pub fn set_route(&self, route: impl Fn(Slot) -> Option<String> + Send + Sync + 'static) {
+        self.core.gate.set_route(Box::new(route));
+    }
+
+    /// Opens or closes slots for clients. O(slots), each locked for a moment.
+    pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
+        for slot in slots {
+            self.core.slots.lock(slot).state.gate = state;
+        }
+    }
+
+    /// Runs one request and returns its reply, in RESP3 shapes. Waits where a session would be parked.
+    ///
+    /// ```
+    /// use keyslot_engine::{Engine, resp::Value};
+    /// let db = Engine::in_memory();
+    /// assert_eq!(db.call(&["SET", "k", "v", "PX", "1500", "NX"]), Value::Ok);
+    /// ```
+    pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
+        let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+        let waker = thread_waker();
+        let client = self.core.clients.unlisted(waker.clone());
+        let mut connection = Connection::new(client, true);
+        connection.resp = RespVersion::V3;
+        let (mut out, mut buffer) = (Vec::new(), Vec::new());
+        let offset = loop {
+            let mut surroundings = Surroundings {
+                core: &self.core,
+                connection: &mut connection,
+                now: self.core.now(),
+                buffer: &mut buffer,
+            };
+            let outcome = match table().lookup(&args) {
+                Ok(command) => surroundings.run(command, &args, None, &mut out),
+                Err(_) => Ok(surroundings.reject_unresolved(&args, &mut out)),
+            };
+            match outcome {
+                Ok(outcome) => break outcome.offset,
+                Err(Parked::Contended) => std::thread::yield_now(),
+                Err(Parked::Pause) => {
+                    self.core.clients.wake_after_pause(&connection.client);
+                    std::thread::park();
+                }
+                Err(Parked::Room) => std::thread::park(),
+            }
+        };
+        if let Err(error) = self.wait_for(self.core.options.ack(), offset) {
+            return Value::Error(CommandError::from(error).to_string().into_bytes().into());
+        }
+        match parse_reply(&out) {
+            Ok(Some((value, _))) => value,
+            _ => Value::Nil,
+        }
+    }
+
+    /// Applies effects: RESP multibulks of commands, as a batch holds them. Used by replay, by replicas and by imports.
+    ///
+    /// The commands run in one turn over the slots of their keys, in database `db`. `MULTI` and `EXEC` are framing and do
+    /// not belong here.
+    pub fn apply(&self, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
+        apply::apply(&self.core, origin, db, commands)
+    }
+
+    /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
+    pub fn reset_stats(&self) {
+        self.core.stats.reset();
+        for slot in Slot::all() {
+            let mut guard = self.core.slots.lock(slot);
+            (guard.state.hits, guard.state.misses) = (0, 0);
+        }
+    }
+
+    /// Does what is due at `now`: deletes expired keys, ends pauses, samples the rates that INFO shows. At most about `budget` entries are looked at, so
+    /// that a call takes a bounded time (about 50 ns for each). Call it ten times a second, more often when it says `more`.
+    pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
+        self.core.clients.paused(|| now);
+        self.core.stats.sample_rates(now);
+        expire_cycle::run(&self.core, now, budget)
+    }
+}

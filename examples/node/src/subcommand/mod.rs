@@ -1,0 +1,3 @@
+//! Jobs other than serving.
+
+pub(crate) mod health;

@@ -1,0 +1,1 @@
+//! Every bit flipped and every cut made in a small log.
