@@ -44,8 +44,12 @@ const NAMES_BANNED: [&str; 14] = [
 const LINES_MAX: usize = 800;
 
 /// Files that may hold unsafe code. Each is covered by the sanitizer run of `.ci/run`.
-const UNSAFE_FILES: [&str; 3] =
-    ["engine/src/keyspace/entry.rs", "engine/src/keyspace/prefetch.rs", "engine/src/keyspace/segment.rs"];
+const UNSAFE_FILES: [&str; 4] = [
+    "engine/src/keyspace/entry.rs",
+    "engine/src/keyspace/prefetch.rs",
+    "engine/src/keyspace/segment.rs",
+    "persistence/src/journal/chunk.rs",
+];
 
 /// What a library may not name, except where [`OUTSIDE_ALLOWED`] says so.
 const OUTSIDE: [&str; 9] = [
@@ -64,19 +68,46 @@ const OUTSIDE: [&str; 9] = [
 const OUTSIDE_ALLOWED: &[(&str, &[&str])] = &[
     ("engine/src/system.rs", &["std::time", "std::thread"]),
     // Doors that wait park their thread; they start none.
-    ("engine/src/engine.rs", &["std::thread::park", "std::thread::yield_now", "std::thread::current", "std::thread::Thread"]),
+    ("engine/src/doors.rs", &["std::thread::park", "std::thread::yield_now"]),
+    (
+        "engine/src/engine.rs",
+        &["std::thread::park", "std::thread::yield_now", "std::thread::current", "std::thread::Thread"],
+    ),
     ("persistence/src/storage/", &["std::fs", "std::os", "std::time", "std::process"]),
     ("persistence/src/driver", &["std::thread", "std::time"]),
     ("replication/src/host/", &["std"]),
 ];
 
 /// Circles that are there for a reason: from which file, to which file, and why. An entry that no circle needs fails.
-const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[];
+const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[
+    ("engine/src/command/docs.rs", "engine/src/command/row.rs", "a row holds its documentation, which names its group"),
+    ("engine/src/command/keys.rs", "engine/src/command/table.rs", "the table checks the keys of rows that it extracts"),
+    ("engine/src/keyspace/totals.rs", "engine/src/keyspace/slots.rs", "one number: how many databases there are"),
+    ("engine/src/resp/inline.rs", "engine/src/resp/request.rs", "inline requests are cut into the same ranges"),
+    (
+        "engine/src/command/connection/client/listing.rs",
+        "engine/src/session/mod.rs",
+        "CLIENT INFO answers about the session that asks",
+    ),
+    ("persistence/src/recovery/repair.rs", "persistence/src/store/builder.rs", "repair opens what a store opens"),
+];
 
 /// What stands at the top level, besides dotfiles and what git ignores.
 const TOP_LEVEL: [&str; 14] = [
-    "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "benches", "engine",
-    "examples", "fuzz", "lib.rs", "persistence", "replication", "target",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "benches",
+    "engine",
+    "examples",
+    "fuzz",
+    "lib.rs",
+    "persistence",
+    "replication",
+    "target",
 ];
 
 fn root() -> PathBuf {
@@ -131,9 +162,12 @@ fn files_form_no_circles() {
     let mut unneeded: Vec<_> = CIRCLES_ALLOWED.iter().collect();
     for library in LIBRARIES {
         let mut graph = Graph::of(&sources(&root(), &[library]), library);
-        let in_circle = |graph: &Graph, from: &str, to: &str| graph.circles().iter().any(|circle| {
-            circle.iter().any(|file| file == from) && circle.iter().any(|file| file == to)
-        });
+        let in_circle = |graph: &Graph, from: &str, to: &str| {
+            graph
+                .circles()
+                .iter()
+                .any(|circle| circle.iter().any(|file| file == from) && circle.iter().any(|file| file == to))
+        };
         unneeded.retain(|(from, to, _)| !(graph.has(from, to) && in_circle(&graph, from, to)));
         for (from, to, _) in CIRCLES_ALLOWED {
             graph.remove(from, to);
@@ -243,9 +277,7 @@ fn a_command_has_one_file() {
     let twice = files.into_iter().filter(|(_, files)| files.len() > 1);
     expect_none(
         twice
-            .map(|(name, files)| {
-                format!("the row of {name} stands in {}; a command has one file", files.join(" and "))
-            })
+            .map(|(name, files)| format!("the row of {name} stands in {}; a command has one file", files.join(" and ")))
             .collect(),
     );
 }

@@ -15,8 +15,8 @@ pub struct Source {
     tests: Vec<std::ops::Range<usize>>,
 }
 
-/// All Rust files below some folders (or files) of the root, sorted by path. What is declared under `#[cfg(test)]` or lies
-/// in a `tests` folder is marked.
+/// All Rust files below some folders (or files) of the root, sorted by path. What is declared under `#[cfg(test)]`, is
+/// called `tests` or lies in a `tests` folder is marked.
 pub fn sources(root: &Path, places: &[&str]) -> Vec<Source> {
     let mut files = Vec::new();
     for place in places {
@@ -34,6 +34,7 @@ pub fn sources(root: &Path, places: &[&str]) -> Vec<Source> {
     for source in &mut all {
         let stem = source.path.trim_end_matches(".rs");
         source.is_test = source.path.split('/').any(|part| part == "tests")
+            || stem.ends_with("tests")
             || test_files.iter().any(|module| stem == module || stem.starts_with(&format!("{module}/")));
     }
     all
