@@ -8,7 +8,7 @@ use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files and what they need.
-pub struct Graph {
+pub(crate) struct Graph {
     edges: BTreeMap<String, BTreeMap<String, (usize, String)>>,
 }
 
@@ -20,7 +20,7 @@ struct Modules {
 
 impl Graph {
     /// The graph of a crate's product files.
-    pub fn of(sources: &[Source], library: &str) -> Self {
+    pub(crate) fn of(sources: &[Source], library: &str) -> Self {
         let product: Vec<&Source> = sources.iter().filter(|source| !source.is_test).collect();
         let modules = Modules::of(&product, library);
         let mut edges: BTreeMap<String, BTreeMap<String, (usize, String)>> = BTreeMap::new();
@@ -41,18 +41,18 @@ impl Graph {
         Self { edges }
     }
 
-    pub fn has(&self, from: &str, to: &str) -> bool {
+    pub(crate) fn has(&self, from: &str, to: &str) -> bool {
         self.edges.get(from).is_some_and(|needs| needs.contains_key(to))
     }
 
-    pub fn remove(&mut self, from: &str, to: &str) {
+    pub(crate) fn remove(&mut self, from: &str, to: &str) {
         if let Some(needs) = self.edges.get_mut(from) {
             needs.remove(to);
         }
     }
 
     /// Groups of files that need each other, each sorted.
-    pub fn circles(&self) -> Vec<Vec<String>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> =
             self.edges.keys().map(|file| (file.as_str(), self.reached_from(file))).collect();
         let mut circles = BTreeSet::new();
@@ -82,7 +82,7 @@ impl Graph {
     }
 
     /// The needs among the files of a circle, one per line.
-    pub fn edges_within(&self, circle: &[String]) -> String {
+    pub(crate) fn edges_within(&self, circle: &[String]) -> String {
         let lines = circle.iter().flat_map(|from| {
             let needs = self.edges.get(from).into_iter().flatten();
             needs

@@ -3,21 +3,21 @@
 use std::path::Path;
 
 /// One Rust file.
-pub struct Source {
+pub(crate) struct Source {
     /// Path from the root, with `/`.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// The text with comments and literals blanked out: same length, same lines.
-    pub code: String,
+    pub(crate) code: String,
     /// Whether the whole file is test code.
-    pub is_test: bool,
+    pub(crate) is_test: bool,
     /// Byte ranges of `code` that only tests compile.
     tests: Vec<std::ops::Range<usize>>,
 }
 
 /// All Rust files below some folders (or files) of the root, sorted by path. What is declared under `#[cfg(test)]`, is
 /// called `tests` or lies in a `tests` folder is marked.
-pub fn sources(root: &Path, places: &[&str]) -> Vec<Source> {
+pub(crate) fn sources(root: &Path, places: &[&str]) -> Vec<Source> {
     let mut files = Vec::new();
     for place in places {
         collect(&root.join(place), &mut files);
@@ -53,7 +53,7 @@ fn collect(place: &Path, files: &mut Vec<std::path::PathBuf>) {
 }
 
 impl Source {
-    pub fn new(path: String, text: String) -> Self {
+    pub(crate) fn new(path: String, text: String) -> Self {
         let code = blank(&text);
         let tests = test_ranges(&code);
         Self { path, text, code, is_test: false, tests }
@@ -84,7 +84,7 @@ impl Source {
     }
 
     /// Whether a line, counted from 1, is test code.
-    pub fn is_test_line(&self, line: usize) -> bool {
+    pub(crate) fn is_test_line(&self, line: usize) -> bool {
         let at: usize = self.code.split_inclusive('\n').take(line - 1).map(str::len).sum();
         // The line's first word decides: the attribute itself stands before it.
         let indent = self.code[at..].len() - self.code[at..].trim_start_matches(' ').len();
@@ -92,12 +92,12 @@ impl Source {
     }
 
     /// Lines where `pattern` stands in code, tests included.
-    pub fn code_lines<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
+    pub(crate) fn code_lines<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
         self.code.match_indices(pattern).map(|(at, _)| self.line_of(at))
     }
 
     /// Lines where `word` stands in code as a whole word.
-    pub fn word_lines(&self, word: &str) -> Vec<usize> {
+    pub(crate) fn word_lines(&self, word: &str) -> Vec<usize> {
         let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let whole = self.code.match_indices(word).filter(|(at, _)| {
             !is_part(self.code[..*at].chars().next_back()) && !is_part(self.code[at + word.len()..].chars().next())
@@ -108,7 +108,7 @@ impl Source {
     }
 
     /// The string literals that follow directly on one of the openings, outside tests.
-    pub fn arguments_of(&self, openings: &[&str]) -> Vec<String> {
+    pub(crate) fn arguments_of(&self, openings: &[&str]) -> Vec<String> {
         let mut names = Vec::new();
         for opening in openings {
             for (at, _) in self.code.match_indices(opening).filter(|(at, _)| !self.is_test_at(*at)) {
@@ -122,7 +122,7 @@ impl Source {
     }
 
     /// The `use` items of product code: whether each is public to any degree, and its paths.
-    pub fn uses(&self) -> impl Iterator<Item = (bool, Vec<String>)> + '_ {
+    pub(crate) fn uses(&self) -> impl Iterator<Item = (bool, Vec<String>)> + '_ {
         self.use_ranges().into_iter().map(|(is_public, range)| {
             let mut paths = Vec::new();
             expand("", &self.code[range], &mut paths);
@@ -131,7 +131,7 @@ impl Source {
     }
 
     /// Product code with the `use` items left out.
-    pub fn code_without_uses(&self) -> String {
+    pub(crate) fn code_without_uses(&self) -> String {
         let mut left = String::new();
         let mut at = 0;
         for (_, range) in self.use_ranges() {
@@ -158,7 +158,7 @@ impl Source {
     }
 
     /// Every path of two or more parts that product code names, with its line: those of `use` one by one.
-    pub fn paths(&self) -> Vec<(usize, String)> {
+    pub(crate) fn paths(&self) -> Vec<(usize, String)> {
         let code = self.code.as_bytes();
         let (mut found, mut at) = (Vec::new(), 0);
         while at < code.len() {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 /// Bytes of a value.
-pub const VALUE_BYTES: usize = 64;
+pub(crate) const VALUE_BYTES: usize = 64;
 
 /// The key of a number: the 16 hexadecimal digits of its scrambled bits, so that neighbours have nothing in common.
 #[inline]
-pub fn key(number: u32) -> [u8; 16] {
+pub(crate) fn key(number: u32) -> [u8; 16] {
     let scrambled = scramble(u64::from(number));
     let mut text = [0; 16];
     text[..8].copy_from_slice(&digits((scrambled >> 32) as u32).to_be_bytes());
@@ -16,7 +16,7 @@ pub fn key(number: u32) -> [u8; 16] {
 }
 
 /// The value first stored for a number.
-pub fn value(number: u32) -> [u8; VALUE_BYTES] {
+pub(crate) fn value(number: u32) -> [u8; VALUE_BYTES] {
     let mut bytes = [b'v'; VALUE_BYTES];
     bytes[..4].copy_from_slice(&number.to_le_bytes());
     bytes
@@ -44,32 +44,32 @@ fn scramble(mut z: u64) -> u64 {
 
 /// A stream of random numbers.
 #[derive(Clone)]
-pub struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(scramble(seed))
     }
 
     #[inline]
-    pub fn next(&mut self) -> u32 {
+    pub(crate) fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         (self.0 >> 32) as u32
     }
 
     #[inline]
-    pub fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         (u64::from(self.next()) * u64::from(bound) >> 32) as u32
     }
 }
 
 /// Numbers below a count, drawn from a Zipf distribution beforehand, so that drawing costs nothing while measuring.
 #[derive(Clone)]
-pub struct Zipf(Arc<[u32]>);
+pub(crate) struct Zipf(Arc<[u32]>);
 
 impl Zipf {
     /// Draws the sample. The popular numbers are spread over the whole range, as popular keys are. O(count).
-    pub fn new(count: u32, exponent: f64) -> Self {
+    pub(crate) fn new(count: u32, exponent: f64) -> Self {
         let n = f64::from(count);
         let zeta: f64 = (1..=count).map(|i| f64::from(i).powf(-exponent)).sum();
         let zeta2 = 1.0 + 2f64.powf(-exponent);
@@ -89,7 +89,7 @@ impl Zipf {
     }
 
     #[inline]
-    pub fn at(&self, step: usize) -> u32 {
+    pub(crate) fn at(&self, step: usize) -> u32 {
         self.0[step % SAMPLE_COUNT]
     }
 }

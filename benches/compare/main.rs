@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench compare -- [--keys 1m,10m] [--threads 1,2] [--rounds 7] [--maps keyslot,dashmap,papaya,scc,rwlock]
-//!                                [--work load,get,zipf95,zipf50,batch] [--memory 1m,1.5m,2m,3m,5m,10m] [--clock cpu]
+//!                                [--work load,get,zipf95,zipf50,gets16,sets16] [--memory 1m,1.5m,2m,3m,5m,10m] [--clock cpu]
 //! ```
 //!
 //! Every map is filled with the same keys (16 bytes) and values (64 bytes) and stays in memory; then the maps take turns,
@@ -33,7 +33,8 @@ enum Work {
     Get,
     Zipf95,
     Zipf50,
-    Batch,
+    GetBatch,
+    SetBatch,
 }
 
 impl Work {
@@ -43,7 +44,8 @@ impl Work {
             "get" => Self::Get,
             "zipf95" => Self::Zipf95,
             "zipf50" => Self::Zipf50,
-            "batch" => Self::Batch,
+            "gets16" => Self::GetBatch,
+            "sets16" => Self::SetBatch,
             _ => return None,
         })
     }
@@ -54,7 +56,8 @@ impl Work {
             Self::Get => "get uniform",
             Self::Zipf95 => "zipf 95/5",
             Self::Zipf50 => "zipf 50/50",
-            Self::Batch => "16 gets at once",
+            Self::GetBatch => "16 gets at once",
+            Self::SetBatch => "16 sets at once",
         }
     }
 }
@@ -100,7 +103,7 @@ fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> 
         threads: vec![1, std::thread::available_parallelism().map_or(2, usize::from)],
         rounds: 7,
         maps: NAMES.iter().filter(|name| **name != "moka").map(|name| (*name).to_owned()).collect(),
-        work: vec![Work::Load, Work::Get, Work::Zipf95, Work::Zipf50, Work::Batch],
+        work: vec![Work::Load, Work::Get, Work::Zipf95, Work::Zipf50, Work::GetBatch, Work::SetBatch],
         memory: Vec::new(),
         clock: ClockId::Monotonic,
         fill: None,
@@ -233,7 +236,8 @@ fn run(map: &dyn Map, work: Work, threads: usize, count: u32, zipf: &Zipf, round
                     let done = match work {
                         Work::Load => load(map, thread, threads, count),
                         Work::Get => get(map, count, chance(round, thread)),
-                        Work::Batch => get_batches(map, count, chance(round, thread)),
+                        Work::GetBatch => get_batches(map, count, chance(round, thread)),
+                        Work::SetBatch => set_batches(map, count, chance(round, thread)),
                         Work::Zipf95 => mixed(map, zipf, 5, chance(round, thread)),
                         Work::Zipf50 => mixed(map, zipf, 50, chance(round, thread)),
                     };
@@ -278,6 +282,17 @@ fn get_batches(map: &dyn Map, count: u32, mut chance: Chance) -> u32 {
         }
         assert_eq!(map.get_many(&keys, &mut out), BATCH_KEYS, "every key is there");
         black_box(&out);
+    }
+    SLICE_OPERATIONS
+}
+
+fn set_batches(map: &dyn Map, count: u32, mut chance: Chance) -> u32 {
+    let mut pairs = [([0; 16], [b'x'; VALUE_BYTES]); BATCH_KEYS];
+    for _ in 0..SLICE_OPERATIONS as usize / BATCH_KEYS {
+        for (slot, _) in &mut pairs {
+            *slot = key(chance.below(count));
+        }
+        map.set_many(&pairs);
     }
     SLICE_OPERATIONS
 }

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 
 /// A concurrent map.
-pub trait Map: Send + Sync {
+pub(crate) trait Map: Send + Sync {
     /// Stores a copy of a value.
     fn set(&self, key: &[u8; 16], value: &[u8; VALUE_BYTES]);
     /// Copies the value into `out`; says whether there was one.
@@ -18,13 +18,17 @@ pub trait Map: Send + Sync {
     fn get_many(&self, keys: &[[u8; 16]], out: &mut [[u8; VALUE_BYTES]]) -> usize {
         keys.iter().zip(out).map(|(key, out)| usize::from(self.get(key, out))).sum()
     }
+    /// Stores several values, likewise.
+    fn set_many(&self, pairs: &[([u8; 16], [u8; VALUE_BYTES])]) {
+        pairs.iter().for_each(|(key, value)| self.set(key, value));
+    }
 }
 
 /// Names of all maps; the first is the one the others are compared with.
-pub const NAMES: [&str; 6] = ["keyslot", "dashmap", "papaya", "scc", "rwlock", "moka"];
+pub(crate) const NAMES: [&str; 6] = ["keyslot", "dashmap", "papaya", "scc", "rwlock", "moka"];
 
 /// An empty map by its name.
-pub fn make(name: &str) -> Option<Box<dyn Map>> {
+pub(crate) fn make(name: &str) -> Option<Box<dyn Map>> {
     Some(match name {
         "keyslot" => Box::new(Engine::in_memory()),
         "dashmap" => Box::new(Dash::default()),
@@ -50,6 +54,16 @@ impl Map for Engine {
 
     fn get(&self, key: &[u8; 16], out: &mut [u8; VALUE_BYTES]) -> bool {
         self.get_with(key, |value| copy(value, out)).expect("all values are strings")
+    }
+
+    fn get_many(&self, keys: &[[u8; 16]], out: &mut [[u8; VALUE_BYTES]]) -> usize {
+        let mut found = 0;
+        Engine::get_many(self, keys, |at, value| found += usize::from(copy(value, &mut out[at]))).expect("all open");
+        found
+    }
+
+    fn set_many(&self, pairs: &[([u8; 16], [u8; VALUE_BYTES])]) {
+        Engine::set_many(self, pairs).expect("strings are stored");
     }
 }
 

@@ -5,14 +5,14 @@ use crate::maps::make;
 use std::process::Command;
 
 /// Runs this program again to fill one map with `count` keys; returns the bytes per key that it came to hold.
-pub fn bytes_per_key(map: &str, count: u32) -> Option<f64> {
+pub(crate) fn bytes_per_key(map: &str, count: u32) -> Option<f64> {
     let program = std::env::current_exe().ok()?;
     let output = Command::new(program).args(["--fill", map, "--keys", &count.to_string()]).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
 /// The child's part: fills a map and prints what it holds per key.
-pub fn fill(map: &str, count: u32) {
+pub(crate) fn fill(map: &str, count: u32) {
     let map = make(map).expect("the parent names maps that exist");
     let before = resident_bytes();
     for number in 0..count {
