@@ -14,6 +14,7 @@
 //!   the journal has them in the order in which they happened.
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
+mod ahead;
 pub(crate) mod expire_cycle;
 mod look;
 mod undo;
@@ -33,6 +34,8 @@ pub(crate) use look::{look, try_look};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
+
+pub(crate) use ahead::GROUP_KEYS;
 
 /// Who asks for a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
