@@ -8,6 +8,8 @@ use crate::effect::{EffectSink, Offset};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::keyspace::EntryRef;
+use crate::keyspace::expiry_walk::ExpireCycle;
+use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::shard::KeyHasher;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
@@ -21,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Core {
     pub(crate) slots: SlotArray,
     pub(crate) totals: Totals,
+    pub(crate) reclaim: Reclaim,
     pub(crate) hasher: KeyHasher,
     pub(crate) gate: Gate,
     pub(crate) options: Options,
@@ -32,8 +35,7 @@ pub(crate) struct Core {
     /// The clock of the access bits: seconds, 24 bits; minutes, 16 bits, under LFU. Moved by whoever reads the time.
     access_clock: AtomicU32,
     random: AtomicU64,
-    /// The slot that the expiry cycle visits next, modulo their number.
-    pub(crate) expire_cursor: AtomicU32,
+    pub(crate) expire_cycle: ExpireCycle,
     expiry_forbidden: AtomicBool,
 }
 
@@ -42,6 +44,7 @@ impl Core {
         let core = Self {
             slots: SlotArray::new(),
             totals: Totals::new(),
+            reclaim: Reclaim::default(),
             hasher: KeyHasher::new(seed),
             gate: Gate::default(),
             options: Options::default(),
@@ -52,7 +55,7 @@ impl Core {
             host: OnceLock::new(),
             access_clock: AtomicU32::new(0),
             random: AtomicU64::new(seed),
-            expire_cursor: AtomicU32::new(0),
+            expire_cycle: ExpireCycle::default(),
             expiry_forbidden: AtomicBool::new(false),
         };
         core.stats.started_ms.store(core.now().0, Ordering::Relaxed);

@@ -52,6 +52,15 @@ pub enum CommandError {
         /// The command, in lower case.
         command: &'static str,
     },
+    /// EXPIRE with a condition that does not exist.
+    #[error("ERR Unsupported option {0}")]
+    UnsupportedOption(String),
+    /// The cursor of a SCAN is no number.
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    /// Source and destination are one and the same.
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
     /// A database number that does not exist.
     #[error("ERR DB index is out of range")]
     DatabaseOutOfRange,

@@ -11,9 +11,11 @@
 
 mod connection;
 pub mod docs;
+pub(crate) mod expiry;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
+pub(crate) mod keyspace;
 pub mod row;
 mod server;
 pub(crate) mod string;
@@ -79,4 +81,5 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] = &[connection::ROWS, introspection::ROWS, server::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] =
+    &[connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];

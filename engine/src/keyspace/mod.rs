@@ -5,7 +5,9 @@
 //! [`slots`] is the array of locked slots. Nothing here knows a command, a turn or an effect.
 
 pub(crate) mod entry;
+pub(crate) mod expiry_walk;
 mod prefetch;
+pub(crate) mod reclaim;
 pub(crate) mod segment;
 pub(crate) mod shard;
 pub(crate) mod slots;

@@ -119,8 +119,12 @@ impl Shard {
             self.expires += 1;
             self.next_expiry = self.next_expiry.min(ms);
         }
+        if self.table.len() == 0 {
+            around.totals.set_occupied(around.slot, around.db);
+        }
         let lines = self.line_hint().1;
         self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
+        around.totals.note_len(around.db, self.table.len());
         let grown = i64::from(self.line_hint().1) - i64::from(lines);
         around.totals.add(around.slot, around.db, 1, expires, bytes + grown * size_of::<Line>() as i64);
     }
@@ -144,14 +148,21 @@ impl Shard {
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
         around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), 0);
+        around.totals.clear_occupied(around.slot, around.db);
         taken
     }
 
-    /// Frees what was taken out of a slot. O(entries).
-    pub(crate) fn free(mut self, slot: Slot, totals: &Totals) {
+    /// Frees a part, at most about one segment, of what was taken out of a slot. Returns how many entries; 0 when none is
+    /// left.
+    pub(crate) fn free_part(&mut self, slot: Slot, totals: &Totals) -> usize {
         let mut bytes = self.line_hint().1 as usize * size_of::<Line>();
-        self.table.drain(|entry| bytes += entry.heap_bytes());
+        let mut count = 0;
+        self.table.drain_part(|entry| {
+            bytes += entry.heap_bytes();
+            count += 1;
+        });
         totals.add(slot, 0, 0, 0, -(bytes as i64));
+        count
     }
 
     /// Entries in hash order from `from` on; see [`Table::scan`].
@@ -169,30 +180,44 @@ impl Shard {
         self.table.random(pick)
     }
 
-    /// Keys that are due at `now`, at most `count_max` of them, found among at most `look_max` entries after `from` in hash
-    /// order; and where to go on. A whole pass tightens `next_expiry`.
-    pub(crate) fn due(&mut self, now: UnixMillis, from: u64, look_max: usize, hasher: &KeyHasher) -> Due {
-        let mut keys = Vec::new();
-        let mut earliest = i64::MAX;
-        let next = self.table.scan(
+    /// Keys that are due at `now`, found among about `look_max` entries from `from` on in hash order.
+    pub(crate) fn due(&self, now: UnixMillis, from: u64, look_max: usize, hasher: &KeyHasher) -> Due {
+        let mut due = Due { keys: Vec::new(), earliest: i64::MAX, looked: 0, next: None };
+        due.next = self.table.scan(
             from,
             look_max,
             |e| hasher.hash(e.key()),
             |entry| {
-                if let Some(expiry) = entry.expiry() {
-                    if expiry < now { keys.push(entry.key().to_vec()) } else { earliest = earliest.min(expiry.0) }
+                due.looked += 1;
+                match entry.expiry() {
+                    Some(expiry) if expiry < now => due.keys.push(entry.key().to_vec()),
+                    Some(expiry) => due.earliest = due.earliest.min(expiry.0),
+                    None => {}
                 }
             },
         );
-        if from == 0 && next.is_none() {
-            self.next_expiry = earliest;
-        }
-        Due { keys, next }
+        due
+    }
+
+    /// Begins to look for the earliest expiry anew: until [`tighten`](Self::tighten), `next_expiry` tells of what comes in
+    /// meanwhile only. Returns what it was.
+    pub(crate) fn loosen(&mut self) -> i64 {
+        std::mem::replace(&mut self.next_expiry, i64::MAX)
+    }
+
+    /// Says that nothing that was there when [`loosen`](Self::loosen) was called is due before `earliest`.
+    pub(crate) fn tighten(&mut self, earliest: i64) {
+        self.next_expiry = self.next_expiry.min(earliest);
     }
 }
 
 /// What [`Shard::due`] found.
 pub(crate) struct Due {
     pub(crate) keys: Vec<Vec<u8>>,
+    /// The earliest expiry among those that are not due.
+    pub(crate) earliest: i64,
+    /// How many entries were looked at.
+    pub(crate) looked: usize,
+    /// Where to go on.
     pub(crate) next: Option<u64>,
 }

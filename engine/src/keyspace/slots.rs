@@ -159,3 +159,13 @@ impl Drop for SlotGuard<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_no_larger_than_its_lines() {
+        assert_eq!(size_of::<SlotCell>(), 128);
+    }
+}

@@ -251,6 +251,20 @@ impl<T: Thin> Table<T> {
         }
     }
 
+    /// Takes the elements of one segment out of a table that is being freed: nothing can be looked up in it any more. Takes
+    /// none when none is left.
+    pub(crate) fn drain_part(&mut self, mut f: impl FnMut(T)) {
+        let mut segment = std::mem::replace(&mut self.only, Segment::new(0));
+        while let (0, Some(directory)) = (segment.count(), &mut self.directory) {
+            match directory.segments.pop() {
+                Some(next) => segment = next,
+                None => self.directory = None,
+            }
+        }
+        self.count -= segment.count();
+        segment.drain(&mut f);
+    }
+
     /// Takes all elements out, in no order.
     pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
         self.only.drain(&mut f);

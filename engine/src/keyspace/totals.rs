@@ -6,9 +6,10 @@
 use super::slots::DATABASE_COUNT;
 use crate::slot::{SLOT_COUNT, Slot};
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 const STRIPE_COUNT: usize = 16;
+const WORD_COUNT: usize = SLOT_COUNT / 64;
 
 #[derive(Default)]
 struct DatabaseTotals {
@@ -22,15 +23,101 @@ struct Stripe {
     databases: [DatabaseTotals; DATABASE_COUNT as usize],
 }
 
-/// Striped counters of an engine, and which slots of database 0 hold keys.
+/// Striped counters of an engine, and which slots may hold keys.
 pub(crate) struct Totals {
     stripes: [CachePadded<Stripe>; STRIPE_COUNT],
     bytes_peak: AtomicU64,
+    /// One bit for each slot of each database. A clear bit is true; a set one may be stale: a slot that became empty keeps
+    /// its bit until somebody who holds the slot says so, since a slot that gets its next key soon would only set it again.
+    occupied: Box<[[AtomicU64; WORD_COUNT]]>,
+    /// About the most keys of one slot of each database: a bound for choosing slots at random.
+    largest: [AtomicUsize; DATABASE_COUNT as usize],
+}
+
+/// Which slots of one database may hold keys, as they were at one time or another while this was read.
+pub(crate) struct Occupied([u64; WORD_COUNT]);
+
+impl Occupied {
+    /// How many slots there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The `n`-th slot, counted from 0.
+    pub(crate) fn nth(&self, mut n: usize) -> Option<Slot> {
+        for (at, word) in self.0.iter().enumerate() {
+            let ones = word.count_ones() as usize;
+            if n < ones {
+                let rest = (0..n).fold(*word, |rest, _| rest & (rest - 1));
+                return Slot::new((at * 64) as u16 + rest.trailing_zeros() as u16);
+            }
+            n -= ones;
+        }
+        None
+    }
 }
 
 impl Totals {
     pub(crate) fn new() -> Self {
-        Self { stripes: Default::default(), bytes_peak: AtomicU64::new(0) }
+        let empty = || std::array::from_fn(|_| AtomicU64::new(0));
+        let occupied = (0..DATABASE_COUNT).map(|_| empty()).collect();
+        Self { stripes: Default::default(), bytes_peak: AtomicU64::new(0), occupied, largest: Default::default() }
+    }
+
+    fn word(&self, slot: Slot, db: u16) -> (&AtomicU64, u64) {
+        (&self.occupied[usize::from(db)][slot.index() / 64], 1 << (slot.index() % 64))
+    }
+
+    /// Says that a slot, which is held, has its first key.
+    #[inline]
+    pub(crate) fn set_occupied(&self, slot: Slot, db: u16) {
+        let (word, bit) = self.word(slot, db);
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that a slot has so many keys.
+    #[inline]
+    pub(crate) fn note_len(&self, db: u16, len: usize) {
+        if len > self.largest(db) {
+            self.largest[usize::from(db)].store(len, Ordering::Relaxed);
+        }
+    }
+
+    /// About the most keys of one slot: seldom too low, and too high after keys were deleted.
+    #[inline]
+    pub(crate) fn largest(&self, db: u16) -> usize {
+        self.largest[usize::from(db)].load(Ordering::Relaxed)
+    }
+
+    /// Corrects [`largest`](Self::largest).
+    pub(crate) fn set_largest(&self, db: u16, len: usize) {
+        self.largest[usize::from(db)].store(len, Ordering::Relaxed);
+    }
+
+    /// Says that a slot, which is held, has no key.
+    pub(crate) fn clear_occupied(&self, slot: Slot, db: u16) {
+        let (word, bit) = self.word(slot, db);
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
+
+    /// The first slot from `from` on that may hold keys. O(slots / 64) at worst.
+    pub(crate) fn next_occupied(&self, db: u16, from: usize) -> Option<Slot> {
+        let mut mask = !0 << (from % 64);
+        for (at, word) in self.occupied[usize::from(db)].iter().enumerate().skip(from / 64) {
+            let word = word.load(Ordering::Relaxed) & mask;
+            if word != 0 {
+                return Slot::new((at * 64) as u16 + word.trailing_zeros() as u16);
+            }
+            mask = !0;
+        }
+        None
+    }
+
+    /// All slots that may hold keys.
+    pub(crate) fn occupied(&self, db: u16) -> Occupied {
+        Occupied(std::array::from_fn(|at| self.occupied[usize::from(db)][at].load(Ordering::Relaxed)))
     }
 
     /// Adds to the counters of a slot's stripe.
@@ -73,6 +160,13 @@ impl Totals {
 
     /// Exchanges the counters of two databases. Every slot is held.
     pub(crate) fn swap(&self, a: u16, b: u16) {
+        for (a, b) in self.occupied[usize::from(a)].iter().zip(&self.occupied[usize::from(b)]) {
+            let before = a.swap(b.load(Ordering::Relaxed), Ordering::Relaxed);
+            b.store(before, Ordering::Relaxed);
+        }
+        let (largest_a, largest_b) = (self.largest(a), self.largest(b));
+        self.set_largest(a, largest_b);
+        self.set_largest(b, largest_a);
         for stripe in &self.stripes {
             let (a, b) = (&stripe.databases[usize::from(a)], &stripe.databases[usize::from(b)]);
             for (a, b) in [(&a.keys, &b.keys), (&a.expires, &b.expires)] {

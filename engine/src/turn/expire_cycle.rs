@@ -1,15 +1,26 @@
 //! Deleting keys that are due, slot by slot, within a budget.
 //!
-//! Every slot knows the earliest time at which one of its keys may be due, so a slot with nothing to do costs one lock.
-//! The next call goes on where the budget of this one ended.
+//! Every slot knows the earliest time at which one of its keys may be due, so a slot with nothing to do costs one lock, and
+//! a slot without keys nothing. A slot with something to do is walked in hash order, a stretch at a time, and its hint is
+//! renewed at the end of the walk. Where the budget ends, there the next call goes on, in the middle of a slot too.
+//!
+//! Invariants
+//! - One cycle at a time: who finds another at work leaves it to that one.
+//! - No slot is waited for: one that is busy is left for the next round.
+//! - A hint is never later than the first expiry of its slot, except for the one slot that is being walked: what is still
+//!   unknown of it is in the walk.
 
 use super::{Opening, Turn};
 use crate::core::Core;
 use crate::keyspace::DATABASE_COUNT;
-use crate::keyspace::shard::Due;
+use crate::keyspace::expiry_walk::Walk;
+use crate::keyspace::shard::{Due, Shard};
+use crate::keyspace::slots::SlotGuard;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::time::UnixMillis;
+use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 
 /// What [`Engine::tick`](crate::Engine::tick) did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,27 +31,50 @@ pub struct TickReport {
     pub more: bool,
 }
 
-/// Visits slots until all were seen once or `budget` entries were looked at.
+/// Why work on a slot ended.
+#[derive(PartialEq, Eq)]
+enum Stop {
+    /// Nothing is left to do.
+    Done,
+    /// The slot is held by somebody, or the budget is used up.
+    Interrupted,
+}
+
+/// Visits slots until all were seen once or about `budget` entries were looked at.
 pub(crate) fn run(core: &Core, now: UnixMillis, budget: usize) -> TickReport {
     let mut report = TickReport::default();
-    if !core.options.active_expire.load(Ordering::Relaxed) || !core.may_expire(now) {
+    let mut left = budget;
+    if core.reclaim.pending() > 0 {
+        left = left.saturating_sub(core.reclaim.run(&core.totals, budget.div_ceil(2)));
+        report.more = core.reclaim.pending() > 0;
+    }
+    let databases: SmallVec<[u16; 4]> = (0..DATABASE_COUNT).filter(|db| core.totals.expires(*db) > 0).collect();
+    if databases.is_empty() || !core.options.active_expire.load(Ordering::Relaxed) || !may_record(core, now) {
         return report;
     }
-    let databases: Vec<u16> = (0..DATABASE_COUNT).filter(|db| core.totals.expires(*db) > 0).collect();
-    if databases.is_empty() {
-        return report;
-    }
-    let mut looked = 0;
-    for _ in 0..SLOT_COUNT {
-        if looked >= budget {
-            report.more = true;
-            return report;
-        }
-        let at = core.expire_cursor.fetch_add(1, Ordering::Relaxed) as usize % SLOT_COUNT;
-        let slot = Slot::new(at as u16).expect("below the slot count");
+    let Some(mut progress) = core.expire_cycle.try_begin() else { return report };
+    // A walk that was interrupted makes it one slot more.
+    for _ in 0..=SLOT_COUNT {
+        let slot = Slot::new(progress.slot).expect("below the slot count");
         for db in &databases {
-            looked += expire_slot(core, slot, *db, now, &mut report);
+            if left == 0 {
+                report.more = true;
+                return report;
+            }
+            let may_have_keys = core.totals.next_occupied(*db, slot.index()) == Some(slot);
+            let is_elsewhere = progress.walk.is_some_and(|walk| walk.db != *db);
+            if may_have_keys
+                && !is_elsewhere
+                && expire_slot(core, slot, *db, now, &mut progress.walk, &mut left, &mut report) == Stop::Interrupted
+            {
+                report.more |= left == 0;
+                if progress.walk.is_some() {
+                    return report;
+                }
+            }
         }
+        progress.walk = None;
+        progress.slot = (progress.slot + 1) % SLOT_COUNT as u16;
     }
     report
 }
@@ -50,39 +84,77 @@ pub(crate) fn run_share(core: &Core) {
     run(core, core.now(), SHARE_ENTRIES);
 }
 
-/// Deletes what is due in one slot and database. Returns how many entries were looked at.
-fn expire_slot(core: &Core, slot: Slot, db: u16, now: UnixMillis, report: &mut TickReport) -> usize {
-    let Some(mut guard) = core.slots.try_lock(slot) else { return 1 };
-    if guard.state.shard(db).is_none_or(|shard| shard.next_expiry() >= now) {
-        return 1;
-    }
-    let mut looked = 0;
-    let mut from = 0;
+fn may_record(core: &Core, now: UnixMillis) -> bool {
+    let is_writable = core.sink().is_none_or(|sink| matches!(sink.poll_room(Waker::noop()), Poll::Ready(Ok(()))));
+    is_writable && core.may_expire(now)
+}
+
+/// Deletes what is due in one database of a slot, or a part of it: then `walk` says where to go on.
+fn expire_slot(
+    core: &Core,
+    slot: Slot,
+    db: u16,
+    now: UnixMillis,
+    walk: &mut Option<Walk>,
+    left: &mut usize,
+    report: &mut TickReport,
+) -> Stop {
     loop {
-        let Due { keys, next } = guard.state.shard_mut(db).due(now, from, PASS_ENTRIES, &core.hasher);
-        looked += PASS_ENTRIES;
-        if !keys.is_empty() {
-            report.expired += keys.len();
-            let mut turn = Turn::over(core, Opening { now: Some(now), ..Opening::client(db) }, guard);
-            for key in &keys {
-                let key = turn.key(key).expect("the key was found in the slot that is held");
-                turn.find(&key);
-            }
-            turn.commit();
-            match core.slots.try_lock(slot) {
-                Some(again) => guard = again,
-                None => return looked,
+        *left = left.saturating_sub(1);
+        let Some(mut guard) = core.slots.try_lock(slot) else { return Stop::Interrupted };
+        let Some(shard) = shard_of(&mut guard, db) else { return Stop::Done };
+        if walk.is_none() && shard.next_expiry() >= now {
+            return Stop::Done;
+        }
+        let at = walk.get_or_insert_with(|| Walk { db, from: 0, before: shard.loosen(), earliest: i64::MAX });
+        let Due { keys, earliest, looked, next } =
+            shard.due(now, at.from, STRETCH_ENTRIES.min(*left + 1), &core.hasher);
+        *left = left.saturating_sub(looked);
+        at.earliest = at.earliest.min(earliest);
+        match next {
+            Some(next) => at.from = next,
+            None => {
+                shard.tighten(at.earliest);
+                *walk = None;
             }
         }
-        match next {
-            Some(next) => from = next,
-            None => return looked,
+        if !keys.is_empty() {
+            report.expired += delete(core, guard, db, now, &keys);
+        }
+        if next.is_none() {
+            return Stop::Done;
+        }
+        if *left == 0 {
+            return Stop::Interrupted;
         }
     }
 }
 
+/// Deletes keys that are due in a turn over their slot. Returns how many.
+fn delete(core: &Core, guard: SlotGuard<'_>, db: u16, now: UnixMillis, keys: &[Vec<u8>]) -> usize {
+    let mut turn = Turn::over(core, Opening { now: Some(now), ..Opening::client(db) }, guard);
+    for key in keys {
+        let key = turn.key(key).expect("the key was found in the slot that is held");
+        turn.find(&key);
+    }
+    let count = turn.effect_count() as usize;
+    if count < keys.len() {
+        // Deleting was forbidden meanwhile: some are due still.
+        for (_, state) in turn.states_mut() {
+            state.shard_mut(db).tighten(now.0.saturating_sub(1));
+        }
+    }
+    turn.commit();
+    count
+}
+
+fn shard_of<'a>(guard: &'a mut SlotGuard<'_>, db: u16) -> Option<&'a mut Shard> {
+    guard.state.shard(db)?;
+    Some(guard.state.shard_mut(db))
+}
+
 /// Entries looked at in one go while a slot is held.
-const PASS_ENTRIES: usize = 256;
+const STRETCH_ENTRIES: usize = 256;
 
 /// Entries that a turn's share of the cycle looks at.
 const SHARE_ENTRIES: usize = 16;

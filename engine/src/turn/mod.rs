@@ -271,6 +271,11 @@ impl<'e> Turn<'e> {
         Ok(Key { bytes, hash, guard })
     }
 
+    /// Whether two keys of this turn lie in one slot.
+    pub(crate) fn share_slot(&self, a: &Key<'_>, b: &Key<'_>) -> bool {
+        a.guard == b.guard
+    }
+
     #[cold]
     fn foreign(&self, found: Slot, key: &[u8]) -> CommandError {
         let expected = self.guards.first().map_or(found, SlotGuard::slot);
@@ -295,7 +300,7 @@ impl<'e> Turn<'e> {
         let spot = shard.find(key.hash, key.bytes)?;
         match shard.get(spot).expiry() {
             Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
-                self.expire(key, spot);
+                self.delete_due(key, spot);
                 None
             }
             _ => Some(spot),
@@ -304,7 +309,7 @@ impl<'e> Turn<'e> {
 
     /// Deletes a key that is due.
     #[cold]
-    fn expire(&mut self, key: &Key<'_>, spot: Spot) {
+    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) {
         if self.core.may_expire(self.now()) {
             self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
@@ -378,7 +383,7 @@ impl<'e> Turn<'e> {
         }
     }
 
-    /// Changes the entry at a spot; `f` keeps its key.
+    /// Changes the entry at a spot, and marks it as used; `f` keeps its key.
     #[inline]
     pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
         if self.undo.is_some() {
@@ -576,7 +581,7 @@ impl<'e> Turn<'e> {
         self.guards.clear();
         let discarded = std::mem::take(&mut self.discarded);
         if !discarded.shards.is_empty() {
-            discarded.shards.into_iter().for_each(|(slot, shard)| shard.free(slot, &self.core.totals));
+            free(discarded.shards, self.core);
         }
         drop(discarded.entries);
         if share {
@@ -618,6 +623,13 @@ impl Drop for Turn<'_> {
         if let Some(undo) = self.undo.take() {
             self.restore(undo);
         }
+    }
+}
+
+#[cold]
+fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
+    for (slot, mut shard) in shards {
+        while shard.free_part(slot, &core.totals) > 0 {}
     }
 }
 
