@@ -5,9 +5,9 @@
 mod connection;
 mod slots;
 
+use super::Run;
 use super::row::flag::{ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE};
 use super::row::{Group, Row};
-use super::Run;
 use crate::core::Core;
 use crate::error::CommandError;
 use slots::{count_keys, help_in_cluster, key_slot, keys_in_slot};
@@ -221,3 +221,6 @@ const CLUSTER_HELP: &[&str] = &[
     "    Return information about all network links between this node and its peers.",
     "    Output format is an array where each array element is a map containing attributes of a link",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,7 @@ use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::text::parse_i64;
 
-pub(super) fn key_slot(
-    core: &Core,
-    _: &mut Connection,
-    args: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
+pub(super) fn key_slot(core: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     require_cluster(core)?;
     reply.integer(Slot::of(args[2]).index() as i64);
     Ok(())

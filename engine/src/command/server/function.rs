@@ -3,13 +3,13 @@
 //! Replies: OK; an empty array.
 
 use crate::client::Connection;
+use crate::command::introspection::help;
 use crate::command::row::flag::{LOADING, NOSCRIPT, STALE, WRITE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
-use crate::resp::ReplyWriter;
-use crate::command::introspection::help;
 use crate::error::CommandError;
+use crate::resp::ReplyWriter;
 use std::borrow::Cow;
 
 pub(super) const FUNCTION: Row = Row::container("function", Run::Host, FUNCTION_SUBCOMMANDS, FUNCTION_HELP)

@@ -3,13 +3,13 @@
 //! Reply: verbatim text.
 
 use crate::client::Connection;
+use crate::command::REDIS_VERSION;
 use crate::command::row::flag::{FAST, READONLY};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
-use crate::resp::ReplyWriter;
-use crate::command::REDIS_VERSION;
 use crate::error::CommandError;
+use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 
 pub(super) const LOLWUT: Row = Row::new("lolwut", -1, Run::Connection(lolwut))

@@ -97,7 +97,7 @@ fn stats(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'
         reply.bulk(name.as_bytes());
         reply.integer(value as i64);
     };
-    reply.map(28 + databases.len());
+    reply.map(27 + databases.len());
     number("peak.allocated", peak, reply);
     number("total.allocated", used, reply);
     number("startup.allocated", STARTUP_BYTES, reply);

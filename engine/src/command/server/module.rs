@@ -3,12 +3,12 @@
 //! Reply: an empty array.
 
 use crate::client::Connection;
+use crate::command::introspection::help;
 use crate::command::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::resp::ReplyWriter;
-use crate::command::introspection::help;
 
 pub(super) const MODULE: Row = Row::container("module", Run::Host, MODULE_SUBCOMMANDS, MODULE_HELP)
     .summary("A container for module commands.")

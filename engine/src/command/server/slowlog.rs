@@ -3,13 +3,13 @@
 //! Sessions add to it; here it is read and cleared.
 
 use crate::client::Connection;
+use crate::command::introspection::help;
 use crate::command::row::flag::{ADMIN, LOADING, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
-use crate::resp::ReplyWriter;
-use crate::command::introspection::help;
 use crate::error::CommandError;
+use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use std::borrow::Cow;
 

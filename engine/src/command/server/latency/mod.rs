@@ -6,12 +6,12 @@ mod graph;
 mod histogram;
 
 use crate::client::Connection;
+use crate::command::introspection::help;
 use crate::command::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::resp::ReplyWriter;
-use crate::command::introspection::help;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
