@@ -6,9 +6,9 @@
 use crate::core::Core;
 use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
-use crate::keyspace::prefetch;
+use crate::keyspace::{EntryRef, prefetch};
 use crate::slot::Slot;
-use crate::turn::{KnownKey, Opening, Turn};
+use crate::turn::{KnownKey, Opening, Touch, Turn, look};
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
@@ -47,6 +47,36 @@ impl Engine {
         let ack = self.core.options.ack();
         if ack > Ack::Memory {
             self.wait_for(ack, committed.offset)?;
+        }
+        result
+    }
+
+    /// Lends the entry at a key to `f`: a typed verb that only reads one key. Without a turn where that will do.
+    #[inline]
+    pub(crate) fn on_entry<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(Option<&EntryRef>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
+        let slot = Slot::of(key);
+        let hash = self.core.hasher.hash(key);
+        self.core.slots.prefetch_line(slot, hash);
+        let guard = self.core.slots.lock(slot);
+        let (result, offset) = match look(&self.core, guard, key, hash, 0, Touch::Mark, || self.core.now(), f) {
+            Ok(seen) => seen,
+            Err(f) => {
+                return self.on_key(key, Access::Read, |turn| {
+                    let key = turn.key(key)?;
+                    match turn.read(&key) {
+                        None => f(None),
+                        Some(entry) => f(Some(&entry)),
+                    }
+                });
+            }
+        };
+        let ack = self.core.options.ack();
+        if ack > Ack::Memory {
+            self.wait_for(ack, offset)?;
         }
         result
     }

@@ -1,1 +1,31 @@
-//! Files.
+//! The files of Keyslot: the journal and the log that holds it, recovery, and the [`Store`], which is an engine with both.
+//!
+//! ```text
+//!   Engine --append--> journal (memory) --driver--> log (files)       while the store is open
+//!   Engine <--apply--- recovery <------------------ log (files)       when it is opened
+//! ```
+//!
+//! The log is in the form of Redis 7's append-only file; its bytes are drawn in `log` and `log::annotation`.
+//!
+//! Architecture Invariant: only `storage` opens, reads and writes files; only the driver's thread file starts a thread or
+//! reads a clock. Everything else takes a [`Storage`] and a time, so that a test can fail any call of a disk and a simulation can
+//! run many nodes in one thread.
+//!
+//! Architecture Invariant: the bytes that the engine encoded are the bytes on disk; nothing here encodes values.
+//!
+//! Architecture Invariant: unsafe code stands in `journal::chunk` only.
+
+mod driver;
+mod error;
+pub mod journal;
+mod log;
+pub mod recovery;
+pub mod storage;
+pub mod store;
+
+pub use error::OpenError;
+pub use journal::{Fsync, Journal, JournalOptions};
+pub use log::{LogOptions, Preallocation};
+pub use recovery::{Cut, Recovery, RecoveryReport};
+pub use storage::{MemoryStorage, RealStorage, Storage};
+pub use store::{CloseError, Durability, LogNames, PersistenceInfo, Progress, Store, StoreBuilder};

@@ -27,6 +27,7 @@ pub(crate) mod testing;
 use crate::client::Connection;
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use row::Row;
@@ -34,6 +35,7 @@ use row::Row;
 /// What an adapter returns: its reply is written, or it failed and nothing of its reply counts.
 pub(crate) type CommandResult = Result<(), CommandError>;
 
+pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
@@ -46,6 +48,8 @@ pub struct Run(pub(crate) How);
 pub(crate) enum How {
     /// In a turn that holds the slots of its keys.
     Turn(TurnAdapter),
+    /// It reads the one key at `args[1]`, and is given what is there.
+    Look(LookAdapter),
     /// In a turn that holds every slot.
     Store(TurnAdapter),
     /// In a turn that holds no slot: it visits those it wants, one at a time, or asks the engine's other parts.
@@ -63,6 +67,10 @@ impl Run {
 
     pub(crate) const fn Turn(adapter: TurnAdapter) -> Self {
         Self(How::Turn(adapter))
+    }
+
+    pub(crate) const fn Look(adapter: LookAdapter) -> Self {
+        Self(How::Look(adapter))
     }
 
     pub(crate) const fn Store(adapter: TurnAdapter) -> Self {
@@ -84,3 +92,17 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// The rows of every family.
 const FAMILIES: &[&[Row]] =
     &[cluster::ROWS, connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+
+/// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
+pub(crate) fn look_in_turn(
+    turn: &mut Turn<'_>,
+    args: &[&[u8]],
+    reply: &mut ReplyWriter<'_>,
+    adapter: LookAdapter,
+) -> CommandResult {
+    let key = turn.key(args[1])?;
+    match turn.read(&key) {
+        None => adapter(None, args, reply),
+        Some(entry) => adapter(Some(&entry), args, reply),
+    }
+}

@@ -138,8 +138,11 @@ pub(crate) fn replay(db: &Engine, batch: &Kept) {
     db.apply(Origin::Replay, batch.db, &effects).expect("a recorded effect applies");
 }
 
+/// Keys by database, with their values and expiries.
+pub(crate) type Contents = BTreeMap<(u16, Vec<u8>), (Vec<u8>, Option<UnixMillis>)>;
+
 /// Every key of every database, expired ones that are still there included: its value and its expiry.
-pub(crate) fn contents(db: &Engine) -> BTreeMap<(u16, Vec<u8>), (Vec<u8>, Option<UnixMillis>)> {
+pub(crate) fn contents(db: &Engine) -> Contents {
     let mut all = BTreeMap::new();
     for slot in Slot::all() {
         let guard = db.core.slots.lock(slot);

@@ -5,7 +5,8 @@
 //! - Every change of an entry goes through here, so that [`Totals`] of the engine stay exact.
 
 use super::entry::EntryRef;
-use super::segment::{Lent, Line};
+use super::prefetch::prefetch;
+use super::segment::{Lent, Line, home};
 use super::table::{Spot, Table};
 use super::totals::Totals;
 use crate::slot::Slot;
@@ -89,6 +90,22 @@ impl Shard {
     #[inline]
     pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
         self.table.for_each_candidate(hash, f);
+    }
+
+    /// Asks for the line in which a key with this hash is likely to be.
+    #[inline]
+    pub(crate) fn prefetch_line(&self, hash: u64) {
+        let (lines, count) = self.line_hint();
+        prefetch(lines.wrapping_add(home(hash >> 48, count)).cast());
+    }
+
+    /// Asks for the entries that a lookup of this hash will read. Reads their line.
+    #[inline]
+    pub(crate) fn prefetch_entries(&self, hash: u64) {
+        self.for_each_candidate(hash, |entry| {
+            prefetch(entry);
+            prefetch(entry.wrapping_add(64));
+        });
     }
 
     /// Changes an entry; `f` keeps its key.

@@ -10,20 +10,21 @@ use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
-use crate::command::{CommandResult, How};
+use crate::command::{CommandResult, How, LookAdapter, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::host::Asker;
+use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
-use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn};
+use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 /// Why a request cannot go on now. Its session is woken when it can.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +84,7 @@ impl Surroundings<'_> {
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
             How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Look(adapter) => self.run_look(command, args, known, adapter, out)?,
             How::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
             How::Store(adapter) => {
                 let slots: Vec<Slot> = Slot::all().collect();
@@ -153,13 +155,43 @@ impl Surroundings<'_> {
         Ok(())
     }
 
+    /// Reads one key: without a turn where that will do.
+    #[inline]
+    fn run_look(
+        &mut self,
+        command: &Command,
+        args: &[&[u8]],
+        known: Option<KnownKey>,
+        adapter: LookAdapter,
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
+        if let Some(known) = known {
+            let connection = &*self.connection;
+            let mut reply = ReplyWriter::new(out, connection.resp);
+            let see = |entry: Option<&EntryRef>| adapter(entry, args, &mut reply);
+            if let Ok((result, offset)) =
+                try_look(self.core, known, args[1], connection.db, self.touch(), self.now, see)
+            {
+                return Ok((offset, result));
+            }
+        }
+        self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, adapter), out)
+    }
+
+    fn touch(&self) -> Touch {
+        match self.connection.client.no_touch.load(Ordering::Relaxed) {
+            true => Touch::Keep,
+            false => Touch::Mark,
+        }
+    }
+
     #[inline]
     fn run_on_keys(
         &mut self,
         command: &Command,
         args: &[&[u8]],
         known: Option<KnownKey>,
-        adapter: TurnAdapter,
+        adapter: impl FnOnce(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         if let Some(known) = known {
@@ -196,24 +228,22 @@ impl Surroundings<'_> {
         &mut self,
         slots: &[Slot],
         known: Option<KnownKey>,
-        adapter: TurnAdapter,
+        adapter: impl FnOnce(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
         args: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
-        let buffer = std::mem::take(self.buffer);
-        let connection = &*self.connection;
-        let touch = match connection.client.no_touch.load(Ordering::Relaxed) {
-            true => Touch::Keep,
-            false => Touch::Mark,
+        let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
+        let opening = Opening {
+            db: self.connection.db,
+            origin: Origin::Client,
+            now: Some(self.now),
+            known,
+            touch: self.touch(),
+            buffer: std::mem::take(self.buffer),
         };
-        let opening = Opening { db: connection.db, origin: Origin::Client, now: Some(self.now), known, touch, buffer };
-        let mut turn = match Turn::try_begin(self.core, opening, slots) {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(error)) => return Ok((Offset(0), Err(error))),
-            Err(opening) => {
-                *self.buffer = opening.buffer;
-                return Err(Parked::Contended);
-            }
+        let mut turn = match Turn::begin_over(self.core, opening, guards) {
+            Ok(turn) => turn,
+            Err(error) => return Ok((Offset(0), Err(error))),
         };
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         let result = adapter(&mut turn, args, &mut reply);
@@ -241,8 +271,6 @@ pub(crate) fn ask_host(
         _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
     }
 }
-
-type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
 enum Refusal {
     Error(CommandError),

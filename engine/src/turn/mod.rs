@@ -14,7 +14,9 @@
 //!   the journal has them in the order in which they happened.
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
+mod ahead;
 pub(crate) mod expire_cycle;
+mod look;
 mod undo;
 
 use crate::core::Core;
@@ -28,9 +30,12 @@ use crate::keyspace::table::Spot;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
+pub(crate) use look::{look, try_look};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
+
+pub(crate) use ahead::GROUP_KEYS;
 
 /// Who asks for a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +65,7 @@ pub struct Turn<'e> {
     db: u16,
     origin: Origin,
     now: Cell<Option<UnixMillis>>,
-    guards: SmallVec<[SlotGuard<'e>; 1]>,
+    guards: Guards<'e>,
     known: Option<KnownKey>,
     touch: Touch,
     recording: bool,
@@ -75,8 +80,11 @@ pub struct Turn<'e> {
     select_count: u32,
     undo: Option<UndoLog>,
     /// What is freed after the slots are released.
-    discarded: Discarded,
+    discarded: Option<Box<Discarded>>,
 }
+
+/// The slots of a turn, locked, ascending.
+pub(crate) type Guards<'e> = SmallVec<[SlotGuard<'e>; 1]>;
 
 /// Memory whose freeing takes longer than a slot should be held.
 #[derive(Default)]
@@ -137,58 +145,42 @@ impl<'e> Turn<'e> {
     #[inline]
     pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        let guards = slots.iter().map(|slot| core.slots.lock(*slot)).collect();
-        Self::with_guards(core, opening, guards)
+        let guards = match slots {
+            [slot] => Guards::from_buf([core.slots.lock(*slot)]),
+            slots => slots.iter().map(|slot| core.slots.lock(*slot)).collect(),
+        };
+        check_gate(core, opening.origin, &guards)?;
+        Ok(Self::open(core, opening, guards))
     }
 
-    /// Locks `slots` unless that would mean to wait; then gives the opening back.
+    /// Locks `slots` (ascending, without repeats) unless that would mean to wait: `None`.
     #[inline]
-    pub(crate) fn try_begin(
-        core: &'e Core,
-        opening: Opening,
-        slots: &[Slot],
-    ) -> Result<Result<Self, CommandError>, Opening> {
+    pub(crate) fn try_lock(core: &'e Core, slots: &[Slot]) -> Option<Guards<'e>> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        let mut guards = SmallVec::new();
-        for slot in slots {
-            let mut tries = 0;
-            guards.push(loop {
-                if let Some(guard) = core.slots.try_lock(*slot) {
-                    break guard;
-                }
-                tries += 1;
-                if tries > LOCK_TRIES_MAX {
-                    return Err(opening);
-                }
-                std::hint::spin_loop();
-            });
+        if let [slot] = slots {
+            return Some(Guards::from_buf([try_lock(core, *slot)?]));
         }
-        Ok(Self::with_guards(core, opening, guards))
+        let mut guards = Guards::new();
+        for slot in slots {
+            guards.push(try_lock(core, *slot)?);
+        }
+        Some(guards)
+    }
+
+    /// A turn over slots that are held already.
+    #[inline]
+    pub(crate) fn begin_over(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Result<Self, CommandError> {
+        check_gate(core, opening.origin, &guards)?;
+        Ok(Self::open(core, opening, guards))
     }
 
     /// A turn over one slot that is held already.
     pub(crate) fn over(core: &'e Core, opening: Opening, guard: SlotGuard<'e>) -> Self {
-        Self::open(core, opening, SmallVec::from_buf([guard]))
+        Self::open(core, opening, Guards::from_buf([guard]))
     }
 
     #[inline]
-    fn with_guards(
-        core: &'e Core,
-        opening: Opening,
-        guards: SmallVec<[SlotGuard<'e>; 1]>,
-    ) -> Result<Self, CommandError> {
-        if opening.origin == Origin::Client {
-            for guard in &guards {
-                if guard.state.gate != GateState::Open {
-                    return Err(core.gate.refusal(guard.slot(), guard.state.gate));
-                }
-            }
-        }
-        Ok(Self::open(core, opening, guards))
-    }
-
-    #[inline]
-    fn open(core: &'e Core, opening: Opening, guards: SmallVec<[SlotGuard<'e>; 1]>) -> Self {
+    fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
         let Opening { db, origin, now, known, touch, buffer } = opening;
         let recording = origin != Origin::Replay && core.sink().is_some();
         Self {
@@ -208,7 +200,7 @@ impl<'e> Turn<'e> {
             effect_count: 0,
             select_count: 0,
             undo: None,
-            discarded: Discarded::default(),
+            discarded: None,
         }
     }
 
@@ -456,7 +448,7 @@ impl<'e> Turn<'e> {
     pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
         let entry = self.remove(key, spot);
         if entry.as_object().is_some() {
-            self.discarded.entries.push(entry);
+            self.discarded.get_or_insert_default().entries.push(entry);
         }
     }
 
@@ -526,20 +518,22 @@ impl<'e> Turn<'e> {
     /// Says whether there were any. Cannot be revoked.
     pub(crate) fn clear(&mut self, db: u16) -> bool {
         debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
-        let (core, before) = (self.core, self.discarded.shards.len());
+        let core = self.core;
+        let discarded = self.discarded.get_or_insert_default();
+        let before = discarded.shards.len();
         for guard in &mut self.guards {
             let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
             if has_keys {
                 let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
-                self.discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
+                discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
             }
         }
-        self.discarded.shards.len() > before
+        discarded.shards.len() > before
     }
 
     /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
     pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
-        std::mem::take(&mut self.discarded.shards)
+        self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
     }
 
     /// How many effects were recorded so far.
@@ -550,46 +544,49 @@ impl<'e> Turn<'e> {
     /// Ends the turn: its effects go to the journal, its slots are released.
     #[inline]
     pub(crate) fn commit(mut self) -> Committed {
-        let mut offset = self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default();
         let effect_count = self.effect_count;
-        if effect_count > 0 {
-            if self.effect_db != self.home_db {
-                self.record_select(self.home_db);
-            }
-            if let (true, Some(sink)) = (self.recording, self.core.sink()) {
-                let slots: SmallVec<[Slot; 4]> = match self.kind {
-                    BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
-                    BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
-                };
-                offset = sink.append(&Batch {
-                    kind: self.kind,
-                    db: self.home_db,
-                    slots: &slots,
-                    era: 0,
-                    now: self.now(),
-                    count: effect_count + self.select_count,
-                    bytes: &self.effects,
-                });
-                for guard in &mut self.guards {
-                    guard.state.last_offset = offset;
-                }
-            }
-            self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(effect_count));
-        }
+        let offset = match effect_count {
+            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default(),
+            _ => self.append_batch(),
+        };
         self.undo = None;
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
-        let discarded = std::mem::take(&mut self.discarded);
-        if !discarded.shards.is_empty() {
+        if let Some(discarded) = self.discarded.take() {
             free(discarded.shards, self.core);
         }
-        drop(discarded.entries);
         if share {
             expire_cycle::run_share(self.core);
         }
         let mut buffer = std::mem::take(&mut self.effects);
         buffer.clear();
         Committed { offset, effect_count, buffer }
+    }
+
+    /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
+    fn append_batch(&mut self) -> Offset {
+        self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
+        let (true, Some(sink)) = (self.recording, self.core.sink()) else { return Offset(0) };
+        if self.effect_db != self.home_db {
+            self.record_select(self.home_db);
+        }
+        let slots: SmallVec<[Slot; 4]> = match self.kind {
+            BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
+            BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
+        };
+        let offset = sink.append(&Batch {
+            kind: self.kind,
+            db: self.home_db,
+            slots: &slots,
+            era: 0,
+            now: self.now(),
+            count: self.effect_count + self.select_count,
+            bytes: &self.effects,
+        });
+        for guard in &mut self.guards {
+            guard.state.last_offset = offset;
+        }
+        offset
     }
 
     /// Whether it is this turn's turn to do a share of the housekeeping.
@@ -624,6 +621,25 @@ impl Drop for Turn<'_> {
             self.restore(undo);
         }
     }
+}
+
+/// A client's turn needs slots that are open.
+#[inline]
+fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), CommandError> {
+    let closed = guards.iter().find(|guard| guard.state.gate != GateState::Open && origin == Origin::Client);
+    closed.map_or(Ok(()), |guard| Err(core.gate.refusal(guard.slot(), guard.state.gate)))
+}
+
+/// Takes a slot's lock, trying for a moment.
+#[inline]
+fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
+    for _ in 0..LOCK_TRIES_MAX {
+        if let Some(guard) = core.slots.try_lock(slot) {
+            return Some(guard);
+        }
+        std::hint::spin_loop();
+    }
+    None
 }
 
 #[cold]

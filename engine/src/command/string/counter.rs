@@ -69,13 +69,17 @@ fn add(turn: &mut Turn<'_>, key: &Key<'_>, delta: i64) -> Result<i64, CommandErr
         None => (0, None),
         Some(spot) => {
             let entry = turn.entry(key, spot);
-            (entry.as_string().and_then(StrRef::as_i64).ok_or(CommandError::NotInteger)?, entry.expiry())
+            (number_of(entry.as_string().ok_or(CommandError::WrongType)?)?, entry.expiry())
         }
     };
     let sum = number.checked_add(delta).ok_or(CommandError::WouldOverflow)?;
     turn.put_string(key, old, StrRef::Int(sum), false, expiry);
     record_set(turn, key, StrRef::Int(sum), expiry);
     Ok(sum)
+}
+
+fn number_of(value: StrRef<'_>) -> Result<i64, CommandError> {
+    value.as_i64().ok_or(CommandError::NotInteger)
 }
 
 impl Turn<'_> {
@@ -94,8 +98,7 @@ impl Turn<'_> {
     /// The number at `key`. O(1).
     pub fn get_int(&mut self, key: impl AsRef<[u8]>) -> Result<Option<i64>, CommandError> {
         let key = self.key(key.as_ref())?;
-        let number = |value: StrRef<'_>| value.as_i64().ok_or(CommandError::NotInteger);
-        self.read_string(&key, |value| value.map(number).transpose())?
+        self.read_string(&key, |value| value.map(number_of).transpose())?
     }
 }
 
@@ -124,8 +127,10 @@ impl Engine {
     /// The number at `key`; `None` if there is no such key. Fails with WRONGTYPE on other types and if the string is no
     /// 64-bit integer. O(1), no allocation. Records nothing.
     pub fn get_int(&self, key: impl AsRef<[u8]>) -> Result<Option<i64>, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Read, |turn| turn.get_int(key))
+        self.on_entry(key.as_ref(), |entry| match entry {
+            None => Ok(None),
+            Some(entry) => number_of(entry.as_string().ok_or(CommandError::WrongType)?).map(Some),
+        })
     }
 }
 

@@ -3,23 +3,25 @@
 use crate::command::row::flag::{FAST, READONLY};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
-use crate::engine::{Access, Engine};
+use crate::engine::Engine;
 use crate::error::CommandError;
+use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::value::StrRef;
 use bytes::Bytes;
 
-pub(super) const GET: Row = Row::new("get", 2, Run::Turn(get))
+pub(super) const GET: Row = Row::new("get", 2, Run::Look(get))
     .flags(READONLY | FAST)
     .keys(&[KeySpec::index(1).ro().access()])
     .summary("Returns the string value of a key.")
     .docs(Group::String, "1.0.0", "O(1)")
     .args("key:key#0");
 
-fn get(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let key = turn.key(args[1])?;
-    turn.read_string(&key, |value| reply.string_or_null(value))
+fn get(entry: Option<&EntryRef>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    let value = entry.map(|entry| entry.as_string().ok_or(CommandError::WrongType)).transpose()?;
+    reply.string_or_null(value);
+    Ok(())
 }
 
 impl ReplyWriter<'_> {
@@ -63,8 +65,10 @@ impl Engine {
 
     /// The string at `key`, lent to `f` while its slot is locked: `f` must not use this engine. O(1), no copy.
     pub fn get_with<R>(&self, key: impl AsRef<[u8]>, f: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Read, |turn| turn.get_with(key, f))
+        self.on_entry(key.as_ref(), |entry| match entry.map(|entry| entry.as_string().ok_or(CommandError::WrongType)) {
+            None => Ok(f(None)),
+            Some(value) => Ok(value?.with_bytes(|bytes| f(Some(bytes)))),
+        })
     }
 }
 

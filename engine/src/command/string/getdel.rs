@@ -62,5 +62,6 @@ mod tests {
         assert_eq!(bench.run("GETDEL k"), Value::bulk("v"));
         assert_eq!(bench.run("GETDEL k"), Value::Nil);
         assert_eq!(bench.effects(), ["SET k v", "DEL k"]);
+        bench.assert_replays();
     }
 }

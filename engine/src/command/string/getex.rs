@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(expiry(&bench), Some(START.saturating_add(10_000)));
         assert_eq!(bench.run("GETEX k PERSIST"), Value::bulk("v"));
         assert_eq!(expiry(&bench), None);
+        bench.assert_replays();
         assert_eq!(bench.run("GETEX k PXAT 2000000000000"), Value::bulk("v"));
         assert_eq!(bench.run("GETEX k EXAT 1000"), Value::bulk("v"));
         assert_eq!(bench.run("GETEX k"), Value::Nil);
@@ -134,6 +135,7 @@ mod tests {
             bench.effects(),
             ["SET k v", "PEXPIREAT k 1700000010000", "PERSIST k", "PEXPIREAT k 2000000000000", "DEL k"]
         );
+        bench.assert_replays();
     }
 
     #[test]

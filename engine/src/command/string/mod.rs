@@ -1,6 +1,7 @@
 //! Strings and counters.
 
 mod append;
+mod batch;
 mod counter;
 mod expiration;
 mod float_counter;
@@ -8,12 +9,15 @@ mod get;
 mod getdel;
 mod getex;
 mod getset;
+mod lcs;
+mod many;
 mod range;
 mod set;
 mod setex;
 
 pub use expiration::Expiration;
 pub use getex::GetExpiry;
+pub use lcs::{CommonRun, CommonSubsequence};
 pub use set::{SetExpiry, SetIf, SetOptions};
 
 use super::row::Row;
@@ -32,6 +36,10 @@ pub(super) const ROWS: &[Row] = &[
     getdel::GETDEL,
     getex::GETEX,
     getset::GETSET,
+    lcs::LCS,
+    many::MGET,
+    many::MSET,
+    many::MSETNX,
     range::GETRANGE,
     range::SETRANGE,
     range::STRLEN,

@@ -17,7 +17,7 @@ use crate::value::{AsValue, StrRef};
 use bytes::Bytes;
 use std::ops::Range;
 
-pub(super) const GETRANGE: Row = Row::new("getrange", 4, Run::Turn(get_range))
+pub(super) const GETRANGE: Row = Row::new("getrange", 4, Run::Look(get_range))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
     .summary("Returns a substring of the string stored at a key.")
@@ -30,7 +30,7 @@ pub(super) const GETRANGE: Row = Row::new("getrange", 4, Run::Turn(get_range))
     )
     .args("key:key#0 start:integer end:integer");
 
-pub(super) const SUBSTR: Row = Row::new("substr", 4, Run::Turn(get_range))
+pub(super) const SUBSTR: Row = Row::new("substr", 4, Run::Look(get_range))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
     .summary("Returns a substring from a string value.")
@@ -56,17 +56,18 @@ pub(super) const SETRANGE: Row = Row::new("setrange", 4, Run::Turn(set_range))
     )
     .args("key:key#0 offset:integer value:string");
 
-pub(super) const STRLEN: Row = Row::new("strlen", 2, Run::Turn(str_len))
+pub(super) const STRLEN: Row = Row::new("strlen", 2, Run::Look(str_len))
     .flags(READONLY | FAST)
     .keys(&[KeySpec::index(1).ro()])
     .summary("Returns the length of a string value.")
     .docs(Group::String, "2.2.0", "O(1)")
     .args("key:key#0");
 
-fn get_range(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+fn get_range(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let start = parse_i64(args[2]).ok_or(CommandError::NotInteger)?;
     let end = parse_i64(args[3]).ok_or(CommandError::NotInteger)?;
-    turn.getrange_with(args[1], start, end, |part| reply.bulk(part))
+    string_of(entry)?.with_bytes(|bytes| reply.bulk(&bytes[span(bytes.len(), start, end)]));
+    Ok(())
 }
 
 fn set_range(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
@@ -76,9 +77,21 @@ fn set_range(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -
     Ok(())
 }
 
-fn str_len(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    reply.integer(turn.strlen(args[1])? as i64);
+fn str_len(entry: Option<&EntryRef>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    reply.integer(string_of(entry)?.byte_len() as i64);
     Ok(())
+}
+
+/// The string of an entry; the empty one if there is no entry.
+fn string_of(entry: Option<&EntryRef>) -> Result<StrRef<'_>, CommandError> {
+    match entry {
+        None => Ok(StrRef::Bytes(b"")),
+        Some(entry) => entry.as_string().ok_or(CommandError::WrongType),
+    }
+}
+
+fn part_of(value: StrRef<'_>, start: i64, end: i64) -> Bytes {
+    value.with_bytes(|bytes| Bytes::copy_from_slice(&bytes[span(bytes.len(), start, end)]))
 }
 
 /// The bytes from `start` to `end`, both included, that a string of `len` bytes has. Negative numbers count from the end.
@@ -94,24 +107,11 @@ fn span(len: usize, start: i64, end: i64) -> Range<usize> {
 }
 
 impl Turn<'_> {
-    /// The bytes from `start` to `end` of the string at `key`, lent to `f`. O(1) besides `f`.
-    fn getrange_with<R>(
-        &mut self,
-        key: impl AsRef<[u8]>,
-        start: i64,
-        end: i64,
-        f: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, CommandError> {
-        let key = self.key(key.as_ref())?;
-        self.read_string(&key, |value| {
-            value.unwrap_or(StrRef::Bytes(b"")).with_bytes(|bytes| f(&bytes[span(bytes.len(), start, end)]))
-        })
-    }
-
     /// The bytes from `start` to `end`, both included, of the string at `key`; negative numbers count from the end.
     /// O(part).
     pub fn getrange(&mut self, key: impl AsRef<[u8]>, start: i64, end: i64) -> Result<Bytes, CommandError> {
-        self.getrange_with(key, start, end, Bytes::copy_from_slice)
+        let key = self.key(key.as_ref())?;
+        self.read_string(&key, |value| part_of(value.unwrap_or(StrRef::Bytes(b"")), start, end))
     }
 
     /// Writes `value` over the string at `key` from `offset` on, and zeros before it if the string is shorter; returns
@@ -161,8 +161,7 @@ impl Engine {
     /// if there is no such key or no such part. Fails with WRONGTYPE on other types. O(part). Follows GETRANGE of Redis
     /// 7.2; records nothing.
     pub fn getrange(&self, key: impl AsRef<[u8]>, start: i64, end: i64) -> Result<Bytes, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Read, |turn| turn.getrange(key, start, end))
+        self.on_entry(key.as_ref(), |entry| Ok(part_of(string_of(entry)?, start, end)))
     }
 
     /// Writes `value` over the string at `key` from `offset` on, and zeros before it if the string is shorter; returns
@@ -177,8 +176,7 @@ impl Engine {
     /// How many bytes the string at `key` has, 0 if there is no such key. Fails with WRONGTYPE on other types. O(1).
     /// Follows STRLEN of Redis 7.2; records nothing.
     pub fn strlen(&self, key: impl AsRef<[u8]>) -> Result<usize, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Read, |turn| turn.strlen(key))
+        self.on_entry(key.as_ref(), |entry| Ok(string_of(entry)?.byte_len()))
     }
 }
 

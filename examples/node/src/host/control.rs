@@ -1,0 +1,131 @@
+//! Commands that the host does: CONFIG and SHUTDOWN; and the password.
+
+use super::shutdown::ShutdownMode;
+use super::{Node, Request, info};
+use crate::settings::ChangeError;
+use keyslot::engine::resp::ReplyWriter;
+use keyslot::engine::{Asker, Host, InfoSection};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Host for Node {
+    fn control(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
+        let lower = |at: usize| args.get(at).map(|arg| arg.to_ascii_lowercase()).unwrap_or_default();
+        match (lower(0).as_slice(), lower(1).as_slice()) {
+            (b"config", b"get") => self.config_get(&args[2..], reply),
+            (b"config", b"set") => self.config_set(asker, &args[2..], reply),
+            (b"config", b"rewrite") => self.config_rewrite(reply),
+            (b"config", b"resetstat") => {
+                self.engine.reset_stats();
+                self.clients_rejected.store(0, Relaxed);
+                reply.ok();
+            }
+            (b"shutdown", _) => self.shutdown(&args[1..], reply),
+            _ => return false,
+        }
+        true
+    }
+
+    fn info(&self, section: InfoSection, out: &mut String) {
+        info::write(self, section, out);
+    }
+
+    fn check_password(&self, user: &[u8], password: &[u8]) -> Option<bool> {
+        if !self.needs_password() {
+            return None;
+        }
+        Some(user == b"default" && is_same(&self.password.read(), password))
+    }
+
+    fn needs_password(&self) -> bool {
+        self.needs_password.load(Relaxed)
+    }
+}
+
+impl Node {
+    fn config_get(&self, patterns: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        let found = self.settings.matching(patterns);
+        reply.map(found.len());
+        for (name, value) in found {
+            reply.bulk(&name);
+            reply.bulk(&value);
+        }
+    }
+
+    fn config_set(&self, asker: Asker<'_>, pairs: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        let may_set_protected = match self.settings.values().choice("enable-protected-configs") {
+            "yes" => true,
+            "local" => is_local(asker.addr),
+            _ => false,
+        };
+        match self.settings.set(pairs, may_set_protected, |index, values| self.apply(index, values)) {
+            Ok(()) => reply.ok(),
+            Err(error) => error_reply(&error, reply),
+        }
+    }
+
+    fn config_rewrite(&self, reply: &mut ReplyWriter<'_>) {
+        match self.settings.rewrite() {
+            Ok(()) => {
+                tracing::info!("CONFIG REWRITE executed with success.");
+                reply.ok();
+            }
+            Err(error) => {
+                tracing::warn!("CONFIG REWRITE failed: {error}");
+                reply.error(&format!("ERR {error}"));
+            }
+        }
+    }
+
+    fn shutdown(&self, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        let Some(mode) = ShutdownMode::read(words) else { return reply.error("ERR syntax error") };
+        if mode.abort {
+            return reply.error("ERR No shutdown in progress.");
+        }
+        // The connection ends with the process, which is the answer.
+        if self.request(Request::Shutdown(mode)).is_err() {
+            reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+        }
+    }
+}
+
+fn error_reply(error: &ChangeError, reply: &mut ReplyWriter<'_>) {
+    reply.error(&format!("ERR {error}"));
+}
+
+/// Whether a client's address is on this machine: loopback, or a Unix socket.
+pub(super) fn is_local(addr: &str) -> bool {
+    match addr.parse::<std::net::SocketAddr>() {
+        Ok(addr) => addr.ip().to_canonical().is_loopback(),
+        Err(_) => true,
+    }
+}
+
+/// Compares in a time that does not tell how much of a guess was right.
+fn is_same(secret: &[u8], guess: &[u8]) -> bool {
+    let mut difference = u8::from(secret.len() != guess.len());
+    for (at, byte) in guess.iter().enumerate() {
+        difference |= byte ^ secret.get(at % secret.len().max(1)).copied().unwrap_or(0);
+    }
+    difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_equal_or_not() {
+        assert!(is_same(b"abc", b"abc"));
+        for guess in [&b"abd"[..], b"ab", b"abcabc", b"", b"abcd"] {
+            assert!(!is_same(b"abc", guess));
+        }
+    }
+
+    #[test]
+    fn local_clients_are_those_of_this_machine() {
+        for addr in ["127.0.0.1:5", "[::1]:5", "/tmp/x.sock:0", "[::ffff:127.0.0.1]:5"] {
+            assert!(is_local(addr), "{addr}");
+        }
+        assert!(!is_local("10.0.0.7:5"));
+    }
+}

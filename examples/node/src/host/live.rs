@@ -1,0 +1,173 @@
+//! The settings that every connection looks at, as plain atomics; and who is told when a key changes.
+
+use super::Node;
+use super::listen::{self, ListenError};
+use crate::settings::{BufferLimit, RowIndex, Values, os_message};
+use keyslot::engine::Options;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Live settings of the host, and the clock that idle times are measured by.
+#[derive(Default)]
+pub(crate) struct Live {
+    pub(crate) clients_max: AtomicU64,
+    /// Seconds; 0 for never.
+    pub(crate) idle_seconds_max: AtomicU32,
+    /// Seconds; 0 for none.
+    pub(crate) keepalive_seconds: AtomicU32,
+    pub(crate) is_protected: AtomicBool,
+    pub(crate) query_buffer_bytes_max: AtomicU64,
+    pub(crate) output_hard_bytes_max: AtomicU64,
+    pub(crate) output_soft_bytes_max: AtomicU64,
+    pub(crate) output_soft_seconds: AtomicU32,
+    /// Background rounds in a second.
+    pub(crate) hz: AtomicU32,
+    /// Seconds since the node started, moved by the background rounds.
+    pub(crate) uptime_seconds: AtomicU32,
+}
+
+impl Live {
+    /// Takes over every live setting.
+    pub(crate) fn take_all(&self, values: &Values) {
+        for name in NAMES {
+            self.take(name, values);
+        }
+    }
+
+    /// Takes over one setting. False if the host has no such setting.
+    fn take(&self, name: &str, values: &Values) -> bool {
+        let seconds = |name| u32::try_from(values.number(name)).unwrap_or(u32::MAX);
+        match name {
+            "maxclients" => self.clients_max.store(values.number(name), Relaxed),
+            "timeout" => self.idle_seconds_max.store(seconds(name), Relaxed),
+            "tcp-keepalive" => self.keepalive_seconds.store(seconds(name), Relaxed),
+            "protected-mode" => self.is_protected.store(values.switch(name), Relaxed),
+            "client-query-buffer-limit" => self.query_buffer_bytes_max.store(values.number(name), Relaxed),
+            "client-output-buffer-limit" => self.take_output_limit(&values.buffer_limits().normal),
+            "hz" => self.hz.store(seconds(name).clamp(1, 500), Relaxed),
+            _ => return false,
+        }
+        true
+    }
+
+    fn take_output_limit(&self, limit: &BufferLimit) {
+        self.output_hard_bytes_max.store(limit.hard_bytes, Relaxed);
+        self.output_soft_bytes_max.store(limit.soft_bytes, Relaxed);
+        self.output_soft_seconds.store(u32::try_from(limit.soft_seconds).unwrap_or(u32::MAX), Relaxed);
+    }
+}
+
+const NAMES: [&str; 7] = [
+    "maxclients",
+    "timeout",
+    "tcp-keepalive",
+    "protected-mode",
+    "client-query-buffer-limit",
+    "client-output-buffer-limit",
+    "hz",
+];
+
+/// Takes over one of the engine's options. False if it has no such option.
+fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
+    let size = |name| usize::try_from(values.number(name)).unwrap_or(usize::MAX);
+    match name {
+        "proto-max-bulk-len" => options.bulk_bytes_max.store(size(name), Relaxed),
+        "client-query-buffer-limit" => options.query_buffer_bytes_max.store(size(name), Relaxed),
+        "slowlog-log-slower-than" => options.slowlog_slower_than_us.store(values.signed(name), Relaxed),
+        "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
+        "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
+        "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
+        "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        _ => return false,
+    }
+    true
+}
+
+/// Takes over all of the engine's options.
+pub(crate) fn take_engine_options(options: &Options, values: &Values) {
+    for name in ENGINE_NAMES {
+        take_engine_option(options, name, values);
+    }
+    options.debug_commands.store(values.choice("enable-debug-command") != "no", Relaxed);
+}
+
+const ENGINE_NAMES: [&str; 7] = [
+    "proto-max-bulk-len",
+    "client-query-buffer-limit",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+    "latency-monitor-threshold",
+    "latency-tracking",
+    "maxmemory-policy",
+];
+
+impl Node {
+    /// Acts on a key that CONFIG SET is changing. The text of an error is for the client.
+    pub(super) fn apply(&self, index: RowIndex, values: &Values) -> Result<(), String> {
+        let name = index.row().name;
+        if name == "maxclients" {
+            self.reserve_descriptors(values.number(name))?;
+        }
+        self.live.take(name, values);
+        take_engine_option(self.engine.options(), name, values);
+        match name {
+            "loglevel" => self.log.set_level(values.choice(name)),
+            "appendfsync" => self.data.set_durability(values.choice(name)),
+            "appendonly" if values.switch(name) != self.data.is_durable() => {
+                return Err("this node opens and closes its log only when it starts".into());
+            }
+            "requirepass" => self.set_password(values.text(name)),
+            "dir" => {
+                let path = std::ffi::OsStr::from_bytes(values.text(name));
+                std::env::set_current_dir(path).map_err(|error| os_message(&error))?;
+            }
+            "port" | "bind" => {
+                let listeners = listen::tcp_listeners(values).map_err(|error| {
+                    tracing::warn!("{error}");
+                    refusal(name, &error)
+                })?;
+                self.request(super::Request::Listen(listeners))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn reserve_descriptors(&self, clients_max: u64) -> Result<(), String> {
+        let possible = super::process::reserve_descriptors(clients_max);
+        if possible < clients_max {
+            return Err(format!(
+                "The operating system is not able to handle the specified number of clients, try with {possible}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn refusal(name: &str, error: &ListenError) -> String {
+    match (name, error) {
+        ("port", ListenError::Bind { .. }) => "Unable to listen on this port. Check server logs.".into(),
+        _ => "Failed to bind to specified addresses.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_live_name_is_taken_over() {
+        let (live, values) = (Live::default(), Values::standard());
+        for name in NAMES {
+            assert!(live.take(name, &values), "{name}");
+        }
+        assert_eq!(live.clients_max.load(Relaxed), 10_000);
+        assert_eq!(live.query_buffer_bytes_max.load(Relaxed), 1 << 30);
+        assert_eq!(live.hz.load(Relaxed), 10);
+        assert!(!live.take("activedefrag", &values));
+        let options = Options::default();
+        for name in ENGINE_NAMES {
+            assert!(take_engine_option(&options, name, &values), "{name}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The host: sockets, threads, signals and the clock around the library.
+//!
+//! ```text
+//!   control thread: accept, signals, background rounds, listening anew
+//!        | hands each client to the next worker
+//!   worker threads: connections (bytes <-> session)
+//! ```
+//!
+//! - A request is answered on the thread that read it: no queue, no task, no lock of the host on its way.
+//! - Nothing spins: every thread sleeps in the system until a socket, a timer or a waker needs it.
+
+mod connection;
+mod control;
+mod info;
+mod listen;
+mod live;
+pub(crate) mod process;
+mod roster;
+mod rounds;
+mod shutdown;
+mod worker;
+
+use crate::data::Data;
+use crate::log::LogControl;
+use crate::settings::{Settings, os_message};
+use connection::Arrival;
+use keyslot::engine::Engine;
+use live::Live;
+use parking_lot::RwLock;
+use roster::Roster;
+use shutdown::{ShutdownMode, Signals};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use worker::Workers;
+
+/// The node: what its threads share.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    data: Data,
+    pub(crate) settings: Settings,
+    live: Live,
+    log: LogControl,
+    /// The password of the default user; empty if none is asked for.
+    password: RwLock<Vec<u8>>,
+    needs_password: AtomicBool,
+    rosters: Vec<Roster>,
+    clients_connected: AtomicU64,
+    clients_rejected: AtomicU64,
+    started: Instant,
+    run_id: String,
+    requests: mpsc::Sender<Request>,
+}
+
+/// What any thread may ask of the control thread.
+enum Request {
+    /// Listen on these from now on, and on no other TCP socket.
+    Listen(Vec<std::net::TcpListener>),
+    Shutdown(ShutdownMode),
+}
+
+/// A node that has all it needs but does not listen yet.
+pub(crate) struct Host {
+    node: Arc<Node>,
+    inbox: mpsc::Receiver<Request>,
+    thread_count: usize,
+}
+
+/// The host could not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Listen(#[from] listen::ListenError),
+    #[error("the system refused what a server needs: {}", os_message(.0))]
+    System(#[from] io::Error),
+}
+
+impl Host {
+    /// Puts a node together around data that has no host yet.
+    pub(crate) fn new(data: Data, settings: Settings, log: LogControl) -> Self {
+        let engine = data.engine.clone();
+        let values = settings.values();
+        let thread_count = match values.is_given("io-threads") {
+            true => values.number("io-threads") as usize,
+            false => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let live = Live::default();
+        live.take_all(&values);
+        live::take_engine_options(engine.options(), &values);
+        engine.set_cluster(values.switch("cluster-enabled"));
+        let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+        let node = Arc::new(Node {
+            engine,
+            data,
+            settings,
+            live,
+            log,
+            password: RwLock::default(),
+            needs_password: AtomicBool::new(false),
+            rosters: (0..thread_count).map(|_| Roster::default()).collect(),
+            clients_connected: AtomicU64::new(0),
+            clients_rejected: AtomicU64::new(0),
+            started: Instant::now(),
+            run_id: info::random_id(),
+            requests,
+        });
+        node.set_password(values.text("requirepass"));
+        node.engine.attach_host(Arc::clone(&node) as Arc<dyn keyslot::engine::Host>);
+        Self { node, inbox, thread_count }
+    }
+
+    /// Listens and serves until told to stop. Returns whether all that had to be written was written.
+    pub(crate) fn run(mut self) -> Result<bool, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let _inside = runtime.enter();
+        let signals = Signals::listen()?;
+        let values = self.node.settings.values();
+        let mut doors = Doors::open(&values)?;
+        let workers = Workers::start(self.thread_count)?;
+        if !doors.tcp.is_empty() {
+            tracing::info!("Ready to accept connections tcp");
+        }
+        if doors.unix.is_some() {
+            tracing::info!("Ready to accept connections unix");
+        }
+        process::tell_supervisor(values.choice("supervised"), "STATUS=Ready to accept connections\nREADY=1\n");
+        let node = Arc::clone(&self.node);
+        Ok(runtime.block_on(async move {
+            let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
+            let signals = self.serve(&mut doors, workers, signals).await;
+            drop(doors);
+            rounds.abort();
+            process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
+            shutdown::finish(signals, move || node.last_writes()).await
+        }))
+    }
+
+    /// Accepts clients and does what is asked, until it is time to stop.
+    async fn serve(&mut self, doors: &mut Doors, mut workers: Workers, mut signals: Signals) -> Signals {
+        loop {
+            tokio::select! {
+                arrival = doors.accept() => match arrival {
+                    Ok((arrival, peer)) => {
+                        if let Some(arrival) = self.node.admit(arrival, peer) {
+                            workers.serve(&self.node, arrival);
+                        }
+                    }
+                    Err(error) => doors.rest(&error).await,
+                },
+                request = self.inbox.recv() => match request {
+                    Some(Request::Listen(listeners)) => doors.replace_tcp(listeners),
+                    Some(Request::Shutdown(mode)) => {
+                        tracing::warn!("User requested shutdown...");
+                        tracing::debug!("{mode:?}");
+                        return signals;
+                    }
+                    None => return signals,
+                },
+                name = signals.next() => {
+                    tracing::warn!("Received {name} scheduling shutdown...");
+                    tracing::warn!("User requested shutdown...");
+                    return signals;
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Lets a client in, or tells it why not.
+    fn admit(&self, arrival: Arrival, peer: Option<SocketAddr>) -> Option<Arrival> {
+        if self.clients_connected.load(Relaxed) >= self.live.clients_max.load(Relaxed) {
+            return self.turn_away(arrival, b"-ERR max number of clients reached\r\n");
+        }
+        let is_local = peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
+        if self.live.is_protected.load(Relaxed) && !self.needs_password.load(Relaxed) && !is_local {
+            return self.turn_away(arrival, PROTECTED_TEXT);
+        }
+        Some(arrival)
+    }
+
+    fn turn_away(&self, arrival: Arrival, text: &[u8]) -> Option<Arrival> {
+        self.clients_rejected.fetch_add(1, Relaxed);
+        // A client that does not even take one line is let go without it.
+        let _ = match arrival {
+            Arrival::Tcp(mut stream) => stream.write(text),
+            Arrival::Unix(mut stream) => stream.write(text),
+        };
+        None
+    }
+
+    fn set_password(&self, password: &[u8]) {
+        *self.password.write() = password.to_vec();
+        self.needs_password.store(!password.is_empty(), Relaxed);
+    }
+
+    /// Makes everything safe that clients were told, lets them go, and ends the log.
+    fn last_writes(&self) -> Result<(), String> {
+        let flushed = self.data.flush();
+        self.rosters.iter().for_each(Roster::end_all);
+        let closed = self.data.close();
+        flushed.and(closed)
+    }
+
+    /// Asks something of the control thread.
+    fn request(&self, request: Request) -> Result<(), String> {
+        self.requests.try_send(request).map_err(|_| "The node is busy with other requests, try again".to_owned())
+    }
+}
+
+/// The sockets that wait for clients.
+struct Doors {
+    tcp: Vec<TcpListener>,
+    unix: Option<(UnixListener, PathBuf)>,
+    /// The listener that is asked first, so that none is starved.
+    turn: usize,
+}
+
+impl Doors {
+    fn open(values: &crate::settings::Values) -> Result<Self, StartError> {
+        let tcp = listen::tcp_listeners(values)?;
+        let unix = listen::unix_listener(values)?;
+        if tcp.is_empty() && unix.is_none() {
+            return Err(listen::ListenError::Nowhere.into());
+        }
+        let unix = match unix {
+            Some((listener, path)) => Some((UnixListener::from_std(listener)?, path)),
+            None => None,
+        };
+        let tcp = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
+        Ok(Self { tcp, unix, turn: 0 })
+    }
+
+    fn replace_tcp(&mut self, listeners: Vec<std::net::TcpListener>) {
+        match listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>() {
+            Ok(tcp) => self.tcp = tcp,
+            Err(error) => tracing::error!("The new listening sockets cannot be used: {error}"),
+        }
+    }
+
+    /// The next client from any of the sockets.
+    async fn accept(&mut self) -> io::Result<(Arrival, Option<SocketAddr>)> {
+        let (tcp, unix) = (&self.tcp, &self.unix);
+        let turn = &mut self.turn;
+        std::future::poll_fn(|context| {
+            for step in 0..tcp.len() {
+                let at = (*turn + step) % tcp.len();
+                if let std::task::Poll::Ready(accepted) = tcp[at].poll_accept(context) {
+                    *turn = at + 1;
+                    let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+                    return std::task::Poll::Ready(accepted.map(|(stream, peer)| (Arrival::Tcp(stream), Some(peer))));
+                }
+            }
+            let Some((unix, _)) = unix else { return std::task::Poll::Pending };
+            unix.poll_accept(context)
+                .map(|accepted| accepted.and_then(|(stream, _)| Ok((Arrival::Unix(stream.into_std()?), None))))
+        })
+        .await
+    }
+
+    /// After a failed accept: the system lacks something, usually descriptors, and needs a moment.
+    async fn rest(&self, error: &io::Error) {
+        tracing::warn!("Error accepting a client connection: {}", os_message(error));
+        tokio::time::sleep(ACCEPT_REST).await;
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.unix {
+            // The next start replaces it anyway.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+const ACCEPT_REST: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Requests that may wait for the control thread.
+const REQUESTS_MAX: usize = 16;
+
+const PROTECTED_TEXT: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a \
+an authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

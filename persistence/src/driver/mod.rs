@@ -1,0 +1,220 @@
+//! Moves the journal to the log: what is appended is written, what is written is fsynced, who waits is woken.
+//!
+//! [`Driver::step`] does one round of work and says when to call it next; it knows no thread and no clock, so a test or
+//! a simulation can be the driver's thread. [`DriverThread`] is the one thread of an embedded store.
+//!
+//! ```text
+//!                  unwritten bytes?                      unsynced bytes?
+//!   write now if:  somebody waits for them,              sync now if:  somebody waits for Durable,
+//!                  or they are many,                                   or the policy is Always,
+//!                  or the oldest are 10 ms old                         or EverySecond and the oldest are 1 s old
+//! ```
+//!
+//! Invariants
+//! - `durable` is raised only after a sync that began after the bytes were written.
+//! - After a failure the log is never touched again.
+//! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
+
+mod thread;
+
+pub(crate) use thread::DriverThread;
+
+use crate::journal::tail::Taken;
+use crate::journal::{Fsync, Journal};
+use crate::log::{FirstLine, Group, LogWriter};
+use crate::storage::FileError;
+use keyslot_engine::EffectSink;
+use std::sync::Arc;
+
+/// Writes and fsyncs the log of one journal.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    journal: Arc<Journal>,
+    log: LogWriter,
+    taken: Taken,
+    /// When the oldest unwritten bytes were first seen.
+    unwritten_since_ns: Option<u64>,
+    /// When the oldest unsynced bytes were first seen.
+    unsynced_since_ns: Option<u64>,
+    /// Until when to look again without being woken.
+    linger_until_ns: u64,
+    /// Era and time of the newest group.
+    newest: FirstLine,
+}
+
+/// When to call [`Driver::step`] again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// At this time, or when the driver is woken. It may be in the past.
+    At(u64),
+    /// When the driver is woken.
+    Idle,
+}
+
+impl Driver {
+    pub(crate) fn new(journal: Arc<Journal>, log: LogWriter, newest: FirstLine) -> Self {
+        journal.set_written(journal.end().0, log.size_bytes());
+        Self {
+            journal,
+            log,
+            taken: Taken::default(),
+            unwritten_since_ns: None,
+            unsynced_since_ns: None,
+            linger_until_ns: 0,
+            newest,
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Does what is due at `now_ns` (any clock that does not go back) and says when there is more.
+    pub(crate) fn step(&mut self, now_ns: u64) -> Next {
+        self.journal.step_begins();
+        if self.journal.has_failed() {
+            return Next::Idle;
+        }
+        match self.advance(now_ns) {
+            Ok(next) => next,
+            Err(error) => {
+                self.journal.fail(&error);
+                Next::Idle
+            }
+        }
+    }
+
+    /// Writes and fsyncs everything, says so in the log, and takes no more writes.
+    pub(crate) fn stop(&mut self) -> Result<(), FileError> {
+        if self.journal.has_failed() {
+            return Ok(());
+        }
+        let stopped = self.finish();
+        match &stopped {
+            Ok(()) => self.journal.close(),
+            Err(error) => self.journal.fail(error),
+        }
+        stopped
+    }
+
+    fn finish(&mut self) -> Result<(), FileError> {
+        self.write(0)?;
+        self.sync()?;
+        self.newest.offset = self.journal.durable().0;
+        self.log.stop(self.newest)
+    }
+
+    fn advance(&mut self, now_ns: u64) -> Result<Next, FileError> {
+        let options = *self.journal.options();
+        let write_interval_ns = options.write_interval_ms * 1_000_000;
+        let (logged_wanted, durable_wanted) = self.journal.wanted();
+        let (written, end) = (self.journal.written().0, self.journal.end().0);
+        if end > written {
+            let since_ns = *self.unwritten_since_ns.get_or_insert(now_ns);
+            let due = logged_wanted.max(durable_wanted) > written
+                || end - written > options.write_early_size_bytes
+                || now_ns >= since_ns + write_interval_ns;
+            if due {
+                self.write(since_ns)?;
+                self.linger_until_ns = now_ns + LINGER_NS;
+            }
+        }
+        let (written, durable) = (self.journal.written().0, self.journal.durable().0);
+        let policy = self.journal.fsync();
+        if written > durable {
+            let since_ns = *self.unsynced_since_ns.get_or_insert(now_ns);
+            let age_ns = now_ns.saturating_sub(since_ns);
+            let due = durable_wanted > durable
+                || policy == Fsync::Always
+                || (policy == Fsync::EverySecond && age_ns >= SECOND_NS);
+            if due {
+                if age_ns >= 2 * SECOND_NS && policy == Fsync::EverySecond {
+                    self.journal.count_delayed_fsync();
+                }
+                self.sync()?;
+            }
+        }
+        Ok(self.next(now_ns, write_interval_ns))
+    }
+
+    fn next(&mut self, now_ns: u64, write_interval_ns: u64) -> Next {
+        let mut next_ns = self.unwritten_since_ns.map(|since| since + write_interval_ns);
+        if let (Some(since), Fsync::EverySecond) = (self.unsynced_since_ns, self.journal.fsync()) {
+            next_ns = Some(next_ns.unwrap_or(u64::MAX).min(since + SECOND_NS));
+        }
+        if now_ns < self.linger_until_ns {
+            next_ns = Some(next_ns.unwrap_or(u64::MAX).min(now_ns + write_interval_ns));
+        }
+        match next_ns {
+            None if self.journal.driver_sleeps() => Next::Idle,
+            None => Next::At(now_ns),
+            Some(at) => {
+                self.journal.driver_naps();
+                Next::At(at)
+            }
+        }
+    }
+
+    /// Writes all that was appended so far and begins a new file if this one is full.
+    fn write(&mut self, since_ns: u64) -> Result<(), FileError> {
+        let unwritten = self.journal.end().0 - self.journal.written().0;
+        let rotates = self.log.is_full_with(unwritten);
+        self.journal.take(&mut self.taken, rotates);
+        let groups = groups_of(&self.taken);
+        if let Some(newest) = groups.last() {
+            self.newest = FirstLine { offset: self.taken.end, era: newest.era, time_ms: newest.time_ms };
+            self.log.write(&groups, self.journal.durable().0)?;
+            self.unsynced_since_ns.get_or_insert(since_ns);
+        }
+        drop(groups);
+        let end = self.taken.end;
+        self.taken.chunks.clear();
+        self.unwritten_since_ns = None;
+        self.journal.set_written(end, self.log.size_bytes());
+        if rotates {
+            self.newest.offset = end;
+            self.log.rotate(self.newest)?;
+            self.unsynced_since_ns = None;
+            self.journal.set_durable(end);
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), FileError> {
+        let written = self.journal.written().0;
+        self.log.sync()?;
+        self.unsynced_since_ns = None;
+        self.journal.set_durable(written);
+        Ok(())
+    }
+}
+
+/// The groups that the marks describe, with their bytes.
+fn groups_of(taken: &Taken) -> Vec<Group<'_>> {
+    let mut chunk_index = 0;
+    let ends = taken.marks.iter().skip(1).map(|mark| mark.start).chain([taken.end]);
+    let group_of = |(mark, end): (&crate::journal::tail::Mark, u64)| {
+        while taken.chunks[chunk_index].end() <= mark.start {
+            chunk_index += 1;
+        }
+        let chunk = &taken.chunks[chunk_index];
+        let from = (mark.start - chunk.start()) as usize;
+        let to = (end - chunk.start()) as usize;
+        Group {
+            offset: mark.start,
+            era: mark.era,
+            db: mark.db,
+            time_ms: mark.time_ms,
+            global: mark.global,
+            bytes: &chunk.published()[from..to],
+        }
+    };
+    taken.marks.iter().zip(ends).map(group_of).collect()
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// For so long after a write the driver looks again by itself, so that appends in a busy time wake nobody.
+const LINGER_NS: u64 = 200_000_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! The newest part of the journal, in memory: what is not written yet, and as much before it as the backlog holds.
+//!
+//! ```text
+//!   sealed chunks, oldest first            the open chunk
+//!   [ ........ ][ ............ ][ ..... ]  [ ........    ]
+//!   ^oldest              ^written                   ^end
+//!   |------ backlog -----|------ unwritten ---------|        marks divide the unwritten part into groups
+//! ```
+//!
+//! Invariants
+//! - A batch, with its framing, never crosses a chunk's end; a group never crosses one either.
+//! - A sealed chunk leaves only when it is written, and then only to keep the backlog within its bound.
+//! - `marks` names the start of every group of the part that nobody took yet; a group ends where the next one starts.
+
+use super::chunk::{Chunk, ChunkWriter};
+use keyslot_engine::effect::encode_effect;
+use keyslot_engine::{Batch, BatchKind};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The journal's memory; its owner holds the lock.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    writer: ChunkWriter,
+    sealed: VecDeque<Arc<Chunk>>,
+    end: u64,
+    /// The database that the newest bytes are in, or [`NO_DB`] to have the next batch say.
+    selected: u32,
+    /// Effects since the beginning.
+    changes: u64,
+    marks: Vec<Mark>,
+    /// At this end a new group is begun; 0 to begin one now.
+    mark_limit: u64,
+    /// An append that reaches this end wakes the driver; 0 while the driver sleeps without a deadline.
+    pub(crate) wake_at: u64,
+    limits: TailLimits,
+}
+
+/// How much the tail holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TailLimits {
+    pub(crate) chunk_size: usize,
+    pub(crate) group_size: u64,
+    pub(crate) backlog_size_bytes_max: usize,
+}
+
+/// The start of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    pub(crate) start: u64,
+    pub(crate) era: u64,
+    pub(crate) time_ms: i64,
+    pub(crate) db: u16,
+    pub(crate) global: bool,
+}
+
+/// What the driver took to write.
+#[derive(Default, Debug)]
+pub(crate) struct Taken {
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) chunks: Vec<Arc<Chunk>>,
+    pub(crate) end: u64,
+}
+
+impl Tail {
+    pub(crate) fn new(start: u64, limits: TailLimits) -> Self {
+        Self {
+            writer: ChunkWriter::new(start, limits.chunk_size),
+            sealed: VecDeque::new(),
+            end: start,
+            selected: NO_DB,
+            changes: 0,
+            marks: Vec::new(),
+            mark_limit: 0,
+            wake_at: 0,
+            limits,
+        }
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Appends a batch with its framing and returns the new end. `written` is read only when a new chunk is needed.
+    #[inline]
+    pub(crate) fn append(&mut self, batch: &Batch<'_>, written: impl FnOnce() -> u64) -> u64 {
+        let wraps = batch.count > 1;
+        let selects = self.selected != u32::from(batch.db);
+        let mut size = batch.bytes.len();
+        if wraps {
+            size += MULTI.len() + EXEC.len();
+        }
+        if selects {
+            size += SELECT_SIZE_MAX;
+        }
+        if size > self.writer.room() {
+            self.next_chunk(size, written());
+        }
+        let global = batch.kind == BatchKind::Global;
+        if self.end >= self.mark_limit || self.marks.last().is_some_and(|m| m.era != batch.era || m.global != global) {
+            self.begin_group(batch, global);
+        }
+        let before = self.writer.filled();
+        if selects {
+            self.push_select(batch.db);
+        }
+        if wraps {
+            self.writer.push(MULTI);
+            self.writer.push(batch.bytes);
+            self.writer.push(EXEC);
+        } else {
+            self.writer.push(batch.bytes);
+        }
+        self.end += (self.writer.filled() - before) as u64;
+        self.changes += u64::from(batch.count);
+        self.writer.publish();
+        self.end
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Moves everything from `written` on into `taken`. The next batch begins a new group.
+    pub(crate) fn take(&mut self, written: u64, taken: &mut Taken) {
+        taken.marks.clear();
+        taken.chunks.clear();
+        std::mem::swap(&mut self.marks, &mut taken.marks);
+        self.mark_limit = 0;
+        taken.end = self.end;
+        let first = self.sealed.partition_point(|chunk| chunk.end() <= written);
+        taken.chunks.extend(self.sealed.range(first..).cloned());
+        taken.chunks.push(self.writer.chunk().clone());
+    }
+
+    /// Has the next batch say its database, so that a reader who starts there needs nothing from before.
+    pub(crate) fn forget_db(&mut self) {
+        self.selected = NO_DB;
+    }
+
+    /// The oldest offset that is still here.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.sealed.front().map_or(self.writer.chunk().start(), |chunk| chunk.start())
+    }
+
+    /// The chunk that holds the byte at `offset`, which is at least [`oldest`](Self::oldest) and below the end.
+    pub(crate) fn chunk_at(&self, offset: u64) -> &Arc<Chunk> {
+        let index = self.sealed.partition_point(|chunk| chunk.end() <= offset);
+        self.sealed.get(index).unwrap_or_else(|| self.writer.chunk())
+    }
+
+    fn begin_group(&mut self, batch: &Batch<'_>, global: bool) {
+        let db = if self.selected == NO_DB { 0 } else { self.selected as u16 };
+        self.marks.push(Mark { start: self.end, era: batch.era, time_ms: batch.now.0, db, global });
+        self.mark_limit = self.end + self.limits.group_size;
+    }
+
+    fn push_select(&mut self, db: u16) {
+        if db < 10 {
+            let mut effect = *b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+            effect[SELECT_DIGIT_AT] += db as u8;
+            self.writer.push(&effect);
+        } else {
+            let mut effect = Vec::with_capacity(SELECT_SIZE_MAX);
+            encode_effect(&mut effect, &[b"SELECT", db.to_string().as_bytes()]);
+            self.writer.push(&effect);
+        }
+        self.selected = u32::from(db);
+    }
+
+    #[cold]
+    fn next_chunk(&mut self, size: usize, written: u64) {
+        let mut held: usize = self.writer.chunk().capacity();
+        held += self.sealed.iter().map(|chunk| chunk.capacity()).sum::<usize>();
+        let mut spare = None;
+        while held + self.limits.chunk_size > self.limits.backlog_size_bytes_max {
+            if self.sealed.front().is_none_or(|chunk| chunk.end() > written) {
+                break;
+            }
+            if let Some(chunk) = self.sealed.pop_front() {
+                held -= chunk.capacity();
+                spare = Some(chunk);
+            }
+        }
+        let fits = |chunk: &Arc<Chunk>| chunk.capacity() == self.limits.chunk_size && chunk.capacity() >= size;
+        let reused = spare.filter(fits).and_then(|chunk| ChunkWriter::reuse(chunk, self.end).ok());
+        let next = reused.unwrap_or_else(|| ChunkWriter::new(self.end, self.limits.chunk_size.max(size)));
+        let full = std::mem::replace(&mut self.writer, next);
+        if full.filled() > 0 {
+            self.sealed.push_back(full.seal());
+        }
+        self.mark_limit = 0;
+    }
+}
+
+/// Stands before a batch of more than one effect.
+pub(crate) const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+/// Stands behind it.
+pub(crate) const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+const NO_DB: u32 = u32::MAX;
+const SELECT_DIGIT_AT: usize = 20;
+/// `*2 $6 SELECT $5 65535`, with its line ends.
+const SELECT_SIZE_MAX: usize = 27;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyslot_engine::{Slot, UnixMillis};
+
+    const LIMITS: TailLimits = TailLimits { chunk_size: 256, group_size: 100, backlog_size_bytes_max: 1024 };
+
+    fn batch<'a>(db: u16, count: u32, bytes: &'a [u8], slots: &'a [Slot]) -> Batch<'a> {
+        Batch { kind: BatchKind::Slots, db, slots, era: 1, now: UnixMillis(7), count, bytes }
+    }
+
+    fn text(tail: &Tail) -> String {
+        let mut bytes = Vec::new();
+        for chunk in &tail.sealed {
+            bytes.extend_from_slice(chunk.published());
+        }
+        bytes.extend_from_slice(tail.writer.chunk().published());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_stream_selects_on_change_and_wraps_many() {
+        let mut tail = Tail::new(0, LIMITS);
+        let ping = b"*1\r\n$4\r\nPING\r\n";
+        assert_eq!(tail.append(&batch(0, 1, ping, &[]), || 0), 23 + 14);
+        tail.append(&batch(0, 1, ping, &[]), || 0);
+        tail.append(&batch(12, 2, &[&ping[..], ping].concat(), &[]), || 0);
+        let expected = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n\
+                        *2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n\
+                        *1\r\n$4\r\nEXEC\r\n";
+        assert_eq!(text(&tail), expected);
+        assert_eq!(tail.end(), expected.len() as u64);
+    }
+
+    #[test]
+    fn every_database_number_fits() {
+        for db in [0, 9, 10, 15, 99, 100, 16383, u16::MAX] {
+            let mut tail = Tail::new(0, TailLimits { chunk_size: 1, ..LIMITS });
+            tail.append(&batch(db, 1, b"", &[]), || 0);
+            let digits = db.to_string();
+            assert_eq!(text(&tail), format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{digits}\r\n", digits.len()));
+        }
+    }
+
+    #[test]
+    fn groups_end_at_their_size_and_when_the_era_or_kind_changes() {
+        let mut tail = Tail::new(0, TailLimits { chunk_size: 4096, ..LIMITS });
+        let bytes = [b'x'; 60];
+        for _ in 0..3 {
+            tail.append(&batch(0, 1, &bytes, &[]), || 0);
+        }
+        let ends = tail.end();
+        tail.append(&Batch { era: 2, ..batch(0, 1, &bytes, &[]) }, || 0);
+        tail.append(&Batch { era: 2, kind: BatchKind::Global, ..batch(0, 1, &bytes, &[]) }, || 0);
+        tail.append(&Batch { era: 2, kind: BatchKind::Keyless, ..batch(0, 1, &bytes, &[]) }, || 0);
+        let mut taken = Taken::default();
+        tail.take(0, &mut taken);
+        let starts: Vec<_> = taken.marks.iter().map(|m| (m.start, m.era, m.global)).collect();
+        let expected = [(0, 1, false), (143, 1, false), (ends, 2, false), (ends + 60, 2, true), (ends + 120, 2, false)];
+        assert_eq!(starts, expected);
+        tail.append(&batch(0, 1, &bytes, &[]), || 0);
+        assert_eq!(tail.marks.len(), 1, "what was taken is not continued");
+    }
+
+    #[test]
+    fn written_chunks_leave_and_unwritten_ones_stay() {
+        let mut tail = Tail::new(0, LIMITS);
+        for _ in 0..100 {
+            tail.append(&batch(0, 1, &[b'x'; 100], &[]), || 0);
+        }
+        assert_eq!(tail.oldest(), 0, "nothing was written, so nothing may go");
+        let end = tail.end();
+        for _ in 0..4 {
+            tail.append(&batch(0, 1, &[b'x'; 100], &[]), || end);
+        }
+        assert!(tail.oldest() > 0);
+        assert!(tail.sealed.len() <= 4, "{:?}", tail.sealed);
+        let at = tail.oldest() + 1;
+        assert!((tail.chunk_at(at).start()..tail.chunk_at(at).end()).contains(&at));
+    }
+
+    #[test]
+    fn a_batch_larger_than_a_chunk_gets_its_own() {
+        let mut tail = Tail::new(0, LIMITS);
+        tail.append(&batch(0, 1, &[b'a'; 50], &[]), || 0);
+        tail.append(&batch(0, 1, &[b'b'; 5000], &[]), || 0);
+        tail.append(&batch(0, 1, &[b'c'; 50], &[]), || 0);
+        assert_eq!(tail.end(), 23 + 5100);
+        assert_eq!(tail.chunk_at(100).end(), 23 + 5050);
+        let mut taken = Taken::default();
+        tail.take(0, &mut taken);
+        assert_eq!(taken.chunks.len(), 3);
+        assert_eq!(taken.marks.len(), 3);
+    }
+}

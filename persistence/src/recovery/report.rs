@@ -1,0 +1,150 @@
+//! What recovery found and did, as data and as one readable paragraph.
+
+use keyslot_engine::Offset;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What opening a log found and did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RecoveryReport {
+    /// How many log files were read.
+    pub files: usize,
+    /// Their size up to where they are sound.
+    pub log_size_bytes: u64,
+    /// How many batches were applied.
+    pub batches: u64,
+    /// How many commands those held.
+    pub commands: u64,
+    /// Where the journal goes on.
+    pub end: Offset,
+    /// The highest era of a batch.
+    pub era: u64,
+    /// Whether the log had been stopped in good order, or was new.
+    pub clean: bool,
+    /// Zeros at the end of the last file, written ahead by a process that was killed, and cut off.
+    pub zeros_size_bytes: u64,
+    /// What was cut off, if anything was. The last one is the newest.
+    pub cuts: Vec<Cut>,
+}
+
+/// Bytes that were cut off a log file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cut {
+    /// The file.
+    pub path: PathBuf,
+    /// The first byte that was cut off.
+    pub at: u64,
+    /// How many bytes.
+    pub size_bytes: u64,
+    /// What should have stood there, if the cut is where the damage is.
+    pub expected: String,
+    /// What stood there.
+    pub found: String,
+    /// Whether the log itself says that these bytes had been durable: then data that had been acknowledged is lost.
+    pub loses_durable: bool,
+    /// Where the bytes are kept.
+    pub kept_in: Option<PathBuf>,
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.files == 0 {
+            return write!(f, "new log");
+        }
+        write!(
+            f,
+            "log {} in {} ({}, {}), journal offset {}",
+            Size(self.log_size_bytes),
+            Count(self.files as u64, "file"),
+            Count(self.batches, "batch"),
+            Count(self.commands, "command"),
+            self.end,
+        )?;
+        f.write_str(if self.clean { ", stopped cleanly" } else { ", not stopped cleanly" })?;
+        if self.zeros_size_bytes > 0 {
+            write!(f, "; {} of unused space cut off", Size(self.zeros_size_bytes))?;
+        }
+        for cut in &self.cuts {
+            write!(f, "; {cut}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.loses_durable { "damaged" } else { "torn" };
+        let name = self.path.file_name().and_then(|n| n.to_str()).unwrap_or("?");
+        write!(f, "{} {kind} bytes cut at {name}:{}", self.size_bytes, self.at)?;
+        write!(f, " (expected {}, found {})", self.expected, self.found)?;
+        if let Some(kept) = &self.kept_in {
+            write!(f, ", kept in {}", kept.display())?;
+        }
+        f.write_str(if self.loses_durable {
+            ": acknowledged data is lost"
+        } else {
+            ": normal after a crash, nothing that was confirmed as durable is lost"
+        })
+    }
+}
+
+struct Count(u64, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = match self.1 {
+            _ if self.0 == 1 => "",
+            word if word.ends_with("ch") => "es",
+            _ => "s",
+        };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+/// A size as people say it.
+pub(crate) struct Size(pub(crate) u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        for (unit, shift) in units {
+            if self.0 >= 1 << shift {
+                return write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << shift) as f64);
+            }
+        }
+        write!(f, "{} B", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_as_a_sentence() {
+        assert_eq!(RecoveryReport::default().to_string(), "new log");
+        let report = RecoveryReport {
+            files: 2,
+            log_size_bytes: 92_274_688,
+            batches: 1,
+            commands: 12,
+            end: Offset(77),
+            cuts: vec![Cut {
+                path: "d/appendonly.aof.2.incr.aof".into(),
+                at: 88_213_441,
+                size_bytes: 41,
+                expected: "a group of 64 bytes".into(),
+                found: "20 bytes up to the end of the file".into(),
+                loses_durable: false,
+                kept_in: Some("d/quarantine-x".into()),
+            }],
+            ..RecoveryReport::default()
+        };
+        assert_eq!(
+            report.to_string(),
+            "log 88.0 MiB in 2 files (1 batch, 12 commands), journal offset 77, not stopped cleanly; 41 torn bytes cut at \
+             appendonly.aof.2.incr.aof:88213441 (expected a group of 64 bytes, found 20 bytes up to the end of the file), \
+             kept in d/quarantine-x: normal after a crash, nothing that was confirmed as durable is lost"
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! How a store is described and opened.
+
+use super::{Drive, EngineHandle, Progress, Store};
+use crate::driver::{Driver, DriverThread};
+use crate::error::OpenError;
+use crate::journal::{Fsync, Journal, JournalOptions};
+use crate::log::{FirstLine, LogOptions, LogPlace, LogWriter, Preallocation};
+use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, settle};
+use crate::storage::{FileError, LockError, RealStorage, Storage, StorageLock};
+use keyslot_engine::{Ack, Engine, EngineBuilder, Offset, Origin};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a reply promises, and how often the disk is asked to keep its word. See the table in [`crate::store`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// The log is written, never fsynced unless somebody asks.
+    Never,
+    /// The log is fsynced about a second after a write.
+    #[default]
+    EverySecond,
+    /// A reply to a write comes after its fsync; writers that come together share one.
+    Always,
+}
+
+/// What the log's directory and files are called (Redis: `appenddirname`, `appendfilename`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogNames {
+    /// The directory within the store's.
+    pub dir: String,
+    /// What the names of the files begin with.
+    pub file: String,
+}
+
+impl Default for LogNames {
+    fn default() -> Self {
+        Self { dir: "appendonlydir".to_owned(), file: "appendonly.aof".to_owned() }
+    }
+}
+
+impl LogNames {
+    pub(crate) fn place(&self, path: &Path) -> LogPlace {
+        LogPlace { dir: path.join(&self.dir), stem: self.file.clone() }
+    }
+}
+
+type OnProgress = Box<dyn FnMut(&Progress)>;
+
+/// How a store is opened.
+pub struct StoreBuilder {
+    engine: EngineBuilder,
+    storage: Arc<dyn Storage>,
+    durability: Durability,
+    recovery: Recovery,
+    journal: JournalOptions,
+    log: LogOptions,
+    preallocation: Option<Preallocation>,
+    names: LogNames,
+    has_thread: bool,
+    on_progress: Option<OnProgress>,
+}
+
+impl Default for StoreBuilder {
+    fn default() -> Self {
+        Self {
+            engine: Engine::builder(),
+            storage: Arc::new(RealStorage),
+            durability: Durability::default(),
+            recovery: Recovery::default(),
+            journal: JournalOptions::default(),
+            log: LogOptions::default(),
+            preallocation: None,
+            names: LogNames::default(),
+            has_thread: true,
+            on_progress: None,
+        }
+    }
+}
+
+impl StoreBuilder {
+    /// What a reply promises.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What to do about damage that a crash cannot explain.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// Told how far opening got, each few megabytes.
+    #[must_use]
+    pub fn on_progress(mut self, watch: impl FnMut(&Progress) + 'static) -> Self {
+        self.on_progress = Some(Box::new(watch));
+        self
+    }
+
+    /// How the engine is made: its clock and seed.
+    #[must_use]
+    pub fn engine(mut self, engine: EngineBuilder) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Where the files are; the operating system's if not given.
+    #[must_use]
+    pub fn storage(mut self, storage: impl Storage) -> Self {
+        self.storage = Arc::new(storage);
+        self
+    }
+
+    /// How the journal uses memory and time. Its `fsync` is overruled by [`durability`](Self::durability).
+    #[must_use]
+    pub fn journal(mut self, options: JournalOptions) -> Self {
+        self.journal = options;
+        self
+    }
+
+    /// How the log uses its files. Without this, zeros are written ahead for [`Durability::Always`], and space is
+    /// reserved otherwise.
+    #[must_use]
+    pub fn log(mut self, options: LogOptions) -> Self {
+        self.preallocation = Some(options.preallocation);
+        self.log = options;
+        self
+    }
+
+    /// The names of the log's directory and files, `appendonlydir` and `appendonly.aof` if not given
+    /// (Redis: `appenddirname`, `appendfilename`).
+    #[must_use]
+    pub fn log_names(mut self, dir: impl Into<String>, file: impl Into<String>) -> Self {
+        self.names = LogNames { dir: dir.into(), file: file.into() };
+        self
+    }
+
+    /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
+    #[must_use]
+    pub fn without_thread(mut self) -> Self {
+        self.has_thread = false;
+        self
+    }
+
+    /// Opens the store in this directory, or makes a new one.
+    pub fn open(mut self, path: impl AsRef<Path>) -> Result<Store, OpenError> {
+        let path = path.as_ref();
+        let place = self.names.place(path);
+        let lock = lock(&*self.storage, path)?;
+        let engine = std::mem::take(&mut self.engine).in_memory();
+        let inspection = self.replay(&engine, &place)?;
+        if let Some(refusal) = inspection.refusal(self.recovery) {
+            return Err(refusal);
+        }
+        make_directories(&*self.storage, path, &place)?;
+        let settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
+        let report = settled.report.clone();
+        let (journal, driver) = self.start_journal(&engine, place, settled)?;
+        engine.attach_sink(journal.clone());
+        let drive = if self.has_thread {
+            Drive::Thread(DriverThread::start(driver).map_err(OpenError::Thread)?)
+        } else {
+            Drive::Manual(Box::new(driver))
+        };
+        tracing::info!(path = %path.display(), %report, "store opened");
+        Ok(Store {
+            engine: EngineHandle(engine),
+            log_size_at_open_bytes: journal.log_size_bytes(),
+            journal,
+            drive: Mutex::new(drive),
+            report,
+            _lock: lock,
+        })
+    }
+
+    fn replay(&mut self, engine: &Engine, place: &LogPlace) -> Result<Inspection, OpenError> {
+        let start_ms = engine.now().0;
+        let mut told_bytes = 0;
+        let mut watch = |done_bytes: u64, total_bytes: u64| {
+            let is_due = done_bytes >= told_bytes + PROGRESS_STEP_BYTES || done_bytes == total_bytes;
+            if let (Some(told), true) = (&mut self.on_progress, is_due) {
+                told_bytes = done_bytes;
+                let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
+                told(&Progress { done_bytes, total_bytes, elapsed_ms });
+            }
+        };
+        let mut apply = |batch: &ReplayBatch<'_>| {
+            engine.apply(Origin::Replay, batch.db, batch.commands).map_err(|error| Refused(error.to_string()))
+        };
+        inspect(&*self.storage, place, &mut apply, &mut watch)
+    }
+
+    fn start_journal(
+        &self,
+        engine: &Engine,
+        place: LogPlace,
+        settled: Settled,
+    ) -> Result<(Arc<Journal>, Driver), OpenError> {
+        let (fsync, ack) = match self.durability {
+            Durability::Never => (Fsync::Never, Ack::Memory),
+            Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
+            Durability::Always => (Fsync::Always, Ack::Durable),
+        };
+        let preallocation = self.preallocation.unwrap_or(match self.durability {
+            Durability::Always => Preallocation::Zeros,
+            Durability::Never | Durability::EverySecond => Preallocation::Reserve,
+        });
+        let options = LogOptions { preallocation, ..self.log };
+        let line = FirstLine { offset: settled.report.end.0, era: settled.report.era, time_ms: engine.now().0 };
+        let storage = self.storage.clone();
+        let size = settled.size_bytes;
+        let log = match settled.resumable.filter(|(_, position)| *position < options.file_size_bytes_max) {
+            Some((id, at)) => LogWriter::resume(storage, place, options, settled.manifest, size - at, id, at, line)?,
+            None => LogWriter::begin(storage, place, options, settled.manifest, size, line)?,
+        };
+        let journal = Arc::new(Journal::new(Offset(line.offset), JournalOptions { fsync, ..self.journal }));
+        engine.options().set_ack(ack);
+        let driver = Driver::new(journal.clone(), log, line);
+        Ok((journal, driver))
+    }
+}
+
+pub(crate) fn lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn StorageLock>, OpenError> {
+    storage.create_dir(path).map_err(|e| FileError::new("create directory", path, e))?;
+    match storage.lock(&path.join(LOCK_NAME)) {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held { pid }) => Err(OpenError::Locked { path: path.to_owned(), pid }),
+        Err(LockError::Io(error)) => Err(FileError::new("lock", &path.join(LOCK_NAME), error).into()),
+    }
+}
+
+/// Makes the directories, durably; those that are there may not be durable yet.
+fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Result<(), FileError> {
+    storage.create_dir(&place.dir).map_err(|e| FileError::new("create directory", &place.dir, e))?;
+    storage.sync_dir(path).map_err(|e| FileError::new("sync directory", path, e))?;
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        other => other.map(Path::to_owned),
+    };
+    match parent.map(|parent| storage.sync_dir(&parent).map_err(|e| FileError::new("sync directory", &parent, e))) {
+        // A directory that this program may not read was not made by it.
+        Some(Err(error)) if error.source.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        Some(outcome) => outcome,
+        None => Ok(()),
+    }
+}
+
+const LOCK_NAME: &str = "keyslot.lock";
+const PROGRESS_STEP_BYTES: u64 = 4 << 20;

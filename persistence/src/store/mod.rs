@@ -1,0 +1,186 @@
+//! A store: an engine whose changes are kept in a directory.
+//!
+//! [`Store::open`] locks the directory, replays the log into a new engine, makes the files fit to go on, attaches the
+//! journal and starts its one thread. A store dereferences to its [`Engine`]; clones of the engine, and sessions, may
+//! outlive the store and then get errors for writes.
+//!
+//! What a reply promises is the engine's [`Ack`] level, `engine.options().set_ack(..)`, which opening sets from the
+//! [`Durability`]:
+//!
+//! | durability | fsync | a reply means | lost at worst when the process dies | when the machine dies |
+//! |---|---|---|---|---|
+//! | `Never` | when the system likes | applied | the last 10 ms | what the system had not written |
+//! | `EverySecond` | each second | applied | the last 10 ms | about the last second |
+//! | `Always` | before the reply | on disk | nothing that was replied to | nothing that was replied to |
+//!
+//! With `set_ack(Ack::Logged)` a reply waits for the write to the file, and the death of the process loses nothing.
+
+mod builder;
+mod info;
+mod progress;
+
+pub(crate) use builder::lock;
+pub use builder::{Durability, LogNames, StoreBuilder};
+pub use info::PersistenceInfo;
+pub use progress::Progress;
+
+use crate::driver::{Driver, DriverThread, Next};
+use crate::error::OpenError;
+use crate::journal::Journal;
+use crate::recovery::RecoveryReport;
+use crate::storage::{FileError, StorageLock};
+use keyslot_engine::effect::OutcomeUnknown;
+use keyslot_engine::{Ack, EffectSink, Engine, Offset};
+use parking_lot::Mutex;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An engine with a journal and files.
+///
+/// ```
+/// use keyslot_persistence::{Durability, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("data");
+/// let db = Store::builder().durability(Durability::Always).open(&path)?;
+/// db.set("user:1:name", "ada")?;
+/// db.close()?;
+///
+/// let db = Store::open(&path)?;
+/// assert_eq!(db.get("user:1:name")?.as_deref(), Some(&b"ada"[..]));
+/// assert_eq!(db.recovery().commands, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Store {
+    engine: EngineHandle,
+    journal: Arc<Journal>,
+    drive: Mutex<Drive>,
+    report: RecoveryReport,
+    log_size_at_open_bytes: u64,
+    /// Declared last: the directory is free only after the driver has stopped.
+    _lock: Box<dyn StorageLock>,
+}
+
+/// Who steps the driver.
+#[derive(Debug)]
+enum Drive {
+    Thread(DriverThread),
+    Manual(Box<Driver>),
+    Stopped,
+}
+
+impl Store {
+    /// Opens the store in this directory, or makes a new one, with default options.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().open(path)
+    }
+
+    /// Starts describing a store.
+    pub fn builder() -> StoreBuilder {
+        StoreBuilder::default()
+    }
+
+    /// What opening found and did.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// The journal that this store keeps.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Waits until everything up to `offset` is fsynced.
+    pub fn wait_durable(&self, offset: Offset) -> Result<(), OutcomeUnknown> {
+        self.engine.0.wait_for(Ack::Durable, offset)
+    }
+
+    /// Waits until every change made so far is fsynced.
+    pub fn flush(&self) -> Result<(), OutcomeUnknown> {
+        self.wait_durable(self.journal.end())
+    }
+
+    /// Does what is due at `now_ns`, for a store that was opened [without a thread](StoreBuilder::without_thread), and
+    /// says when there is more to do, if nobody writes before. Any clock that does not go back will do.
+    pub fn step(&self, now_ns: u64) -> Option<u64> {
+        match &mut *self.drive.lock() {
+            Drive::Manual(driver) => match driver.step(now_ns) {
+                Next::At(at_ns) => Some(at_ns),
+                Next::Idle => None,
+            },
+            Drive::Thread(_) | Drive::Stopped => None,
+        }
+    }
+
+    /// The figures of INFO's persistence section.
+    pub fn info(&self) -> PersistenceInfo {
+        PersistenceInfo {
+            aof_last_write_ok: self.journal.failure().is_none(),
+            aof_current_size: self.journal.log_size_bytes(),
+            aof_base_size: self.log_size_at_open_bytes,
+            aof_buffer_length: self.journal.end().0 - self.journal.written().0.min(self.journal.end().0),
+            aof_pending_bio_fsync: u64::from(self.journal.is_fsync_awaited()),
+            aof_delayed_fsync: self.journal.delayed_fsyncs(),
+            changes_since_last_save: self.journal.changes(),
+        }
+    }
+
+    /// Writes and fsyncs everything, marks the log as stopped in good order, and frees the directory. Engines and
+    /// sessions that are still there can read, and get errors for writes.
+    pub fn close(self) -> Result<(), CloseError> {
+        self.stop()
+    }
+
+    fn stop(&self) -> Result<(), CloseError> {
+        let was_failed = self.journal.failure().map(str::to_owned);
+        let drive = std::mem::replace(&mut *self.drive.lock(), Drive::Stopped);
+        match drive {
+            Drive::Thread(thread) => thread.stop()?,
+            Drive::Manual(mut driver) => driver.stop()?,
+            Drive::Stopped => return Ok(()),
+        }
+        match was_failed {
+            Some(failure) => Err(CloseError::Failed(failure)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Deref for Store {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine.0
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "the store was not closed in good order");
+        }
+    }
+}
+
+struct EngineHandle(Engine);
+
+impl std::fmt::Debug for EngineHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// Why a store was not closed in good order. What was not durable before may be lost; the next opening finds out.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// The disk refused something while closing.
+    #[error(transparent)]
+    Io(#[from] FileError),
+    /// The log had failed before.
+    #[error("the log had failed before: {0}")]
+    Failed(String),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+use super::*;
+use crate::recovery::Recovery;
+use crate::storage::{Fault, Loss, MemoryStorage};
+use keyslot_engine::CommandError;
+
+const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+
+fn builder(disk: &MemoryStorage) -> StoreBuilder {
+    Store::builder().storage(disk.clone()).durability(Durability::Always)
+}
+
+fn written(disk: &MemoryStorage) {
+    let db = builder(disk).open("/data").unwrap();
+    db.set("a", "1").unwrap();
+    db.set("b", "2").unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn a_closed_store_opens_with_its_data_and_goes_on_in_the_same_file() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let db = builder(&disk).open("/data").unwrap();
+    let report = db.recovery().clone();
+    assert!(report.clean && report.cuts.is_empty());
+    assert_eq!((report.files, report.commands), (1, 2));
+    assert_eq!(db.get("b").unwrap().as_deref(), Some(&b"2"[..]));
+    assert_eq!(db.position(), report.end);
+    db.set("c", "3").unwrap();
+    assert!(db.position() > report.end);
+    drop(db);
+    let db = builder(&disk).open("/data").unwrap();
+    assert!(db.recovery().clean, "dropping a store closes it: {}", db.recovery());
+    assert_eq!((db.recovery().files, db.recovery().commands), (1, 3));
+}
+
+#[test]
+fn a_store_that_was_not_closed_says_so() {
+    let disk = MemoryStorage::new(1);
+    let db = builder(&disk).open("/data").unwrap();
+    db.set("a", "1").unwrap();
+    disk.crash(Loss::Nothing);
+    drop(db);
+    let db = builder(&disk).open("/data").unwrap();
+    assert!(!db.recovery().clean && db.recovery().zeros_size_bytes > 0, "{}", db.recovery());
+    assert_eq!(db.get("a").unwrap().as_deref(), Some(&b"1"[..]));
+    drop(db);
+    let db = builder(&disk).open("/data").unwrap();
+    disk.crash(Loss::All);
+    drop(db);
+    let db = builder(&disk).open("/data").unwrap();
+    assert!(!db.recovery().clean, "the mark of an earlier stop does not count");
+}
+
+#[test]
+fn a_second_opener_is_refused() {
+    let disk = MemoryStorage::new(1);
+    let db = builder(&disk).open("/data").unwrap();
+    let error = builder(&disk).open("/data").unwrap_err();
+    assert!(matches!(&error, OpenError::Locked { path, .. } if path.to_str() == Some("/data")), "{error}");
+    db.close().unwrap();
+    builder(&disk).open("/data").unwrap();
+}
+
+#[test]
+fn a_torn_tail_is_cut_kept_and_reported_to_the_byte() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let mut bytes = disk.contents(LOG.as_ref()).unwrap();
+    let sound = bytes.len();
+    bytes.extend_from_slice(b"#keyslot:1 slots id=");
+    disk.put(LOG.as_ref(), &bytes);
+    let db = builder(&disk).open("/data").unwrap();
+    let cut = &db.recovery().cuts[0];
+    assert_eq!((cut.at, cut.size_bytes, cut.loses_durable), (sound as u64, 20, false));
+    assert_eq!(disk.contents(cut.kept_in.as_ref().unwrap()).unwrap(), b"#keyslot:1 slots id=");
+    assert_eq!(db.recovery().commands, 2);
+}
+
+#[test]
+fn damage_before_the_durable_end_is_refused_or_salvaged() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let mut bytes = disk.contents(LOG.as_ref()).unwrap();
+    let at = bytes.windows(9).position(|w| w == b"$1\r\nb\r\n$1").unwrap();
+    bytes[at + 4] = b'x';
+    disk.put(LOG.as_ref(), &bytes);
+    let error = builder(&disk).open("/data").unwrap_err();
+    let OpenError::Corrupt { path, offset, expected, found, .. } = &error else { panic!("{error}") };
+    let line = bytes[*offset as usize..].split(|b| *b == b'\n').next().unwrap();
+    assert!(line.starts_with(b"#keyslot:1 slots") && *offset < at as u64);
+    assert!(path.ends_with("appendonly.aof.1.incr.aof") && expected.contains("checksum") && found.contains("checksum"));
+    assert_eq!(disk.contents(LOG.as_ref()).unwrap(), bytes, "a refusal changes nothing");
+
+    let db = builder(&disk).recovery(Recovery::Salvage).open("/data").unwrap();
+    assert_eq!(db.get("a").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(db.get("b").unwrap(), None);
+    let cut = db.recovery().cuts[0].clone();
+    assert!(cut.loses_durable && cut.at == *offset);
+    assert_eq!(disk.contents(&cut.kept_in.unwrap()).unwrap(), bytes[*offset as usize..]);
+    db.close().unwrap();
+    assert_eq!(builder(&disk).open("/data").unwrap().recovery().cuts, []);
+}
+
+#[test]
+fn a_failed_fsync_refuses_writes_until_the_store_is_opened_again() {
+    let disk = MemoryStorage::new(1);
+    let db = builder(&disk).open("/data").unwrap();
+    db.set("a", "1").unwrap();
+    disk.plan(Fault::SyncFails(0));
+    assert!(matches!(db.set("a", "2"), Err(CommandError::OutcomeUnknown)));
+    match db.set("a", "3") {
+        Err(CommandError::NotWritable(reason)) => assert_eq!(reason, "Input/output error"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(db.get("b").unwrap(), None, "reads go on");
+    assert!(matches!(db.get("a"), Err(CommandError::OutcomeUnknown)), "but show nothing that a crash could take back");
+    assert!(!db.info().aof_last_write_ok);
+    assert!(matches!(db.close(), Err(CloseError::Failed(_))));
+    let db = builder(&disk).open("/data").unwrap();
+    db.set("b", "1").unwrap();
+}
+
+#[test]
+fn recovered_bytes_that_a_failed_fsync_forgot_are_durable_after_opening() {
+    for seed in 0..20 {
+        let disk = MemoryStorage::new(seed);
+        let db = builder(&disk).open("/data").unwrap();
+        disk.plan(Fault::SyncFails(0));
+        db.set("a", "1").unwrap_err();
+        drop(db);
+        let db = builder(&disk).open("/data").unwrap();
+        let seen = db.get("a").unwrap();
+        disk.crash(Loss::All);
+        drop(db);
+        let db = builder(&disk).open("/data").unwrap();
+        assert_eq!(db.get("a").unwrap(), seen, "what was shown once stays, seed {seed}");
+    }
+}
+
+#[test]
+fn an_rdb_base_and_an_old_single_file_are_named() {
+    let disk = MemoryStorage::new(1);
+    let manifest = b"file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    disk.put("/data/appendonlydir/appendonly.aof.manifest".as_ref(), manifest);
+    disk.put("/data/appendonlydir/appendonly.aof.1.base.rdb".as_ref(), b"REDIS0010...");
+    assert!(matches!(builder(&disk).open("/data"), Err(OpenError::MissingFile { .. })));
+    disk.put(LOG.as_ref(), b"");
+    assert!(matches!(builder(&disk).open("/data"), Err(OpenError::RdbBase { .. })));
+    let disk = MemoryStorage::new(1);
+    disk.put("/data/appendonly.aof".as_ref(), b"");
+    assert!(matches!(builder(&disk).open("/data"), Err(OpenError::SingleFileLog { .. })));
+}
+
+#[test]
+fn a_log_that_lost_its_manifest_is_not_taken_for_an_empty_one() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let copy = MemoryStorage::new(2);
+    copy.put(LOG.as_ref(), &disk.contents(LOG.as_ref()).unwrap());
+    let error = builder(&copy).open("/data").unwrap_err();
+    assert!(matches!(&error, OpenError::UnlistedFile { path, .. } if path.to_str() == Some(LOG)), "{error}");
+}
+
+#[test]
+fn a_log_of_redis_is_read_and_continued_in_a_file_of_ours() {
+    let disk = MemoryStorage::new(1);
+    let manifest = b"file appendonly.aof.1.base.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    disk.put("/data/appendonlydir/appendonly.aof.manifest".as_ref(), manifest);
+    disk.put(
+        "/data/appendonlydir/appendonly.aof.1.base.aof".as_ref(),
+        b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n",
+    );
+    let incremental = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n#TS:1700000000\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n\
+                        *1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n3\r\n*1\r\n$4\r\nEXE";
+    disk.put(LOG.as_ref(), incremental);
+    let db = builder(&disk).open("/data").unwrap();
+    assert_eq!(db.get("a").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(db.get("b").unwrap().as_deref(), Some(&b"2"[..]));
+    assert_eq!(db.get("c").unwrap(), None, "half a transaction is not applied");
+    let cut = &db.recovery().cuts[0];
+    assert_eq!(incremental.len() as u64 - cut.at, cut.size_bytes);
+    assert!(incremental[cut.at as usize..].starts_with(b"*1\r\n$5\r\nMULTI"));
+    db.set("d", "4").unwrap();
+    db.close().unwrap();
+    let db = builder(&disk).open("/data").unwrap();
+    assert!(db.recovery().clean);
+    assert_eq!((db.recovery().files, db.recovery().commands), (3, 3));
+}
+
+#[test]
+fn what_redis_appended_to_our_file_is_read() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let mut bytes = disk.contents(LOG.as_ref()).unwrap();
+    bytes.extend_from_slice(b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nz\r\n$1\r\n9\r\n");
+    disk.put(LOG.as_ref(), &bytes);
+    let db = builder(&disk).open("/data").unwrap();
+    assert_eq!(db.get("z").unwrap().as_deref(), Some(&b"9"[..]));
+    assert!(disk.files().iter().any(|f| f.ends_with("appendonly.aof.2.incr.aof")), "ours go into a file of their own");
+}
+
+#[test]
+fn an_effect_that_cannot_be_applied_is_named() {
+    let disk = MemoryStorage::new(1);
+    disk.put("/data/appendonlydir/appendonly.aof.manifest".as_ref(), b"file appendonly.aof.1.incr.aof seq 1 type i\n");
+    disk.put(LOG.as_ref(), b"*1\r\n$4\r\nNOPE\r\n");
+    let error = builder(&disk).recovery(Recovery::Salvage).open("/data").unwrap_err();
+    assert!(matches!(&error, OpenError::Refused { offset: 0, .. }), "{error}");
+}
+
+#[test]
+fn progress_reaches_the_end() {
+    let disk = MemoryStorage::new(1);
+    written(&disk);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    builder(&disk).on_progress(move |p| sink.lock().push(*p)).open("/data").unwrap();
+    let last = *seen.lock().last().unwrap();
+    assert_eq!(last.done_bytes, last.total_bytes);
+}
+
+#[test]
+fn a_stop_line_that_a_failed_fsync_forgot_is_written_again() {
+    for seed in 0..20 {
+        let disk = MemoryStorage::new(seed);
+        let db = builder(&disk).without_thread().open("/data").unwrap();
+        // Two syncs come before the one of the line that marks the stop.
+        disk.plan(Fault::SyncFails(disk.calls() + 3));
+        db.close().unwrap_err();
+        disk.crash(Loss::Nothing);
+        let db = builder(&disk).without_thread().open("/data").unwrap();
+        disk.crash(Loss::All);
+        drop(db);
+        builder(&disk).open("/data").unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}

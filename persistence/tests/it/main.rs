@@ -1,0 +1,7 @@
+//! The crate from outside: crashes, damage, and real servers reading the files.
+
+#![allow(clippy::unwrap_used)]
+
+mod crash;
+mod damage;
+mod redis;
