@@ -25,6 +25,14 @@ impl Gate {
         self.cluster.load(Ordering::Relaxed)
     }
 
+    /// Refuses what is only offered in a cluster.
+    pub(crate) fn require_cluster(&self) -> Result<(), CommandError> {
+        match self.is_cluster() {
+            true => Ok(()),
+            false => Err(CommandError::text("ERR This instance has cluster support disabled")),
+        }
+    }
+
     pub(crate) fn set_cluster(&self, on: bool) {
         self.cluster.store(on, Ordering::Relaxed);
     }

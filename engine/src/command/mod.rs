@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 pub mod docs;
 pub(crate) mod expiry;
+pub(crate) mod host_request;
 pub mod introspection;
 mod key_spec;
 pub mod keys;

@@ -18,7 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use execute::{Parked, Surroundings, ask_host};
+pub(crate) use execute::{Parked, Surroundings};
 
 use crate::client::{Connection, PeerInfo};
 use crate::command::table::{Command, table};

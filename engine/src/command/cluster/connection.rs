@@ -2,7 +2,6 @@
 //!
 //! Reply: OK, or an error outside of a cluster.
 
-use super::require_cluster;
 use crate::client::Connection;
 use crate::command::row::flag::{FAST, LOADING, STALE};
 use crate::command::row::{Group, Row, category};
@@ -30,7 +29,7 @@ pub(super) const READWRITE: Row = Row::new("readwrite", 1, Run::Connection(readw
     .docs(Group::Cluster, "3.0.0", "O(1)");
 
 fn asking(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     connection.asking = true;
     reply.ok();
     Ok(())
@@ -45,7 +44,7 @@ fn readwrite(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut 
 }
 
 fn mark_readonly(core: &Core, connection: &Connection, readonly: bool, reply: &mut ReplyWriter<'_>) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     connection.client.readonly.store(readonly, Ordering::Relaxed);
     reply.ok();
     Ok(())

@@ -8,20 +8,10 @@ mod slots;
 use super::Run;
 use super::row::flag::{ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE};
 use super::row::{Group, Row};
-use crate::core::Core;
-use crate::error::CommandError;
 use slots::{count_keys, help_in_cluster, key_slot, keys_in_slot};
 
 /// Rows of the family.
 pub(super) const ROWS: &[Row] = &[connection::ASKING, CLUSTER, connection::READONLY, connection::READWRITE];
-
-/// The commands of this family are refused outside of a cluster.
-fn require_cluster(core: &Core) -> Result<(), CommandError> {
-    match core.gate.is_cluster() {
-        true => Ok(()),
-        false => Err(CommandError::text("ERR This instance has cluster support disabled")),
-    }
-}
 
 const CLUSTER: Row = Row::container("cluster", Run::Host, CLUSTER_SUBCOMMANDS, CLUSTER_HELP)
     .summary("A container for Redis Cluster commands.")

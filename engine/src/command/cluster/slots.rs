@@ -3,7 +3,6 @@
 //! Replies: the slot; the number of its keys, expired ones that are still there included; an array of at most `count`
 //! of them. O(key), O(1), O(count).
 
-use super::require_cluster;
 use crate::client::Connection;
 use crate::command::CommandResult;
 use crate::command::introspection::help;
@@ -14,7 +13,7 @@ use crate::slot::Slot;
 use crate::text::parse_i64;
 
 pub(super) fn key_slot(core: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     reply.integer(Slot::of(args[2]).index() as i64);
     Ok(())
 }
@@ -25,7 +24,7 @@ pub(super) fn count_keys(
     args: &[&[u8]],
     reply: &mut ReplyWriter<'_>,
 ) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     let slot = slot(args[2])?.ok_or(CommandError::text("ERR Invalid slot"))?;
     reply.integer(core.slots.lock(slot).state.shard(0).map_or(0, |shard| shard.len() as i64));
     Ok(())
@@ -37,7 +36,7 @@ pub(super) fn keys_in_slot(
     args: &[&[u8]],
     reply: &mut ReplyWriter<'_>,
 ) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     let slot = slot(args[2])?;
     let count = usize::try_from(parse_i64(args[3]).ok_or(CommandError::NotInteger)?);
     let (Some(slot), Ok(count)) = (slot, count) else {
@@ -62,7 +61,7 @@ pub(super) fn help_in_cluster(
     args: &[&[u8]],
     reply: &mut ReplyWriter<'_>,
 ) -> CommandResult {
-    require_cluster(core)?;
+    core.gate.require_cluster()?;
     help(core, connection, args, reply)
 }
 

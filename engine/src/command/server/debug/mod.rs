@@ -4,13 +4,13 @@ mod digest;
 mod protocol;
 
 use crate::client::Connection;
+use crate::command::host_request::ask_host;
 use crate::command::row::flag::{ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::resp::ReplyWriter;
-use crate::session::ask_host;
 use crate::slot::Slot;
 use crate::text::parse_i64;
 use crate::turn::{Opening, Turn};
