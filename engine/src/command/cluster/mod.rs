@@ -62,10 +62,20 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
             "O(N) where N is the total number of the slots between the start slot and end slot arguments.",
         )
         .args("range:block*{start-slot:integer end-slot:integer}"),
+    Row::new("cluster|failover", -2, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Forces a replica to perform a manual failover of its master.")
+        .docs(Group::Cluster, "3.0.0", "O(1)")
+        .args("options:oneof?{force=FORCE takeover=TAKEOVER}"),
     Row::new("cluster|flushslots", 2, Run::Host)
         .flags(ADMIN | STALE | NO_ASYNC_LOADING)
         .summary("Deletes all slots information from a node.")
         .docs(Group::Cluster, "3.0.0", "O(1)"),
+    Row::new("cluster|forget", 3, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Removes a node from the nodes table.")
+        .docs(Group::Cluster, "3.0.0", "O(1)")
+        .args("node-id:string"),
     Row::new("cluster|getkeysinslot", 4, Run::Connection(keys_in_slot))
         .flags(STALE)
         .tips("nondeterministic_output")
@@ -112,6 +122,11 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .tips("nondeterministic_output")
         .summary("Lists the replica nodes of a master node.")
         .docs(Group::Cluster, "5.0.0", "O(N) where N is the number of replicas.")
+        .args("node-id:string"),
+    Row::new("cluster|replicate", 3, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Configure a node as replica of a master node.")
+        .docs(Group::Cluster, "3.0.0", "O(1)")
         .args("node-id:string"),
     Row::new("cluster|reset", -2, Run::Host)
         .flags(ADMIN | NOSCRIPT | STALE)
