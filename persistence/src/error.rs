@@ -25,10 +25,10 @@ pub enum OpenError {
     Io(#[from] FileError),
     /// The log is damaged before its last durable byte: what a crash cannot explain.
     #[error(
-        "{}: byte {offset}: expected {expected}, found {found}. The log says that it was durable up to journal offset \
-         {durable}, and it can be read only up to {readable}, so this is damage and not the torn end of a crash. Nothing \
-         was changed; restore the file, or look with `repair --dry-run` and open with Recovery::Salvage, which keeps what \
-         stands before this byte",
+        "{}: byte {offset}: expected {expected}, found {found}. What stands behind it had been written after this was \
+         durable (readable up to journal offset {readable}, durable at least up to {durable}), so this is damage and not \
+         the torn end of a crash. Nothing was changed; restore the file, or look with `repair --dry-run` and open with \
+         Recovery::Salvage, which keeps what stands before this byte",
         path.display()
     )]
     Corrupt {

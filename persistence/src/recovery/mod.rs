@@ -13,8 +13,8 @@
 //! synced before anything is written behind them. What no line calls durable yet cannot be told from a torn tail: damage
 //! done later to the newest groups of a log that was not stopped cleanly is cut, kept and reported as torn.
 //!
-//! Settling (`settle`) cuts, and then writes what no line calls durable once more and syncs it: after a failed fsync the
-//! system may show bytes that it will never write by itself.
+//! Settling (`settle`) cuts, and then writes what no line calls durable once more and syncs it, with the names: after a
+//! failed fsync the system may show bytes that it will never write by itself.
 //!
 //! Invariants
 //! - A batch is applied wholly or not at all.
@@ -22,6 +22,7 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod log_check;
 mod repair;
 mod report;
 mod scan;
@@ -29,6 +30,7 @@ mod settle;
 mod window;
 
 pub use frames::{Refused, ReplayBatch};
+pub use log_check::{LogCheck, check_log};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};

@@ -34,6 +34,8 @@ pub(crate) struct Scanned {
     pub(crate) foreign: bool,
     /// Whether the last line says that the log was stopped in good order.
     pub(crate) stopped: bool,
+    /// Where the last line begins.
+    pub(crate) last_line_at: u64,
     /// Where the groups begin that no line calls durable: journal offset and byte.
     pub(crate) unsettled: VecDeque<(u64, u64)>,
     /// Why reading ended before the end of the file.
@@ -78,6 +80,7 @@ pub(crate) fn scan(
             file_id: None,
             foreign: false,
             stopped: false,
+            last_line_at: 0,
             unsettled: VecDeque::new(),
             damage: None,
         },
@@ -229,6 +232,7 @@ impl Scan<'_> {
         self.scanned.file_id = Some(line.file_id);
         self.scanned.stopped = line.kind == Kind::Stop;
         self.scanned.sound_to = end;
+        self.scanned.last_line_at = at;
         self.progress.offset = line.offset + line.length;
         self.progress.durable = self.progress.durable.max(line.durable);
         self.progress.era = self.progress.era.max(line.era);

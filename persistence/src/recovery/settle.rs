@@ -47,8 +47,9 @@ pub(crate) fn settle(
         if let Some(broken) = inspection.broken.as_ref().filter(|b| !b.later.is_empty()) {
             drop_files(storage, place, &broken.later, &mut manifest, settling, &mut report)?;
         }
-        if settling == Settling::Done && !report.clean {
+        if settling == Settling::Done {
             make_durable(storage, last)?;
+            sync_dir(storage, &place.dir)?;
         }
     }
     let resumable = inspection.files.last().and_then(|last| {
@@ -183,11 +184,11 @@ fn copy(
     file.sync_data().map_err(|e| FileError::new("sync", target, e))
 }
 
-/// Writes what no line calls durable once more, unchanged, and syncs the file.
+/// Writes what no line calls durable, and the last line, once more, unchanged, and syncs the file.
 fn make_durable(storage: &dyn Storage, file: &ReadFile) -> Result<(), FileError> {
     let mut window = super::open(storage, &file.path)?;
     let mut target = open_for_writing(storage, &file.path)?;
-    let from = file.scanned.unsettled.front().map_or(file.scanned.sound_to, |(_, at)| *at);
+    let from = file.scanned.unsettled.front().map_or(file.scanned.last_line_at, |(_, at)| *at);
     let mut at = if file.scanned.foreign { file.scanned.sound_to } else { from };
     while at < file.scanned.sound_to {
         let bytes = window.bytes_at(at, 1)?;

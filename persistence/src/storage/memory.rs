@@ -38,11 +38,11 @@ pub enum Fault {
 /// What [`MemoryStorage::crash`] does with writes that were not synced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
-    /// Keeps them all: the process died, the machine did not.
+    /// Keeps them all, as unsynced as they were: the process died, the machine did not.
     Nothing,
     /// Drops them all.
     All,
-    /// Keeps some sectors of some writes, in any combination, and a prefix of each directory's changes.
+    /// Keeps some sectors of some writes and some changes of names, in any combination.
     Random,
     /// Keeps the oldest writes up to some byte.
     Tail,
@@ -387,13 +387,21 @@ impl Disk {
     }
 
     fn crash(&mut self, loss: Loss) {
+        self.locks.clear();
+        self.faults.clear();
+        self.power_is_off = false;
+        self.boot += 1;
+        if loss != Loss::Nothing {
+            self.lose(loss);
+        }
+    }
+
+    fn lose(&mut self, loss: Loss) {
         for index in 0..self.inodes.len() {
             let pending = std::mem::take(&mut self.inodes[index].pending);
             let kept_whole = match loss {
-                Loss::Nothing => pending.len(),
-                Loss::All => 0,
-                Loss::Random => 0,
                 Loss::Tail => self.roll(pending.len() as u64 + 1) as usize,
+                Loss::Nothing | Loss::All | Loss::Random => 0,
             };
             for (number, change) in pending.into_iter().enumerate() {
                 if number < kept_whole {
@@ -409,22 +417,16 @@ impl Disk {
             inode.current = inode.durable.clone();
         }
         let changes = std::mem::take(&mut self.pending_names);
-        let kept = match loss {
-            Loss::Nothing => changes.len(),
-            Loss::All => 0,
-            Loss::Random | Loss::Tail => self.roll(changes.len() as u64 + 1) as usize,
-        };
-        for change in changes.into_iter().take(kept) {
-            self.keep_name(change);
+        let kept_first = if loss == Loss::Tail { self.roll(changes.len() as u64 + 1) as usize } else { 0 };
+        for (number, change) in changes.into_iter().enumerate() {
+            if number < kept_first || (loss == Loss::Random && self.roll(2) == 0) {
+                self.keep_name(change);
+            }
         }
         let dirs = &self.durable_dirs;
         self.durable_names.retain(|name, _| name.ancestors().skip(1).all(|dir| dirs.contains(dir)));
         self.names = self.durable_names.clone();
         self.dirs = self.durable_dirs.clone();
-        self.locks.clear();
-        self.faults.clear();
-        self.power_is_off = false;
-        self.boot += 1;
     }
 
     fn keep_some(&mut self, index: usize, change: &Change) {
@@ -602,8 +604,9 @@ mod tests {
             disk.plan(Fault::SyncFails(0));
             assert!(file.sync_data().is_err());
             file.sync_data().unwrap();
-            assert_eq!(disk.contents(Path::new("/d/f")).unwrap(), b"x");
             disk.crash(Loss::Nothing);
+            assert_eq!(disk.contents(Path::new("/d/f")).unwrap(), b"x");
+            disk.crash(Loss::All);
             disk.contents(Path::new("/d/f")).unwrap().is_empty()
         });
         assert!(lost);

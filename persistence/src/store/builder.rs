@@ -155,9 +155,7 @@ impl StoreBuilder {
         if let Some(refusal) = inspection.refusal(self.recovery) {
             return Err(refusal);
         }
-        if inspection.manifest.is_none() {
-            create(&*self.storage, path, &place)?;
-        }
+        make_directories(&*self.storage, path, &place)?;
         let settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
@@ -234,8 +232,8 @@ pub(crate) fn lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn Storage
     }
 }
 
-/// Makes the directories, durably.
-fn create(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Result<(), FileError> {
+/// Makes the directories, durably; those that are there may not be durable yet.
+fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Result<(), FileError> {
     storage.create_dir(&place.dir).map_err(|e| FileError::new("create directory", &place.dir, e))?;
     storage.sync_dir(path).map_err(|e| FileError::new("sync directory", path, e))?;
     let parent = match path.parent() {
@@ -243,7 +241,7 @@ fn create(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Result<(), Fi
         other => other.map(Path::to_owned),
     };
     match parent.map(|parent| storage.sync_dir(&parent).map_err(|e| FileError::new("sync directory", &parent, e))) {
-        // A directory that may not be read was not made just now.
+        // A directory that this program may not read was not made by it.
         Some(Err(error)) if error.source.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
         Some(outcome) => outcome,
         None => Ok(()),

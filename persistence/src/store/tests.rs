@@ -219,3 +219,19 @@ fn progress_reaches_the_end() {
     let last = *seen.lock().last().unwrap();
     assert_eq!(last.done_bytes, last.total_bytes);
 }
+
+#[test]
+fn a_stop_line_that_a_failed_fsync_forgot_is_written_again() {
+    for seed in 0..20 {
+        let disk = MemoryStorage::new(seed);
+        let db = builder(&disk).without_thread().open("/data").unwrap();
+        // Two syncs come before the one of the line that marks the stop.
+        disk.plan(Fault::SyncFails(disk.calls() + 3));
+        db.close().unwrap_err();
+        disk.crash(Loss::Nothing);
+        let db = builder(&disk).without_thread().open("/data").unwrap();
+        disk.crash(Loss::All);
+        drop(db);
+        builder(&disk).open("/data").unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}

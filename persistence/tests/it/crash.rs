@@ -92,7 +92,7 @@ fn check(disk: &MemoryStorage, run: &Run, context: &str) -> Store {
     db
 }
 
-const LOSSES: [Loss; 4] = [Loss::Nothing, Loss::All, Loss::Random, Loss::Tail];
+const LOSSES: [Loss; 6] = [Loss::Nothing, Loss::All, Loss::Random, Loss::Tail, Loss::Nothing, Loss::Nothing];
 
 fn calls_of_a_whole_run(durability: Durability, preallocation: Preallocation) -> u64 {
     let disk = MemoryStorage::new(1);
@@ -107,7 +107,7 @@ fn strike_everywhere(fault: impl Fn(u64) -> Fault, durability: Durability, preal
     for call in 0..calls_of_a_whole_run(durability, preallocation) {
         for (index, loss) in LOSSES.into_iter().enumerate() {
             let context = format!("{durability:?} {preallocation:?} {:?} {loss:?}", fault(call));
-            let disk = MemoryStorage::new(call * 4 + index as u64);
+            let disk = MemoryStorage::new(call * 8 + index as u64);
             disk.plan(fault(call));
             let first = run(|| builder(&disk, durability, preallocation).open(PATH), 0);
             disk.crash(loss);

@@ -13,13 +13,14 @@ pub(super) fn write(node: &Node, section: InfoSection, out: &mut String) {
         InfoSection::Clients => line(out, "maxclients", node.live.clients_max.load(Relaxed)),
         InfoSection::Memory => memory(out),
         InfoSection::Stats => line(out, "rejected_connections", node.clients_rejected.load(Relaxed)),
+        InfoSection::Persistence => node.data.append_info(out),
         InfoSection::Cpu => cpu(out),
         _ => {}
     }
 }
 
 /// Forty random hexadecimal digits: what tells one run of a node from another.
-pub(super) fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let mut bytes = [0; 20];
     let filled =
         std::fs::File::open("/dev/urandom").and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));

@@ -112,10 +112,19 @@ impl Node {
         take_engine_option(self.engine.options(), name, values);
         match name {
             "loglevel" => self.log.set_level(values.choice(name)),
+            "appendfsync" => self.data.set_durability(values.choice(name)),
+            "appendonly" if values.switch(name) != self.data.is_durable() => {
+                return Err("this node opens and closes its log only when it starts".into());
+            }
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));
                 std::env::set_current_dir(path).map_err(|error| os_message(&error))?;
+            }
+            name if name.starts_with("cluster-") => {
+                if let Some(cluster) = &self.cluster {
+                    cluster.settle(&self.engine, values)?;
+                }
             }
             "port" | "bind" => {
                 let listeners = listen::tcp_listeners(values).map_err(|error| {
