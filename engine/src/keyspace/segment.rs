@@ -193,7 +193,7 @@ impl<T: Thin> Segment<T> {
             let Line(words) = &lines[at];
             let matches = matching(words, tag);
             if matches != 0 {
-                return Some(Place { line: at as u32, word: matches.trailing_zeros() });
+                return Some(Place { line: at as u32, word: matches.trailing_zeros() / 8 });
             }
             if words[LINE_WORDS - 1] == 0 {
                 return None;
