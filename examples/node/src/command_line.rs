@@ -7,6 +7,7 @@
 
 use crate::settings::quote;
 use crate::subcommand::health::HealthOptions;
+use crate::subcommand::repair::RepairOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) enum Invocation {
     Serve(Sources),
     CheckConfig(Sources),
     Health(HealthOptions),
+    Repair(RepairOptions),
     HelpKey(String),
     Help,
     Version,
@@ -46,6 +48,10 @@ pub(crate) enum UsageError {
     UnknownHealthOption(String),
     #[error("health: {0} is not a number in range")]
     BadNumber(String),
+    #[error("repair: name the folder of the data, as in: keyslot-node repair data --dry-run")]
+    RepairWithoutFolder,
+    #[error("repair: {0} is not understood; try --dry-run, --salvage, --appenddirname name, --appendfilename name")]
+    Repair(String),
 }
 
 /// Reads the arguments after the program's name.
@@ -57,6 +63,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
         Some(b"--test-memory") => return Err(UsageError::MemoryTest("--test-memory")),
         Some(b"--check-system") => return Err(UsageError::MemoryTest("--check-system")),
         Some(b"health") => return HealthOptions::read(&arguments[1..]).map(Invocation::Health),
+        Some(b"repair") => return RepairOptions::read(&arguments[1..]).map(Invocation::Repair),
         Some(b"help") => {
             let [_, key] = arguments.as_slice() else { return Err(UsageError::HelpWithoutKey) };
             return Ok(Invocation::HelpKey(String::from_utf8_lossy(key).into_owned()));

@@ -1,10 +1,11 @@
 //! From the command line to a running host: settings, folder, log, process id file.
 
 use crate::command_line::Sources;
+use crate::data::Data;
 use crate::host::process::{self, PidFile};
 use crate::host::{Host, StartError};
 use crate::settings::{self, Directive, DiskFiles, Loaded, Settings};
-use keyslot::engine::Engine;
+use keyslot::persistence::OpenError;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum LaunchError {
     #[error("requirepass-file {}: {}", .path.display(), settings::os_message(.error))]
     Password { path: PathBuf, error: io::Error },
     #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
     Start(#[from] StartError),
 }
 
@@ -87,10 +90,10 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
             })
             .ok()
     });
-    let engine = Engine::in_memory();
     tracing::info!("Server initialized");
-    let host = Host::new(engine, Settings::new(loaded.values, file), log);
-    Ok(host.run(|| Ok(()))?)
+    let data = Data::open(&loaded.values)?;
+    let host = Host::new(data, Settings::new(loaded.values, file), log);
+    Ok(host.run()?)
 }
 
 /// The first lines of the log.

@@ -5,6 +5,7 @@
 //! ```
 
 mod command_line;
+mod data;
 mod host;
 mod launch;
 mod log;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
             }
             println!("OK");
         }
+        Invocation::Repair(options) => match subcommand::repair::run(&options) {
+            Ok(report) => println!("{report}"),
+            Err(error) => return fail(error),
+        },
         Invocation::CheckConfig(sources) => return launch::check_config(&sources),
         Invocation::Serve(sources) => return launch::serve(&sources),
     }

@@ -14,6 +14,11 @@ impl Host for Node {
             (b"config", b"get") => self.config_get(&args[2..], reply),
             (b"config", b"set") => self.config_set(asker, &args[2..], reply),
             (b"config", b"rewrite") => self.config_rewrite(reply),
+            (b"config", b"resetstat") => {
+                self.engine.reset_stats();
+                self.clients_rejected.store(0, Relaxed);
+                reply.ok();
+            }
             (b"shutdown", _) => self.shutdown(&args[1..], reply),
             _ => return false,
         }

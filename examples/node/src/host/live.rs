@@ -112,6 +112,10 @@ impl Node {
         take_engine_option(self.engine.options(), name, values);
         match name {
             "loglevel" => self.log.set_level(values.choice(name)),
+            "appendfsync" => self.data.set_durability(values.choice(name)),
+            "appendonly" if values.switch(name) != self.data.is_durable() => {
+                return Err("this node opens and closes its log only when it starts".into());
+            }
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));

@@ -20,6 +20,7 @@ mod rounds;
 mod shutdown;
 mod worker;
 
+use crate::data::Data;
 use crate::log::LogControl;
 use crate::settings::{Settings, os_message};
 use connection::Arrival;
@@ -41,6 +42,7 @@ use worker::Workers;
 /// The node: what its threads share.
 pub(crate) struct Node {
     pub(crate) engine: Engine,
+    data: Data,
     pub(crate) settings: Settings,
     live: Live,
     log: LogControl,
@@ -79,8 +81,9 @@ pub(crate) enum StartError {
 }
 
 impl Host {
-    /// Puts a node together. The engine must not have a host yet.
-    pub(crate) fn new(engine: Engine, settings: Settings, log: LogControl) -> Self {
+    /// Puts a node together around data that has no host yet.
+    pub(crate) fn new(data: Data, settings: Settings, log: LogControl) -> Self {
+        let engine = data.engine.clone();
         let values = settings.values();
         let thread_count = match values.is_given("io-threads") {
             true => values.number("io-threads") as usize,
@@ -93,6 +96,7 @@ impl Host {
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let node = Arc::new(Node {
             engine,
+            data,
             settings,
             live,
             log,
@@ -110,12 +114,8 @@ impl Host {
         Self { node, inbox, thread_count }
     }
 
-    /// Listens and serves until told to stop, then calls `finish` while the process can still be interrupted. Returns
-    /// whether all that had to be written was written.
-    pub(crate) fn run(
-        mut self,
-        finish: impl FnOnce() -> Result<(), String> + Send + 'static,
-    ) -> Result<bool, StartError> {
+    /// Listens and serves until told to stop. Returns whether all that had to be written was written.
+    pub(crate) fn run(mut self) -> Result<bool, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _inside = runtime.enter();
         let signals = Signals::listen()?;
@@ -136,7 +136,7 @@ impl Host {
             drop(doors);
             rounds.abort();
             process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
-            shutdown::finish(signals, finish).await
+            shutdown::finish(signals, move || node.last_writes()).await
         }))
     }
 
@@ -197,6 +197,14 @@ impl Node {
     fn set_password(&self, password: &[u8]) {
         *self.password.write() = password.to_vec();
         self.needs_password.store(!password.is_empty(), Relaxed);
+    }
+
+    /// Makes everything safe that clients were told, lets them go, and ends the log.
+    fn last_writes(&self) -> Result<(), String> {
+        let flushed = self.data.flush();
+        self.rosters.iter().for_each(Roster::end_all);
+        let closed = self.data.close();
+        flushed.and(closed)
     }
 
     /// Asks something of the control thread.

@@ -85,6 +85,11 @@ impl Roster {
         }
     }
 
+    /// Ends all connections.
+    pub(super) fn end_all(&self) {
+        self.places.lock().taken.iter().flatten().for_each(|watched| watched.doom());
+    }
+
     /// Ends connections that were idle for longer than `idle_seconds_max` (0: none), and wakes those whose waiting
     /// output must be looked at.
     pub(super) fn look_after(&self, uptime_seconds: u32, idle_seconds_max: u32) {

@@ -124,6 +124,7 @@ fn shape(kind: Kind) -> String {
 const USAGE: &str = "\
 Usage: keyslot-node [redis.conf] [--key value ...] [-]
        keyslot-node health [--ready] [-h host] [-p port] [-s socket] [-a password]
+       keyslot-node repair FOLDER [--dry-run | --salvage]
        keyslot-node help KEY
        keyslot-node --check-config [redis.conf] [--key value ...]
        keyslot-node -v | --version

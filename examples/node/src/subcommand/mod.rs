@@ -1,3 +1,4 @@
 //! Jobs other than serving.
 
 pub(crate) mod health;
+pub(crate) mod repair;
