@@ -52,7 +52,7 @@ impl Gate {
         };
         match endpoint {
             Some(endpoint) => CommandError::Moved { slot, endpoint },
-            None if self.is_down() => CommandError::ClusterDown,
+            None if self.is_down() && state != GateState::Unassigned => CommandError::ClusterDown,
             None => CommandError::SlotNotServed,
         }
     }
