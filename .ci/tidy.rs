@@ -89,7 +89,6 @@ const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[
         "engine/src/session/mod.rs",
         "CLIENT INFO answers about the session that asks",
     ),
-    ("persistence/src/recovery/repair.rs", "persistence/src/store/builder.rs", "repair opens what a store opens"),
 ];
 
 /// What stands at the top level, besides dotfiles and what git ignores.

@@ -22,6 +22,7 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod lock;
 mod repair;
 mod report;
 mod scan;
@@ -29,6 +30,7 @@ mod settle;
 mod window;
 
 pub use frames::{Refused, ReplayBatch};
+pub(crate) use lock::lock;
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};

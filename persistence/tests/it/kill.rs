@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 const DIRECTORY: &str = "KEYSLOT_TEST_DIRECTORY";
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 8;
 const WRITERS: u64 = 3;
 
 fn open(path: &std::ffi::OsStr) -> Store {
