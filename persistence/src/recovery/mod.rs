@@ -23,6 +23,7 @@
 
 mod frames;
 mod lock;
+mod log_check;
 mod repair;
 mod report;
 mod scan;
@@ -31,6 +32,7 @@ mod window;
 
 pub use frames::{Refused, ReplayBatch};
 pub(crate) use lock::lock;
+pub use log_check::{LogCheck, check_log};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};
