@@ -98,6 +98,24 @@ impl Shard {
         self.table.for_each_candidate(hash, f);
     }
 
+    /// Where the key of this hash lies if its tag does not deceive, and the address of its entry. Reads one line.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {
+        self.table.candidate(hash)
+    }
+
+    /// The entry at a key of which [`candidate`](Self::candidate) was asked before, if nothing changed since.
+    #[inline]
+    pub(crate) fn find_from(&self, candidate: Option<Spot>, hash: u64, key: &[u8]) -> Option<Lent<'_, EntryRef>> {
+        if let Some(spot) = candidate {
+            let entry = self.table.get(spot);
+            if entry.key() == key {
+                return Some(entry);
+            }
+        }
+        self.find(hash, key).map(|spot| self.table.get(spot))
+    }
+
     /// Asks for the line in which a key with this hash is likely to be.
     #[inline]
     pub(crate) fn prefetch_line(&self, hash: u64) {

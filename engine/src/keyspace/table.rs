@@ -101,6 +101,15 @@ impl<T: Thin> Table<T> {
         self.segment(self.number(hash)).for_each_candidate(hash, f);
     }
 
+    /// Where the element of this hash lies if its tag does not deceive, found without reading it; and its address.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {
+        let number = self.number(hash);
+        let segment = self.segment(number);
+        let place = segment.candidate(hash)?;
+        Some((Spot { segment: number, place }, segment.address(place)))
+    }
+
     /// The element at a spot.
     #[inline]
     pub(crate) fn get(&self, spot: Spot) -> Lent<'_, T> {
