@@ -5,3 +5,6 @@ mod clients;
 mod node;
 mod persistence;
 mod process;
+mod redis;
+mod side_by_side;
+mod wire;
