@@ -98,9 +98,20 @@ impl Engine {
         self.core.gate.set_cluster(on);
     }
 
-    /// Says whether the cluster as a whole serves requests.
+    /// Says whether the cluster as a whole serves requests. O(slots). Called by whoever calls [`Self::set_gate`], one at a
+    /// time.
     pub fn set_cluster_down(&self, down: bool) {
         self.core.gate.set_down(down);
+        let (from, to) = match down {
+            true => (GateState::Open, GateState::Down),
+            false => (GateState::Down, GateState::Open),
+        };
+        for slot in Slot::all() {
+            let mut guard = self.core.slots.lock(slot);
+            if guard.state.gate == from {
+                guard.state.gate = to;
+            }
+        }
     }
 
     /// Says which node serves a slot that is [`GateState::Elsewhere`], as `host:port`.
@@ -110,6 +121,10 @@ impl Engine {
 
     /// Opens or closes slots for clients. O(slots), each locked for a moment.
     pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
+        let state = match state {
+            GateState::Open if self.core.gate.is_down() => GateState::Down,
+            state => state,
+        };
         for slot in slots {
             self.core.slots.lock(slot).state.gate = state;
         }

@@ -33,6 +33,8 @@ pub enum GateState {
     Unassigned,
     /// Another node serves the slot.
     Elsewhere,
+    /// The slot belongs here, but the cluster as a whole is not serving.
+    Down,
 }
 
 /// Everything about one slot.

@@ -7,6 +7,7 @@
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
+use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
@@ -14,7 +15,6 @@ use crate::command::{CommandResult, How, LookAdapter, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
-use crate::host::Asker;
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
@@ -254,21 +254,6 @@ impl Surroundings<'_> {
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
         ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
-    }
-}
-
-/// Has the host do a command, or says that it does not offer it.
-pub(crate) fn ask_host(
-    core: &Core,
-    connection: &Connection,
-    args: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
-    let client = &connection.client;
-    let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: connection.db };
-    match core.host() {
-        Some(host) if host.control(asker, args, reply) => Ok(()),
-        _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
     }
 }
 

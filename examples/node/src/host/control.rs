@@ -19,6 +19,10 @@ impl Host for Node {
                 self.clients_rejected.store(0, Relaxed);
                 reply.ok();
             }
+            (b"cluster", _) => match &self.cluster {
+                Some(cluster) => return cluster.control(&self.engine, &self.settings.values(), &args[1..], reply),
+                None => reply.error("ERR This instance has cluster support disabled"),
+            },
             (b"shutdown", _) => self.shutdown(&args[1..], reply),
             _ => return false,
         }

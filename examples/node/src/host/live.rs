@@ -121,6 +121,11 @@ impl Node {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));
                 std::env::set_current_dir(path).map_err(|error| os_message(&error))?;
             }
+            name if name.starts_with("cluster-") => {
+                if let Some(cluster) = &self.cluster {
+                    cluster.settle(&self.engine, values)?;
+                }
+            }
             "port" | "bind" => {
                 let listeners = listen::tcp_listeners(values).map_err(|error| {
                     tracing::warn!("{error}");
