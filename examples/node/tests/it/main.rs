@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod clients;
+mod kill;
 mod node;
 mod persistence;
 mod process;
+mod random_sessions;
 mod redis;
 mod side_by_side;
 mod wire;

@@ -40,8 +40,8 @@ fn scripted_sessions_are_answered_as_redis_server_answers_them() {
 /// Runs one transcript against two fresh servers.
 fn compare(name: &str, steps: &[Step], protocol: Protocol, findings: &mut Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(folder.path(), &[]);
-    let redis = Redis::start(folder.path(), &[]);
+    let node = Node::start(folder.path(), OPTIONS);
+    let redis = Redis::start(folder.path(), OPTIONS);
     let mut ours = Session::open(&folder.path().join("node.sock"), protocol);
     let mut theirs = Session::open(&redis.socket(), protocol);
     for step in steps {
@@ -206,3 +206,5 @@ fn steps(name: &str, text: &str) -> Vec<Step> {
 
 /// Fewer requests than this are not a comparison of these families.
 const REQUEST_COUNT_MIN: usize = 600;
+
+const OPTIONS: &[&str] = &["--enable-debug-command", "yes"];

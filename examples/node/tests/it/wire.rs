@@ -22,6 +22,11 @@ impl Wire {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
+    /// Writes to a peer that may be gone.
+    pub(crate) fn offer(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
     pub(crate) fn ask(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
         self.write(&encode(words));
         self.reply()
