@@ -2,7 +2,7 @@
 
 use crate::effect::{Ack, Batch, BatchKind, EffectSink, NotWritable, Offset, OutcomeUnknown};
 use crate::resp::{Value, parse_reply};
-use crate::slot::Slot;
+use crate::slot::{SLOT_COUNT, Slot};
 use crate::text::split_args;
 use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, UnixMillis};
 use parking_lot::Mutex;
@@ -160,13 +160,22 @@ pub(crate) fn contents(db: &Engine) -> Contents {
 
 /// Demands that the striped totals agree with what is there.
 pub(crate) fn assert_totals(db: &Engine) {
-    let all = contents(db);
+    let (mut bytes, totals) = (0, &db.core.totals);
     for number in 0..DATABASE_COUNT {
-        let entries = all.iter().filter(|((at, _), _)| *at == number);
-        assert_eq!(db.core.totals.keys(number), entries.clone().count() as u64, "keys of database {number}");
-        let expires = entries.filter(|(_, (_, expiry))| expiry.is_some()).count() as u64;
-        assert_eq!(db.core.totals.expires(number), expires, "expiries of database {number}");
+        let (mut keys, mut expires) = (0, 0);
+        for slot in Slot::all() {
+            let guard = db.core.slots.lock(slot);
+            let Some(shard) = guard.state.shard(number) else { continue };
+            let volatile = shard.iter().filter(|entry| entry.has_expiry()).count();
+            assert_eq!((shard.len(), shard.expires()), (shard.iter().count(), volatile), "counts of {slot:?}");
+            keys += shard.len() as u64;
+            expires += volatile as u64;
+            bytes += shard.iter().map(|entry| entry.heap_bytes()).sum::<usize>() + shard.line_bytes();
+        }
+        assert_eq!(totals.keys(number), keys, "keys of database {number}");
+        assert_eq!(totals.expires(number), expires, "expiries of database {number}");
     }
+    assert_eq!(totals.bytes() as usize - SLOT_COUNT * 128, bytes, "bytes");
 }
 
 fn text(effect: &[Vec<u8>]) -> String {

@@ -72,6 +72,12 @@ impl Shard {
         self.table.line_hint()
     }
 
+    /// Bytes of the lines that are counted in [`Totals`].
+    #[cfg(test)]
+    pub(crate) fn line_bytes(&self) -> usize {
+        self.line_hint().1 as usize * size_of::<Line>()
+    }
+
     /// Bytes of the table's own memory.
     pub(crate) fn table_bytes(&self) -> usize {
         self.table.heap_bytes()

@@ -22,6 +22,7 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod log_check;
 mod repair;
 mod report;
 mod scan;
@@ -29,6 +30,7 @@ mod settle;
 mod window;
 
 pub use frames::{Refused, ReplayBatch};
+pub use log_check::{LogCheck, check_log};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};

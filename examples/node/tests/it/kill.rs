@@ -72,7 +72,7 @@ struct Sums {
 enum Ending {
     /// kill -9.
     Kill,
-    /// kill -9, and half a command after what was written: what a power failure may leave.
+    /// kill -9, and half a line after what was written.
     Torn,
     /// The same, then `keyslot-node repair`, then `redis-server` on the folder.
     Redis,
@@ -204,15 +204,16 @@ fn check_number(range: &mut (u64, u64), key: &str, client: &mut Client) {
     *range = (found, found);
 }
 
-/// Puts half a command where the log's bytes end, before the zeros that were written ahead.
+/// Puts the beginning of a line of the log where its bytes end, before the zeros that were written ahead: what a power
+/// failure leaves of a write.
 fn tear(folder: &Path, random: u64) {
     let mut file = OpenOptions::new().read(true).write(true).open(newest_log(folder)).unwrap();
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    let half = b"*3\r\n$3\r\nSET\r\n$7\r\nkey:0:1\r\n$9\r\n999999999\r\n";
+    let line = bytes[..end].split_inclusive(|&byte| byte == b'\n').next().unwrap();
     file.seek(SeekFrom::Start(end as u64)).unwrap();
-    file.write_all(&half[..1 + random as usize % (half.len() - 1)]).unwrap();
+    file.write_all(&line[..1 + random as usize % (line.len() - 2)]).unwrap();
 }
 
 fn newest_log(folder: &Path) -> PathBuf {

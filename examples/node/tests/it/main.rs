@@ -8,5 +8,6 @@ mod persistence;
 mod process;
 mod random_sessions;
 mod redis;
+mod settings;
 mod side_by_side;
 mod wire;

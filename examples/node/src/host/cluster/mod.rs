@@ -133,7 +133,6 @@ impl Cluster {
             return;
         }
         engine.set_cluster_down(!is_up);
-        engine.set_gate(state.slots.iter(), if is_up { GateState::Open } else { GateState::Elsewhere });
         tracing::info!("Cluster state changed: {}", if is_up { "ok" } else { "fail" });
     }
 
@@ -160,10 +159,6 @@ impl Cluster {
                 _ => state.slots.remove(slot),
             };
         }
-        let gate = match gate {
-            GateState::Open if !self.is_up.load(Relaxed) => GateState::Elsewhere,
-            gate => gate,
-        };
         engine.set_gate(slots.iter(), gate);
         Ok(Answer::Ok)
     }
