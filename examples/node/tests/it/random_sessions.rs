@@ -208,7 +208,6 @@ const ODD: &[&[u8]] = &[
     b"",
     b"0",
     b"-1",
-    
     b"x",
     b"*",
     b"NX",
@@ -312,7 +311,7 @@ const SHAPES: &[&str] = &[
     "SELECT 0",
     "SWAPDB {db} {db}",
     "SWAPDB 0 1",
-    "DBSIZE",
+    "KEYS *",
     "KEYS {glob}",
     "SCAN 0 COUNT 1000",
     "SCAN 0 MATCH {glob} COUNT 1000",

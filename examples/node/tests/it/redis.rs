@@ -30,7 +30,7 @@ impl Redis {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             assert!(ended.is_none(), "redis-server ended: {text}");
             assert!(Instant::now() < deadline, "redis-server does not start: {text}");
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::yield_now();
         }
         server
     }
