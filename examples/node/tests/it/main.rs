@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod clients;
+mod full_disk;
 mod kill;
 mod node;
 mod persistence;
