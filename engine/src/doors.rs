@@ -93,6 +93,12 @@ impl Engine {
         self.core.attach_host(host)
     }
 
+    /// Forbids or allows deleting expired keys, for a host where another node decides about them: here they are hidden
+    /// meanwhile.
+    pub fn forbid_expiry(&self, forbid: bool) {
+        self.core.forbid_expiry(forbid);
+    }
+
     /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.
     pub fn set_cluster(&self, on: bool) {
         self.core.gate.set_cluster(on);

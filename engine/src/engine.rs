@@ -6,9 +6,9 @@
 use crate::core::Core;
 use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
-use crate::keyspace::{EntryRef, prefetch};
+use crate::keyspace::EntryRef;
 use crate::slot::Slot;
-use crate::turn::{KnownKey, Opening, Touch, Turn, look};
+use crate::turn::{KnownKey, Looked, Opening, Touch, Turn, look};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
@@ -65,18 +65,19 @@ impl Engine {
         let hash = self.core.hasher.hash(key);
         self.core.slots.prefetch_line(slot, hash);
         let guard = self.core.slots.lock(slot);
-        let (result, offset) = match look(&self.core, guard, key, hash, 0, Touch::Mark, || self.core.now(), f) {
-            Ok(seen) => seen,
-            Err(f) => {
-                return self.on_key(key, Access::Read, |turn| {
-                    let key = turn.key(key)?;
-                    match turn.read(&key) {
-                        None => f(None),
-                        Some(entry) => f(Some(&entry)),
-                    }
-                });
-            }
-        };
+        let (result, offset) =
+            match look(&self.core, guard, Looked { key, hash, db: 0, touch: Touch::Mark }, || self.core.now(), f) {
+                Ok(seen) => seen,
+                Err(f) => {
+                    return self.on_key(key, Access::Read, |turn| {
+                        let key = turn.key(key)?;
+                        match turn.read(&key) {
+                            None => f(None),
+                            Some(entry) => f(Some(&entry)),
+                        }
+                    });
+                }
+            };
         let ack = self.core.options.ack();
         if ack > Ack::Memory {
             self.wait_for(ack, offset)?;

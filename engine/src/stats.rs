@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Calls of one command. Sessions add to it once per group of requests.
 #[derive(Default, Debug)]
-pub struct CommandCounters {
+pub(crate) struct CommandCounters {
     /// Calls that ran.
     pub calls: AtomicU64,
     /// Nanoseconds that they took together.
@@ -36,11 +36,11 @@ pub(crate) fn histogram_limit_ns(bucket: usize) -> u64 {
 }
 
 /// Buckets of a latency histogram.
-pub const HISTOGRAM_BUCKETS: usize = 22;
+pub(crate) const HISTOGRAM_BUCKETS: usize = 22;
 
 /// One slow command.
 #[derive(Clone, Debug)]
-pub struct SlowEntry {
+pub(crate) struct SlowEntry {
     /// Number since start.
     pub id: u64,
     /// When it ran.
