@@ -151,7 +151,7 @@ proptest! {
         changes in prop::collection::vec(change(), 1..12),
     ) {
         let bench = Bench::new();
-        let name = |n: usize, tag: &str| if n % 2 == 0 { format!("{{crowd}}{tag}{n}") } else { format!("{tag}{n}") };
+        let name = |n: usize, tag: &str| if n.is_multiple_of(2) { format!("{{crowd}}{tag}{n}") } else { format!("{tag}{n}") };
         for n in 0..stay {
             bench.db.set(name(n, "stay"), 0).unwrap();
         }
