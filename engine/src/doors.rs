@@ -57,6 +57,16 @@ impl EngineBuilder {
     }
 }
 
+/// What becomes of keys whose time has passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DueKeys {
+    /// They are deleted, on access and by [`Engine::tick`].
+    #[default]
+    Delete,
+    /// They stay, and clients do not see them: somebody else decides when they go.
+    Hide,
+}
+
 impl Engine {
     /// An engine with default options, by the machine's clock.
     pub fn in_memory() -> Self {
@@ -93,10 +103,9 @@ impl Engine {
         self.core.attach_host(host)
     }
 
-    /// Forbids or allows deleting expired keys, for a host where another node decides about them: here they are hidden
-    /// meanwhile.
-    pub fn forbid_expiry(&self, forbid: bool) {
-        self.core.forbid_expiry(forbid);
+    /// Says what becomes of keys whose time has passed: a replica hides them until its primary deletes them.
+    pub fn set_due_keys(&self, due: DueKeys) {
+        self.core.forbid_expiry(due == DueKeys::Hide);
     }
 
     /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.

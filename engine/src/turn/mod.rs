@@ -70,6 +70,8 @@ pub struct Turn<'e> {
     guards: Guards<'e>,
     known: Option<KnownKey>,
     touch: Touch,
+    /// The newest journal offset of slots that were visited.
+    seen: Cell<Offset>,
     recording: bool,
     /// Whether a due key was hidden instead of deleted: it is still there.
     hid: bool,
@@ -191,6 +193,7 @@ impl<'e> Turn<'e> {
             guards,
             known,
             touch,
+            seen: Cell::new(Offset(0)),
             recording,
             hid: false,
             kind: BatchKind::Slots,
@@ -505,7 +508,24 @@ impl<'e> Turn<'e> {
     pub(crate) fn visit<R>(&self, slot: Slot, f: impl FnOnce(Option<&Shard>) -> R) -> R {
         match self.guards.binary_search_by_key(&slot, SlotGuard::slot) {
             Ok(at) => f(self.guards[at].state.shard(self.db)),
-            Err(_) => f(self.core.slots.lock(slot).state.shard(self.db)),
+            Err(_) => {
+                let guard = self.core.slots.lock(slot);
+                self.note_seen(guard.state.last_offset);
+                f(guard.state.shard(self.db))
+            }
+        }
+    }
+
+    /// Says that the turn's reply tells of the journal up to `offset`.
+    pub(crate) fn note_seen(&self, offset: Offset) {
+        self.seen.set(self.seen.get().max(offset));
+    }
+
+    /// Deletes keys of a slot that were due when the turn [visited](Self::visit) it, in a turn of their own. A turn that
+    /// holds slots leaves them hidden.
+    pub(crate) fn delete_met(&self, slot: Slot, keys: &[Vec<u8>]) {
+        if !keys.is_empty() && self.guards.is_empty() && self.origin == Origin::Client {
+            self.note_seen(expire_cycle::delete_met(self.core, slot, self.db, self.now(), keys));
         }
     }
 
@@ -546,7 +566,7 @@ impl<'e> Turn<'e> {
     pub(crate) fn commit(mut self) -> Committed {
         let effect_count = self.effect_count;
         let offset = match effect_count {
-            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default(),
+            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get()),
             _ => self.append_batch(),
         };
         self.undo = None;

@@ -3,7 +3,7 @@
 use crate::client::PauseMode;
 use crate::command::testing::{Bench, START, ask, assert_totals, contents, session};
 use crate::slot::{SLOT_COUNT, Slot};
-use crate::{Engine, Origin, UnixMillis};
+use crate::{DueKeys, Engine, Origin, UnixMillis};
 use proptest::prelude::*;
 use std::sync::atomic::Ordering;
 
@@ -245,7 +245,7 @@ fn a_hidden_key_makes_room_for_what_is_stored_in_its_place() {
     bench.ask("SET other v");
     bench.advance_ms(11);
     bench.effects();
-    bench.db.core.forbid_expiry(true);
+    bench.db.set_due_keys(DueKeys::Hide);
     assert_eq!(bench.ask("GET k"), "$-1\r\n");
     assert!(bench.effects().is_empty());
     assert_eq!(bench.ask("SET k new"), "+OK\r\n");
