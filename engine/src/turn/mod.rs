@@ -31,7 +31,7 @@ use crate::keyspace::table::Spot;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
-pub(crate) use look::{look, try_look};
+pub(crate) use look::{Looked, look, try_look};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -101,8 +101,6 @@ struct Discarded {
 pub(crate) struct Committed {
     /// The newest journal offset of the slots it touched.
     pub(crate) offset: Offset,
-    /// How many effects it recorded.
-    pub(crate) effect_count: u32,
     /// Its effect buffer, empty, for the next turn.
     pub(crate) buffer: Vec<u8>,
 }
@@ -582,7 +580,7 @@ impl<'e> Turn<'e> {
         }
         let mut buffer = std::mem::take(&mut self.effects);
         buffer.clear();
-        Committed { offset, effect_count, buffer }
+        Committed { offset, buffer }
     }
 
     /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
