@@ -6,7 +6,7 @@
 use crate::core::Core;
 use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
-use crate::keyspace::{EntryRef, prefetch};
+use crate::keyspace::EntryRef;
 use crate::slot::Slot;
 use crate::turn::{KnownKey, Opening, Touch, Turn, look};
 use std::sync::Arc;
@@ -140,18 +140,6 @@ impl Engine {
         let committed = turn.commit();
         self.wait_for(self.core.options.ack(), committed.offset).map_err(CommandError::from)?;
         Ok(result)
-    }
-
-    /// Asks for the memory that a later lookup of `key` will read. A hint.
-    pub(crate) fn prefetch_key(&self, slot: Slot, hash: u64) {
-        if let Some(guard) = self.core.slots.try_lock(slot) {
-            if let Some(shard) = guard.state.shard(0) {
-                shard.for_each_candidate(hash, |entry| {
-                    prefetch(entry);
-                    prefetch(entry.wrapping_add(64));
-                });
-            }
-        }
     }
 
     /// The journal's end, 0 without a journal.
