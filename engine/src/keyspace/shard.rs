@@ -58,6 +58,7 @@ impl Shard {
         self.table.len()
     }
 
+    #[cfg(test)]
     pub(crate) fn expires(&self) -> usize {
         self.expires
     }

@@ -267,15 +267,6 @@ impl<T: Thin> Table<T> {
         self.count -= segment.count();
         segment.drain(&mut f);
     }
-
-    /// Takes all elements out, in no order.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
-        self.only.drain(&mut f);
-        for segment in self.directory.take().iter_mut().flat_map(|d| &mut d.segments) {
-            segment.drain(&mut f);
-        }
-        self.count = 0;
-    }
 }
 
 /// The bits of a hash that a scan's position keeps: the first 39.

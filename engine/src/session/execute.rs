@@ -253,7 +253,13 @@ impl Surroundings<'_> {
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
-        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
+        let start = out.len();
+        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
+        match out[start..].strip_prefix(b"-") {
+            // Errors of the host count like those of the engine.
+            Some(text) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(text).into_owned()))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::scan::{Progress, scan};
 use super::window::Window;
+use crate::log::annotation::Annotation;
 use crate::storage::StorageFile;
 use std::io;
 use std::path::Path;
@@ -29,7 +30,9 @@ pub struct LogCheck {
 /// assert!(check.damage.is_some());
 /// ```
 pub fn check_log(bytes: &[u8]) -> LogCheck {
-    let mut progress = Progress::default();
+    // Any file of a log will do, so it begins where it says.
+    let offset = Annotation::decode(bytes).map_or(0, |(line, _)| line.offset);
+    let mut progress = Progress { offset, ..Progress::default() };
     let file = Box::new(Bytes(bytes.to_vec()));
     let scanned = Window::new(file, Path::new("bytes"))
         .and_then(|mut window| scan(&mut window, &mut progress, &mut |_| Ok(()), &mut |_| {}))

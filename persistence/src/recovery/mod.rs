@@ -22,6 +22,7 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod lock;
 mod log_check;
 mod repair;
 mod report;
@@ -30,6 +31,7 @@ mod settle;
 mod window;
 
 pub use frames::{Refused, ReplayBatch};
+pub(crate) use lock::lock;
 pub use log_check::{LogCheck, check_log};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;

@@ -77,6 +77,10 @@ fn the_slow_log_keeps_what_it_is_told_to_keep() {
     assert!(ask(&mut s, "SLOWLOG GET -1").starts_with("*2\r\n"));
     assert_eq!(ask(&mut s, "SLOWLOG GET 0"), "*0\r\n");
     assert_eq!(ask(&mut s, "SLOWLOG GET -2"), "-ERR count should be greater than or equal to -1\r\n");
+    bench.db.options().slowlog_slower_than_us.store(0, Ordering::Relaxed);
+    ask(&mut s, "AUTH default pw");
+    assert!(ask(&mut s, "SLOWLOG GET 1").contains("*3\r\n$4\r\nAUTH\r\n$10\r\n(redacted)\r\n$10\r\n(redacted)\r\n"));
+    bench.db.options().slowlog_slower_than_us.store(-1, Ordering::Relaxed);
     assert_eq!(ask(&mut s, "SLOWLOG RESET\r\nSLOWLOG GET"), "+OK\r\n*0\r\n");
     assert!(ask(&mut s, "SLOWLOG HELP").starts_with("*12\r\n+SLOWLOG <subcommand> "));
 }
