@@ -205,6 +205,7 @@ fn debug_does_what_it_can_and_names_what_it_cannot() {
         ("DEBUG JMAP", "-ERR unknown subcommand or wrong number of arguments for 'JMAP'. Try DEBUG HELP.\r\n"),
         ("DEBUG POPULATE 3 p 4", "+OK\r\n"),
         ("GET p:2", "$4\r\nvalu\r\n"),
+        ("DEBUG POPULATE 9223372036854775807", "-ERR value is out of range, must be positive\r\n"),
         ("DEBUG POPULATE -1", "-ERR value is out of range, must be positive\r\n"),
         ("DEBUG POPULATE 1 p 99999999999", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"),
     ] {
