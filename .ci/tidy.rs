@@ -84,7 +84,6 @@ const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[
     ("engine/src/command/keys.rs", "engine/src/command/table.rs", "the table checks the keys of rows that it extracts"),
     ("engine/src/keyspace/totals.rs", "engine/src/keyspace/slots.rs", "one number: how many databases there are"),
     ("engine/src/resp/inline.rs", "engine/src/resp/request.rs", "inline requests are cut into the same ranges"),
-    ("persistence/src/recovery/repair.rs", "persistence/src/store/builder.rs", "repair opens what a store opens"),
 ];
 
 /// What stands at the top level, besides dotfiles and what git ignores.

@@ -183,6 +183,32 @@ impl<T: Thin> Segment<T> {
         }
     }
 
+    /// The first element whose tag agrees with `hash`, unread: the one that is meant in almost all cases.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<Place> {
+        let tag = self.tag(hash);
+        let lines = self.lines();
+        let mut at = home(tag, self.line_count);
+        for _ in 0..lines.len() {
+            let Line(words) = &lines[at];
+            let matches = matching(words, tag);
+            if matches != 0 {
+                return Some(Place { line: at as u32, word: matches.trailing_zeros() / 8 });
+            }
+            if words[LINE_WORDS - 1] == 0 {
+                return None;
+            }
+            at = if at + 1 == lines.len() { 0 } else { at + 1 };
+        }
+        None
+    }
+
+    /// Where an element lies in memory.
+    #[inline]
+    pub(crate) fn address(&self, place: Place) -> *const u8 {
+        (self.lines()[place.line as usize].0[place.word as usize] & ADDRESS_MASK) as *const u8
+    }
+
     #[inline]
     pub(crate) fn get(&self, place: Place) -> Lent<'_, T> {
         let word = self.lines()[place.line as usize].0[place.word as usize % LINE_WORDS];

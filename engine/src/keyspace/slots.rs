@@ -61,6 +61,12 @@ impl SlotState {
         }
     }
 
+    /// The keys of database 0.
+    #[inline]
+    pub(crate) fn first(&self) -> &Shard {
+        &self.first
+    }
+
     /// The keys of one database.
     #[inline]
     pub(crate) fn shard_mut(&mut self, db: u16) -> &mut Shard {

@@ -17,6 +17,7 @@
 mod ahead;
 pub(crate) mod expire_cycle;
 mod look;
+mod look_group;
 mod undo;
 
 use crate::core::Core;
@@ -36,6 +37,7 @@ use std::cell::Cell;
 use undo::{Before, UndoLog};
 
 pub(crate) use ahead::GROUP_KEYS;
+pub(crate) use look_group::look_group;
 
 /// Who asks for a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
