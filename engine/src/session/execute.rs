@@ -253,7 +253,13 @@ impl Surroundings<'_> {
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
-        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
+        let start = out.len();
+        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
+        // An error that the host wrote is counted like any other.
+        match out[start..].strip_prefix(b"-") {
+            None => Ok(()),
+            Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
+        }
     }
 }
 
