@@ -103,7 +103,8 @@ fn describe(turn: &mut Turn<'_>, key: &[u8]) -> Result<String, CommandError> {
 /// `DEBUG POPULATE count [prefix [size]]`: stores strings where there are none; each is a turn and an effect of its own.
 fn populate(core: &Core, connection: &Connection, count: &[u8], rest: &[&[u8]]) -> Result<(), CommandError> {
     let number = |word: &[u8]| parse_i64(word).and_then(|number| u64::try_from(number).ok());
-    let count = number(count).ok_or(CommandError::text("ERR value is out of range, must be positive"))?;
+    let count = number(count).filter(|count| *count <= POPULATE_COUNT_MAX);
+    let count = count.ok_or(CommandError::text("ERR value is out of range, must be positive"))?;
     let prefix = rest.first().map_or(Cow::Borrowed("key"), |prefix| String::from_utf8_lossy(prefix));
     let size = match rest.get(1) {
         Some(size) => number(size).ok_or(CommandError::text("ERR value is out of range, must be positive"))?,
@@ -176,6 +177,9 @@ const HELP: &[&str] = &[
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
     "    default.",
 ];
+
+/// Most keys that one DEBUG POPULATE stores.
+const POPULATE_COUNT_MAX: u64 = 100_000_000;
 
 const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you \
      can run it from a local connection, otherwise you need to set this option in the configuration file, and then \
