@@ -18,6 +18,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod redaction;
 pub mod row;
 mod server;
 pub(crate) mod string;

@@ -168,21 +168,6 @@ impl<T: Thin> Segment<T> {
         None
     }
 
-    /// Addresses of the elements in the home line of `hash` whose tag agrees: what a lookup will read next.
-    #[inline]
-    pub(crate) fn for_each_candidate(&self, hash: u64, mut f: impl FnMut(*const u8)) {
-        if self.line_count == 0 {
-            return;
-        }
-        let tag = self.tag(hash);
-        let Line(words) = &self.lines()[home(tag, self.line_count)];
-        let mut matches = matching(words, tag);
-        while matches != 0 {
-            f((words[matches.trailing_zeros() as usize / 8] & ADDRESS_MASK) as *const u8);
-            matches &= matches - 1;
-        }
-    }
-
     /// The first element whose tag agrees with `hash`, unread: the one that is meant in almost all cases.
     #[inline]
     pub(crate) fn candidate(&self, hash: u64) -> Option<Place> {
@@ -551,7 +536,7 @@ mod tests {
         for (seed, shift) in [(1u64, 0u32), (2, 0), (3, 6), (4, 12)] {
             let (mut state, mut segment, mut model) = (seed, Segment::new(0), BTreeMap::new());
             for step in 0..20_000u32 {
-                let hash = random(&mut state) % 700 * (u64::MAX / 700) >> shift;
+                let hash = (random(&mut state) % 700 * (u64::MAX / 700)) >> shift;
                 let growing = step / 2_000 % 2 == 0;
                 let place = segment.find(hash, |item: &Item| item.0.0 == hash);
                 match place {

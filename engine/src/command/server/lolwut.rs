@@ -19,10 +19,11 @@ pub(super) const LOLWUT: Row = Row::new("lolwut", -1, Run::Connection(lolwut))
     .args("version:integer?=VERSION");
 
 fn lolwut(_: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    if let [_, word, version, ..] = args {
-        if word.eq_ignore_ascii_case(b"version") && parse_i64(version).is_none() {
-            return Err(CommandError::NotInteger);
-        }
+    if let [_, word, version, ..] = args
+        && word.eq_ignore_ascii_case(b"version")
+        && parse_i64(version).is_none()
+    {
+        return Err(CommandError::NotInteger);
     }
     let text = format!("Keyslot {}\nRedis ver. {REDIS_VERSION}\n", env!("CARGO_PKG_VERSION"));
     reply.verbatim("txt", text.as_bytes());

@@ -93,7 +93,7 @@ fn stats(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'
     let databases: Vec<u16> = (0..DATABASE_COUNT).filter(|db| core.totals.keys(*db) > 0).collect();
     let keys: u64 = databases.iter().map(|db| core.totals.keys(*db)).sum();
     let net = used.saturating_sub(STARTUP_BYTES);
-    let mut number = |name: &str, value: u64, reply: &mut ReplyWriter<'_>| {
+    let number = |name: &str, value: u64, reply: &mut ReplyWriter<'_>| {
         reply.bulk(name.as_bytes());
         reply.integer(value as i64);
     };

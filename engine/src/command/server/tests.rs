@@ -77,6 +77,10 @@ fn the_slow_log_keeps_what_it_is_told_to_keep() {
     assert!(ask(&mut s, "SLOWLOG GET -1").starts_with("*2\r\n"));
     assert_eq!(ask(&mut s, "SLOWLOG GET 0"), "*0\r\n");
     assert_eq!(ask(&mut s, "SLOWLOG GET -2"), "-ERR count should be greater than or equal to -1\r\n");
+    bench.db.options().slowlog_slower_than_us.store(0, Ordering::Relaxed);
+    ask(&mut s, "AUTH default pw");
+    assert!(ask(&mut s, "SLOWLOG GET 1").contains("*3\r\n$4\r\nAUTH\r\n$10\r\n(redacted)\r\n$10\r\n(redacted)\r\n"));
+    bench.db.options().slowlog_slower_than_us.store(-1, Ordering::Relaxed);
     assert_eq!(ask(&mut s, "SLOWLOG RESET\r\nSLOWLOG GET"), "+OK\r\n*0\r\n");
     assert!(ask(&mut s, "SLOWLOG HELP").starts_with("*12\r\n+SLOWLOG <subcommand> "));
 }
@@ -201,6 +205,7 @@ fn debug_does_what_it_can_and_names_what_it_cannot() {
         ("DEBUG JMAP", "-ERR unknown subcommand or wrong number of arguments for 'JMAP'. Try DEBUG HELP.\r\n"),
         ("DEBUG POPULATE 3 p 4", "+OK\r\n"),
         ("GET p:2", "$4\r\nvalu\r\n"),
+        ("DEBUG POPULATE 9223372036854775807", "-ERR value is out of range, must be positive\r\n"),
         ("DEBUG POPULATE -1", "-ERR value is out of range, must be positive\r\n"),
         ("DEBUG POPULATE 1 p 99999999999", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"),
     ] {
@@ -210,6 +215,7 @@ fn debug_does_what_it_can_and_names_what_it_cannot() {
     assert!(ask(&mut s, "DEBUG OBJECT p:1").starts_with("+Value at:0x0 refcount:1 encoding:embstr serializedlength:"));
     bench.assert_replays();
     bench.db.options().debug_commands.store(false, Ordering::Relaxed);
+    bench.db.options().debug_commands_local.store(false, Ordering::Relaxed);
     assert!(ask(&mut s, "DEBUG DIGEST").starts_with("-ERR DEBUG command not allowed. If the enable-debug-command"));
 }
 

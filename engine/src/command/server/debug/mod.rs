@@ -24,7 +24,9 @@ pub(super) const DEBUG: Row = Row::new("debug", -2, Run::Connection(debug))
     .system();
 
 fn debug(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    if !core.options.debug_commands.load(Ordering::Relaxed) {
+    let options = &core.options;
+    let for_all = options.debug_commands.load(Ordering::Relaxed);
+    if !for_all && !(options.debug_commands_local.load(Ordering::Relaxed) && connection.client.peer.is_local()) {
         return Err(CommandError::text(NOT_ALLOWED));
     }
     match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
@@ -101,7 +103,8 @@ fn describe(turn: &mut Turn<'_>, key: &[u8]) -> Result<String, CommandError> {
 /// `DEBUG POPULATE count [prefix [size]]`: stores strings where there are none; each is a turn and an effect of its own.
 fn populate(core: &Core, connection: &Connection, count: &[u8], rest: &[&[u8]]) -> Result<(), CommandError> {
     let number = |word: &[u8]| parse_i64(word).and_then(|number| u64::try_from(number).ok());
-    let count = number(count).ok_or(CommandError::text("ERR value is out of range, must be positive"))?;
+    let count = number(count).filter(|count| *count <= POPULATE_COUNT_MAX);
+    let count = count.ok_or(CommandError::text("ERR value is out of range, must be positive"))?;
     let prefix = rest.first().map_or(Cow::Borrowed("key"), |prefix| String::from_utf8_lossy(prefix));
     let size = match rest.get(1) {
         Some(size) => number(size).ok_or(CommandError::text("ERR value is out of range, must be positive"))?,
@@ -174,6 +177,9 @@ const HELP: &[&str] = &[
     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
     "    default.",
 ];
+
+/// Most keys that one DEBUG POPULATE stores.
+const POPULATE_COUNT_MAX: u64 = 100_000_000;
 
 const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you \
      can run it from a local connection, otherwise you need to set this option in the configuration file, and then \

