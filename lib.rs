@@ -1,4 +1,13 @@
-//! Keyslot facade.
+#![doc = include_str!("README.md")]
+#![forbid(unsafe_code)]
+
 pub use keyslot_engine as engine;
 pub use keyslot_persistence as persistence;
 pub use keyslot_replication as replication;
+
+pub use keyslot_engine::{
+    Ack, AsValue, Clock, CommandError, Engine, EngineBuilder, Expiration, ExpireIf, Host, KeyExpiry, ManualClock,
+    Offset, Options, PeerInfo, Scan, Session, SessionState, SetExpiry, SetIf, SetOptions, Slot, SlotSet, Turn,
+    UnixMillis, resp::Value,
+};
+pub use keyslot_persistence::{Durability, OpenError, Progress, Recovery, RecoveryReport, Store, StoreBuilder};

@@ -57,6 +57,16 @@ impl EngineBuilder {
     }
 }
 
+/// What becomes of keys whose time has passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DueKeys {
+    /// They are deleted, on access and by [`Engine::tick`].
+    #[default]
+    Delete,
+    /// They stay, and clients do not see them: somebody else decides when they go.
+    Hide,
+}
+
 impl Engine {
     /// An engine with default options, by the machine's clock.
     pub fn in_memory() -> Self {
@@ -93,14 +103,30 @@ impl Engine {
         self.core.attach_host(host)
     }
 
+    /// Says what becomes of keys whose time has passed: a replica hides them until its primary deletes them.
+    pub fn set_due_keys(&self, due: DueKeys) {
+        self.core.forbid_expiry(due == DueKeys::Hide);
+    }
+
     /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.
     pub fn set_cluster(&self, on: bool) {
         self.core.gate.set_cluster(on);
     }
 
-    /// Says whether the cluster as a whole serves requests.
+    /// Says whether the cluster as a whole serves requests. O(slots). Called by whoever calls [`Self::set_gate`], one at a
+    /// time.
     pub fn set_cluster_down(&self, down: bool) {
         self.core.gate.set_down(down);
+        let (from, to) = match down {
+            true => (GateState::Open, GateState::Down),
+            false => (GateState::Down, GateState::Open),
+        };
+        for slot in Slot::all() {
+            let mut guard = self.core.slots.lock(slot);
+            if guard.state.gate == from {
+                guard.state.gate = to;
+            }
+        }
     }
 
     /// Says which node serves a slot that is [`GateState::Elsewhere`], as `host:port`.
@@ -110,6 +136,10 @@ impl Engine {
 
     /// Opens or closes slots for clients. O(slots), each locked for a moment.
     pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
+        let state = match state {
+            GateState::Open if self.core.gate.is_down() => GateState::Down,
+            state => state,
+        };
         for slot in slots {
             self.core.slots.lock(slot).state.gate = state;
         }

@@ -25,6 +25,14 @@ impl Gate {
         self.cluster.load(Ordering::Relaxed)
     }
 
+    /// Refuses what is only offered in a cluster.
+    pub(crate) fn require_cluster(&self) -> Result<(), CommandError> {
+        match self.is_cluster() {
+            true => Ok(()),
+            false => Err(CommandError::text("ERR This instance has cluster support disabled")),
+        }
+    }
+
     pub(crate) fn set_cluster(&self, on: bool) {
         self.cluster.store(on, Ordering::Relaxed);
     }
@@ -46,14 +54,14 @@ impl Gate {
     /// What to tell a client whose slot is not open.
     #[cold]
     pub(crate) fn refusal(&self, slot: Slot, state: GateState) -> CommandError {
-        let endpoint = match state {
-            GateState::Open | GateState::Unassigned => None,
-            GateState::Elsewhere => self.route.read().as_ref().and_then(|route| route(slot)),
-        };
-        match endpoint {
-            Some(endpoint) => CommandError::Moved { slot, endpoint },
-            None if self.is_down() => CommandError::ClusterDown,
-            None => CommandError::SlotNotServed,
+        match state {
+            GateState::Down => CommandError::ClusterDown,
+            GateState::Elsewhere if self.is_down() => CommandError::ClusterDown,
+            GateState::Elsewhere => match self.route.read().as_ref().and_then(|route| route(slot)) {
+                Some(endpoint) => CommandError::Moved { slot, endpoint },
+                None => CommandError::SlotNotServed,
+            },
+            GateState::Open | GateState::Unassigned => CommandError::SlotNotServed,
         }
     }
 }

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Calls of one command. Sessions add to it once per group of requests.
 #[derive(Default, Debug)]
-pub struct CommandCounters {
+pub(crate) struct CommandCounters {
     /// Calls that ran.
-    pub calls: AtomicU64,
+    pub(crate) calls: AtomicU64,
     /// Nanoseconds that they took together.
-    pub nanos: AtomicU64,
+    pub(crate) nanos: AtomicU64,
     /// Requests refused before they ran.
-    pub rejected: AtomicU64,
+    pub(crate) rejected: AtomicU64,
     /// Calls that answered an error.
-    pub failed: AtomicU64,
+    pub(crate) failed: AtomicU64,
     /// Calls by time taken: see [`histogram_bucket`].
-    pub histogram: [AtomicU64; HISTOGRAM_BUCKETS],
+    pub(crate) histogram: [AtomicU64; HISTOGRAM_BUCKETS],
 }
 
 /// The bucket of a call of so many nanoseconds: bucket `i` counts those up to [`histogram_limit_ns`]`(i)`, the last one
@@ -36,23 +36,23 @@ pub(crate) fn histogram_limit_ns(bucket: usize) -> u64 {
 }
 
 /// Buckets of a latency histogram.
-pub const HISTOGRAM_BUCKETS: usize = 22;
+pub(crate) const HISTOGRAM_BUCKETS: usize = 22;
 
 /// One slow command.
 #[derive(Clone, Debug)]
-pub struct SlowEntry {
+pub(crate) struct SlowEntry {
     /// Number since start.
-    pub id: u64,
+    pub(crate) id: u64,
     /// When it ran.
-    pub at: UnixMillis,
+    pub(crate) at: UnixMillis,
     /// How long it took.
-    pub micros: u64,
+    pub(crate) micros: u64,
     /// Its arguments, shortened as Redis does.
-    pub args: Vec<Vec<u8>>,
+    pub(crate) args: Vec<Vec<u8>>,
     /// The client's address.
-    pub peer: String,
+    pub(crate) peer: String,
     /// The client's name.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
 }
 
 /// Commands that took longer than the threshold, newest first.

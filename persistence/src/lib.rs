@@ -25,7 +25,7 @@ pub mod store;
 
 pub use error::OpenError;
 pub use journal::{Fsync, Journal, JournalOptions};
-pub use log::{LogOptions, Preallocation};
+pub use log::{LogNames, LogOptions, Preallocation};
 pub use recovery::{Cut, Recovery, RecoveryReport};
 pub use storage::{MemoryStorage, RealStorage, Storage};
-pub use store::{CloseError, Durability, LogNames, PersistenceInfo, Progress, Store, StoreBuilder};
+pub use store::{CloseError, Durability, PersistenceInfo, Progress, Store, StoreBuilder};

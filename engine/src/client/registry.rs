@@ -135,11 +135,6 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
-    /// How many are connected.
-    pub(crate) fn count(&self) -> usize {
-        self.clients.lock().len()
-    }
-
     /// Tells a client's session to close.
     pub(crate) fn kill(&self, client: &Client) {
         client.killed.store(true, Ordering::Release);

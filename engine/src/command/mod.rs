@@ -9,13 +9,16 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+mod cluster;
 mod connection;
 pub mod docs;
 pub(crate) mod expiry;
+pub(crate) mod host_request;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod redaction;
 pub mod row;
 mod server;
 pub(crate) mod string;
@@ -90,7 +93,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
 const FAMILIES: &[&[Row]] =
-    &[connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+    &[cluster::ROWS, connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(

@@ -66,6 +66,8 @@ pub struct Batch<'a> {
 
 /// Appends one effect, the RESP multibulk of `args`, to `out`. O(bytes).
 pub fn encode_effect(out: &mut Vec<u8>, args: &[&[u8]]) {
+    // One growth at most: a turn's buffer is often new.
+    out.reserve(HEADER_SIZE + args.iter().map(|arg| arg.len() + HEADER_SIZE + 2).sum::<usize>());
     push_header(out, b'*', args.len());
     for arg in args {
         push_header(out, b'$', arg.len());
@@ -74,21 +76,27 @@ pub fn encode_effect(out: &mut Vec<u8>, args: &[&[u8]]) {
     }
 }
 
+/// More than the usual header takes: a kind, a number below a million, a line end.
+const HEADER_SIZE: usize = 9;
+
+#[inline]
 fn push_header(out: &mut Vec<u8>, kind: u8, n: usize) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
+    if n < 10 {
+        out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']);
+        return;
+    }
+    let mut digits = [0u8; 23];
+    let mut at = digits.len() - 2;
+    digits[at..].copy_from_slice(b"\r\n");
     let mut rest = n;
-    loop {
+    while rest > 0 {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
-    out.push(kind);
+    at -= 1;
+    digits[at] = kind;
     out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

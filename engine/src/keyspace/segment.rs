@@ -16,6 +16,7 @@
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
+use super::prefetch::prefetch;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -153,6 +154,8 @@ impl<T: Thin> Segment<T> {
             while matches != 0 {
                 let word = matches.trailing_zeros() / 8;
                 let place = Place { line: at as u32, word };
+                // The value lies behind the key, mostly on the block's second line: fetched while the key is compared.
+                prefetch(((words[word as usize] & ADDRESS_MASK) as *const u8).wrapping_add(size_of::<Line>()));
                 // SAFETY: a word that matches is not 0, so it owns an element; the segment stays borrowed.
                 let element: Lent<'_, T> = unsafe { lend(words[word as usize]) };
                 if is_it(&element) {
@@ -181,6 +184,32 @@ impl<T: Thin> Segment<T> {
             f((words[matches.trailing_zeros() as usize / 8] & ADDRESS_MASK) as *const u8);
             matches &= matches - 1;
         }
+    }
+
+    /// The first element whose tag agrees with `hash`, unread: the one that is meant in almost all cases.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<Place> {
+        let tag = self.tag(hash);
+        let lines = self.lines();
+        let mut at = home(tag, self.line_count);
+        for _ in 0..lines.len() {
+            let Line(words) = &lines[at];
+            let matches = matching(words, tag);
+            if matches != 0 {
+                return Some(Place { line: at as u32, word: matches.trailing_zeros() / 8 });
+            }
+            if words[LINE_WORDS - 1] == 0 {
+                return None;
+            }
+            at = if at + 1 == lines.len() { 0 } else { at + 1 };
+        }
+        None
+    }
+
+    /// Where an element lies in memory.
+    #[inline]
+    pub(crate) fn address(&self, place: Place) -> *const u8 {
+        (self.lines()[place.line as usize].0[place.word as usize] & ADDRESS_MASK) as *const u8
     }
 
     #[inline]
@@ -525,7 +554,7 @@ mod tests {
         for (seed, shift) in [(1u64, 0u32), (2, 0), (3, 6), (4, 12)] {
             let (mut state, mut segment, mut model) = (seed, Segment::new(0), BTreeMap::new());
             for step in 0..20_000u32 {
-                let hash = random(&mut state) % 700 * (u64::MAX / 700) >> shift;
+                let hash = (random(&mut state) % 700 * (u64::MAX / 700)) >> shift;
                 let growing = step / 2_000 % 2 == 0;
                 let place = segment.find(hash, |item: &Item| item.0.0 == hash);
                 match place {

@@ -58,6 +58,7 @@ impl Shard {
         self.table.len()
     }
 
+    #[cfg(test)]
     pub(crate) fn expires(&self) -> usize {
         self.expires
     }
@@ -70,6 +71,12 @@ impl Shard {
     #[inline]
     pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
         self.table.line_hint()
+    }
+
+    /// Bytes of the lines that are counted in [`Totals`].
+    #[cfg(test)]
+    pub(crate) fn line_bytes(&self) -> usize {
+        self.line_hint().1 as usize * size_of::<Line>()
     }
 
     /// Bytes of the table's own memory.
@@ -90,6 +97,24 @@ impl Shard {
     #[inline]
     pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
         self.table.for_each_candidate(hash, f);
+    }
+
+    /// Where the key of this hash lies if its tag does not deceive, and the address of its entry. Reads one line.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {
+        self.table.candidate(hash)
+    }
+
+    /// The entry at a key of which [`candidate`](Self::candidate) was asked before, if nothing changed since.
+    #[inline]
+    pub(crate) fn find_from(&self, candidate: Option<Spot>, hash: u64, key: &[u8]) -> Option<Lent<'_, EntryRef>> {
+        if let Some(spot) = candidate {
+            let entry = self.table.get(spot);
+            if entry.key() == key {
+                return Some(entry);
+            }
+        }
+        self.find(hash, key).map(|spot| self.table.get(spot))
     }
 
     /// Asks for the line in which a key with this hash is likely to be.

@@ -33,6 +33,8 @@ pub enum GateState {
     Unassigned,
     /// Another node serves the slot.
     Elsewhere,
+    /// The slot belongs here, but the cluster as a whole is not serving.
+    Down,
 }
 
 /// Everything about one slot.
@@ -57,6 +59,12 @@ impl SlotState {
             0 => Some(&self.first),
             _ => self.others.as_ref()?[usize::from(db) - 1].as_deref(),
         }
+    }
+
+    /// The keys of database 0.
+    #[inline]
+    pub(crate) fn first(&self) -> &Shard {
+        &self.first
     }
 
     /// The keys of one database.

@@ -101,6 +101,15 @@ impl<T: Thin> Table<T> {
         self.segment(self.number(hash)).for_each_candidate(hash, f);
     }
 
+    /// Where the element of this hash lies if its tag does not deceive, found without reading it; and its address.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {
+        let number = self.number(hash);
+        let segment = self.segment(number);
+        let place = segment.candidate(hash)?;
+        Some((Spot { segment: number, place }, segment.address(place)))
+    }
+
     /// The element at a spot.
     #[inline]
     pub(crate) fn get(&self, spot: Spot) -> Lent<'_, T> {
@@ -243,10 +252,10 @@ impl<T: Thin> Table<T> {
                 Some(d) => d.index[pick(d.index.len())],
             });
             let words = segment.word_count();
-            if words > 0 {
-                if let Some(element) = segment.at_word(pick(words)) {
-                    return Some(element);
-                }
+            if words > 0
+                && let Some(element) = segment.at_word(pick(words))
+            {
+                return Some(element);
             }
         }
     }
@@ -263,15 +272,6 @@ impl<T: Thin> Table<T> {
         }
         self.count -= segment.count();
         segment.drain(&mut f);
-    }
-
-    /// Takes all elements out, in no order.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
-        self.only.drain(&mut f);
-        for segment in self.directory.take().iter_mut().flat_map(|d| &mut d.segments) {
-            segment.drain(&mut f);
-        }
-        self.count = 0;
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
+use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
@@ -14,7 +15,6 @@ use crate::command::{CommandResult, How, LookAdapter, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
-use crate::host::Asker;
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
@@ -143,13 +143,11 @@ impl Surroundings<'_> {
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
         }
-        if may_write {
-            if let Some(sink) = self.core.sink() {
-                match sink.poll_room(&self.connection.client.waker) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
-                    Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
-                }
+        if may_write && let Some(sink) = self.core.sink() {
+            match sink.poll_room(&self.connection.client.waker) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
+                Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
             }
         }
         Ok(())
@@ -210,13 +208,13 @@ impl Surroundings<'_> {
             Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
             None => command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize])).collect(),
         };
-        if self.core.gate.is_cluster() {
-            if let Some(at) = slots.iter().position(|slot| *slot != slots[0]) {
-                if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
-                    return Err(CommandError::SlotNotServed);
-                }
-                return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
+        if self.core.gate.is_cluster()
+            && let Some(at) = slots.iter().position(|slot| *slot != slots[0])
+        {
+            if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
+                return Err(CommandError::SlotNotServed);
             }
+            return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
         }
         slots.sort_unstable();
         slots.dedup();
@@ -253,22 +251,13 @@ impl Surroundings<'_> {
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
-        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))
-    }
-}
-
-/// Has the host do a command, or says that it does not offer it.
-pub(crate) fn ask_host(
-    core: &Core,
-    connection: &Connection,
-    args: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
-    let client = &connection.client;
-    let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: connection.db };
-    match core.host() {
-        Some(host) if host.control(asker, args, reply) => Ok(()),
-        _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),
+        let start = out.len();
+        ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
+        // An error that the host wrote is counted like any other.
+        match out[start..].strip_prefix(b"-") {
+            None => Ok(()),
+            Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
+        }
     }
 }
 

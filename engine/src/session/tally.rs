@@ -2,6 +2,7 @@
 
 use super::execute::Failure;
 use crate::client::Connection;
+use crate::command::redaction::{REDACTED, secrets};
 use crate::command::row::flag;
 use crate::command::table::Command;
 use crate::core::Core;
@@ -132,9 +133,12 @@ fn note_long(core: &Core, connection: &Connection, command: &Command, args: &[&[
 #[cold]
 fn note_slow(core: &Core, connection: &Connection, args: &[&[u8]], micros: u64, now: UnixMillis) {
     let shown = if args.len() > ARGS_SHOWN_MAX { ARGS_SHOWN_MAX - 1 } else { args.len() };
+    let is_secret = secrets(args);
     let mut kept: Vec<Vec<u8>> = args[..shown]
         .iter()
-        .map(|arg| match arg.len().checked_sub(ARG_BYTES_SHOWN_MAX) {
+        .enumerate()
+        .map(|(at, arg)| match arg.len().checked_sub(ARG_BYTES_SHOWN_MAX) {
+            _ if is_secret(at) => REDACTED.to_vec(),
             Some(more @ 1..) => {
                 let mut text = arg[..ARG_BYTES_SHOWN_MAX].to_vec();
                 text.extend_from_slice(format!("... ({more} more bytes)").as_bytes());

@@ -18,6 +18,9 @@ pub const SLOT_COUNT: usize = 16384;
 pub struct Slot(u16);
 
 impl Slot {
+    /// Slot 0.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The slot with this number, or `None` at 16384 and above.
     pub const fn new(number: u16) -> Option<Self> {
         if (number as usize) < SLOT_COUNT { Some(Self(number)) } else { None }

@@ -64,6 +64,8 @@ enum LaunchError {
     Folder { path: PathBuf, error: io::Error },
     #[error("requirepass-file {}: {}", .path.display(), settings::os_message(.error))]
     Password { path: PathBuf, error: io::Error },
+    #[error("the cluster's file: {0}")]
+    Cluster(io::Error),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -92,7 +94,7 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
     });
     tracing::info!("Server initialized");
     let data = Data::open(&loaded.values)?;
-    let host = Host::new(data, Settings::new(loaded.values, file), log);
+    let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
 }
 

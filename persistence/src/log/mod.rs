@@ -66,6 +66,27 @@ pub enum Preallocation {
     Zeros,
 }
 
+/// What the log's directory and files are called (Redis: `appenddirname`, `appendfilename`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogNames {
+    /// The directory within the store's.
+    pub dir: String,
+    /// What the names of the files begin with.
+    pub file: String,
+}
+
+impl Default for LogNames {
+    fn default() -> Self {
+        Self { dir: "appendonlydir".to_owned(), file: "appendonly.aof".to_owned() }
+    }
+}
+
+impl LogNames {
+    pub(crate) fn place(&self, path: &Path) -> LogPlace {
+        LogPlace { dir: path.join(&self.dir), stem: self.file.clone() }
+    }
+}
+
 /// Where a log lives and what its files are called.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LogPlace {

@@ -22,6 +22,8 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod lock;
+mod log_check;
 mod repair;
 mod report;
 mod scan;
@@ -29,6 +31,8 @@ mod settle;
 mod window;
 
 pub use frames::{Refused, ReplayBatch};
+pub(crate) use lock::lock;
+pub use log_check::{LogCheck, check_log};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};

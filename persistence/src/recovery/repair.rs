@@ -1,10 +1,9 @@
 //! Looking at a log, and making it readable for others, without opening a store.
 
-use super::{Inspection, Recovery, RecoveryReport, ReplayBatch, Settling, inspect, settle};
+use super::{Inspection, Recovery, RecoveryReport, ReplayBatch, Settling, inspect, lock, settle};
 use crate::error::OpenError;
-use crate::log::LogPlace;
+use crate::log::{LogNames, LogPlace};
 use crate::storage::Storage;
-use crate::store::LogNames;
 use std::path::Path;
 
 /// Whether [`repair`] changes anything.
@@ -30,7 +29,7 @@ pub struct CheckReport {
 /// Reads the log of the store in `path` and changes nothing. The store must not be open.
 pub fn check(storage: &dyn Storage, path: &Path, names: &LogNames) -> Result<CheckReport, OpenError> {
     let place = names.place(path);
-    let _lock = crate::store::lock(storage, path)?;
+    let _lock = lock(storage, path)?;
     let inspection = read(storage, &place)?;
     let refusal = inspection.refusal(Recovery::Strict);
     let report = settle(storage, &place, &inspection, Settling::DryRun)?.report;
@@ -46,7 +45,7 @@ pub fn repair(
     repair: Repair,
 ) -> Result<RecoveryReport, OpenError> {
     let place = names.place(path);
-    let _lock = crate::store::lock(storage, path)?;
+    let _lock = lock(storage, path)?;
     let inspection = read(storage, &place)?;
     let (recovery, settling) = match repair {
         Repair::DryRun => (Recovery::Salvage, Settling::DryRun),

@@ -1,6 +1,7 @@
 use super::*;
+use crate::log::LogNames;
 use crate::storage::{Loss, MemoryStorage};
-use crate::store::{Durability, LogNames, Store};
+use crate::store::{Durability, Store};
 
 const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 

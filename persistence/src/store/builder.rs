@@ -4,9 +4,9 @@ use super::{Drive, EngineHandle, Progress, Store};
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
-use crate::log::{FirstLine, LogOptions, LogPlace, LogWriter, Preallocation};
-use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, settle};
-use crate::storage::{FileError, LockError, RealStorage, Storage, StorageLock};
+use crate::log::{FirstLine, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
+use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, lock, settle};
+use crate::storage::{FileError, RealStorage, Storage};
 use keyslot_engine::{Ack, Engine, EngineBuilder, Offset, Origin};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -22,27 +22,6 @@ pub enum Durability {
     EverySecond,
     /// A reply to a write comes after its fsync; writers that come together share one.
     Always,
-}
-
-/// What the log's directory and files are called (Redis: `appenddirname`, `appendfilename`).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogNames {
-    /// The directory within the store's.
-    pub dir: String,
-    /// What the names of the files begin with.
-    pub file: String,
-}
-
-impl Default for LogNames {
-    fn default() -> Self {
-        Self { dir: "appendonlydir".to_owned(), file: "appendonly.aof".to_owned() }
-    }
-}
-
-impl LogNames {
-    pub(crate) fn place(&self, path: &Path) -> LogPlace {
-        LogPlace { dir: path.join(&self.dir), stem: self.file.clone() }
-    }
 }
 
 type OnProgress = Box<dyn FnMut(&Progress)>;
@@ -223,15 +202,6 @@ impl StoreBuilder {
     }
 }
 
-pub(crate) fn lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn StorageLock>, OpenError> {
-    storage.create_dir(path).map_err(|e| FileError::new("create directory", path, e))?;
-    match storage.lock(&path.join(LOCK_NAME)) {
-        Ok(lock) => Ok(lock),
-        Err(LockError::Held { pid }) => Err(OpenError::Locked { path: path.to_owned(), pid }),
-        Err(LockError::Io(error)) => Err(FileError::new("lock", &path.join(LOCK_NAME), error).into()),
-    }
-}
-
 /// Makes the directories, durably; those that are there may not be durable yet.
 fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Result<(), FileError> {
     storage.create_dir(&place.dir).map_err(|e| FileError::new("create directory", &place.dir, e))?;
@@ -248,5 +218,4 @@ fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Res
     }
 }
 
-const LOCK_NAME: &str = "keyslot.lock";
 const PROGRESS_STEP_BYTES: u64 = 4 << 20;

@@ -19,8 +19,7 @@ mod builder;
 mod info;
 mod progress;
 
-pub(crate) use builder::lock;
-pub use builder::{Durability, LogNames, StoreBuilder};
+pub use builder::{Durability, StoreBuilder};
 pub use info::PersistenceInfo;
 pub use progress::Progress;
 

@@ -109,7 +109,6 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::command::testing::{Bench, START, ask, assert_totals, session};
 
     #[test]

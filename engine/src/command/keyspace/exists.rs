@@ -36,6 +36,7 @@ fn exists(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> C
 }
 
 fn touch(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    turn.mark_used();
     let mut count = 0;
     for key in &args[1..] {
         count += i64::from(turn.touch(key)?);

@@ -2,9 +2,35 @@
 //!
 //! What concerns the process, its files and its settings is done by the host: those rows say so.
 
+mod debug;
+mod function;
 mod info;
+mod latency;
+mod lolwut;
+mod memory;
+mod module;
+mod process;
+mod role;
+mod slowlog;
+mod time;
 
 use super::row::Row;
 
 /// Rows of the family.
-pub(super) const ROWS: &[Row] = &[info::INFO];
+pub(super) const ROWS: &[Row] = &[
+    process::CONFIG,
+    debug::DEBUG,
+    function::FUNCTION,
+    info::INFO,
+    latency::LATENCY,
+    lolwut::LOLWUT,
+    memory::MEMORY,
+    module::MODULE,
+    role::ROLE,
+    process::SHUTDOWN,
+    slowlog::SLOWLOG,
+    time::TIME,
+];
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,10 @@ use super::shutdown::ShutdownMode;
 use super::{Node, Request, info};
 use crate::settings::ChangeError;
 use keyslot::engine::resp::ReplyWriter;
+use keyslot::engine::text::parse_f64;
 use keyslot::engine::{Asker, Host, InfoSection};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 impl Host for Node {
     fn control(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
@@ -17,6 +19,16 @@ impl Host for Node {
             (b"config", b"resetstat") => {
                 self.engine.reset_stats();
                 self.clients_rejected.store(0, Relaxed);
+                reply.ok();
+            }
+            (b"cluster", _) => match &self.cluster {
+                Some(cluster) => return cluster.control(&self.engine, &self.settings.values(), &args[1..], reply),
+                None => reply.error("ERR This instance has cluster support disabled"),
+            },
+            (b"debug", b"sleep") if args.len() == 3 => {
+                // What it is for: everything that shares this thread stands still.
+                let seconds = parse_f64(args[2]).unwrap_or(0.0).clamp(0.0, DEBUG_SLEEP_SECONDS_MAX);
+                std::thread::sleep(Duration::from_secs_f64(seconds));
                 reply.ok();
             }
             (b"shutdown", _) => self.shutdown(&args[1..], reply),
@@ -108,6 +120,9 @@ fn is_same(secret: &[u8], guess: &[u8]) -> bool {
     }
     difference == 0
 }
+
+/// Longest that DEBUG SLEEP stops a thread.
+const DEBUG_SLEEP_SECONDS_MAX: f64 = 3600.0;
 
 #[cfg(test)]
 mod tests {

@@ -20,7 +20,7 @@ pub(super) fn write(node: &Node, section: InfoSection, out: &mut String) {
 }
 
 /// Forty random hexadecimal digits: what tells one run of a node from another.
-pub(super) fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let mut bytes = [0; 20];
     let filled =
         std::fs::File::open("/dev/urandom").and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));

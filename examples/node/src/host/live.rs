@@ -88,7 +88,17 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     for name in ENGINE_NAMES {
         take_engine_option(options, name, values);
     }
-    options.debug_commands.store(values.choice("enable-debug-command") != "no", Relaxed);
+    options.debug_commands.store(may_debug(values), Relaxed);
+}
+
+/// Whether DEBUG is allowed. `local` counts only while no client of another machine can be connected: in protected mode
+/// without a password.
+fn may_debug(values: &Values) -> bool {
+    match values.choice("enable-debug-command") {
+        "yes" => true,
+        "local" => values.switch("protected-mode") && values.text("requirepass").is_empty(),
+        _ => false,
+    }
 }
 
 const ENGINE_NAMES: [&str; 7] = [
@@ -110,6 +120,7 @@ impl Node {
         }
         self.live.take(name, values);
         take_engine_option(self.engine.options(), name, values);
+        self.engine.options().debug_commands.store(may_debug(values), Relaxed);
         match name {
             "loglevel" => self.log.set_level(values.choice(name)),
             "appendfsync" => self.data.set_durability(values.choice(name)),
@@ -120,6 +131,11 @@ impl Node {
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));
                 std::env::set_current_dir(path).map_err(|error| os_message(&error))?;
+            }
+            name if name.starts_with("cluster-") => {
+                if let Some(cluster) = &self.cluster {
+                    cluster.settle(&self.engine, values)?;
+                }
             }
             "port" | "bind" => {
                 let listeners = listen::tcp_listeners(values).map_err(|error| {

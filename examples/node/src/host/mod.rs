@@ -9,6 +9,7 @@
 //! - A request is answered on the thread that read it: no queue, no task, no lock of the host on its way.
 //! - Nothing spins: every thread sleeps in the system until a socket, a timer or a waker needs it.
 
+mod cluster;
 mod connection;
 mod control;
 mod info;
@@ -23,6 +24,7 @@ mod worker;
 use crate::data::Data;
 use crate::log::LogControl;
 use crate::settings::{Settings, os_message};
+use cluster::Cluster;
 use connection::Arrival;
 use keyslot::engine::Engine;
 use live::Live;
@@ -43,6 +45,8 @@ use worker::Workers;
 pub(crate) struct Node {
     pub(crate) engine: Engine,
     data: Data,
+    /// Only with `cluster-enabled`.
+    cluster: Option<Cluster>,
     pub(crate) settings: Settings,
     live: Live,
     log: LogControl,
@@ -82,7 +86,7 @@ pub(crate) enum StartError {
 
 impl Host {
     /// Puts a node together around data that has no host yet.
-    pub(crate) fn new(data: Data, settings: Settings, log: LogControl) -> Self {
+    pub(crate) fn new(data: Data, settings: Settings, log: LogControl) -> io::Result<Self> {
         let engine = data.engine.clone();
         let values = settings.values();
         let thread_count = match values.is_given("io-threads") {
@@ -92,11 +96,15 @@ impl Host {
         let live = Live::default();
         live.take_all(&values);
         live::take_engine_options(engine.options(), &values);
-        engine.set_cluster(values.switch("cluster-enabled"));
+        let cluster = match values.switch("cluster-enabled") {
+            true => Some(Cluster::open(&engine, &values)?),
+            false => None,
+        };
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let node = Arc::new(Node {
             engine,
             data,
+            cluster,
             settings,
             live,
             log,
@@ -111,7 +119,7 @@ impl Host {
         });
         node.set_password(values.text("requirepass"));
         node.engine.attach_host(Arc::clone(&node) as Arc<dyn keyslot::engine::Host>);
-        Self { node, inbox, thread_count }
+        Ok(Self { node, inbox, thread_count })
     }
 
     /// Listens and serves until told to stop. Returns whether all that had to be written was written.

@@ -27,6 +27,7 @@ pub(crate) use change::ChangeError;
 pub(crate) use composite::BufferLimit;
 pub(crate) use load::{Directive, DiskFiles, Loaded, load, os_message, read_limited};
 pub(crate) use report::{check_report, help, paragraph, without_effect};
+pub(crate) use rewrite::replace_file;
 pub(crate) use table::RowIndex;
 pub(crate) use values::Values;
 pub(crate) use words::quote;

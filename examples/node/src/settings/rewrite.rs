@@ -33,7 +33,7 @@ impl Settings {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(RewriteError::Io(error)),
         };
-        replace(path, &rewritten(&old, &self.values())).map_err(RewriteError::Io)
+        replace_file(path, &rewritten(&old, &self.values())).map_err(RewriteError::Io)
     }
 }
 
@@ -114,7 +114,7 @@ fn new_lines(index: RowIndex, values: &Values, standard: &Values) -> std::vec::I
 }
 
 /// Puts `text` in the place of the file, with the file's permissions, in one step that survives a crash.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let mode = match fs::metadata(path) {
         Ok(metadata) => metadata.permissions(),
         Err(_) => fs::Permissions::from_mode(0o644),

@@ -276,19 +276,24 @@ pub(crate) static ROWS: &[Row] = &[
     // The cluster.
     switch("cluster-enabled", "no").at_start()
         .live(Cluster, "Serve the slots of a cluster node; only database 0 exists then."),
-    row("cluster-config-file", Kind::FileName, "nodes.conf").at_start(),
+    row("cluster-config-file", Kind::Text, "nodes.conf").at_start()
+        .live(Cluster, "The file in which the node keeps its name, epoch and slots."),
     count("cluster-node-timeout", 0, LONG, "15000"),
-    count("cluster-port", 0, PORT, "0").at_start(),
-    text("cluster-announce-ip", ""),
-    count("cluster-announce-port", 0, PORT, "0"),
+    count("cluster-port", 0, PORT, "0").at_start()
+        .live(Cluster, "The port that other nodes are told to use; 0 for port + 10000."),
+    text("cluster-announce-ip", "").live(Cluster, "The address that clients and nodes are told to use."),
+    count("cluster-announce-port", 0, PORT, "0").live(Cluster, "The port that clients are told to use; 0 for port."),
     count("cluster-announce-tls-port", 0, PORT, "0"),
-    count("cluster-announce-bus-port", 0, PORT, "0"),
-    row("cluster-announce-hostname", Kind::HostName, ""),
+    count("cluster-announce-bus-port", 0, PORT, "0")
+        .live(Cluster, "The bus port that nodes are told to use; 0 for cluster-port."),
+    row("cluster-announce-hostname", Kind::HostName, "").live(Cluster, "The host name that clients are told."),
     row("cluster-announce-human-nodename", Kind::HostName, ""),
-    row("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip"),
+    row("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip")
+        .live(Cluster, "What CLUSTER SLOTS names first: ip, hostname or unknown-endpoint."),
     count("cluster-migration-barrier", 0, INT, "1"),
     count("cluster-replica-validity-factor", 0, INT, "10").alias("cluster-slave-validity-factor"),
-    switch("cluster-require-full-coverage", "yes"),
+    switch("cluster-require-full-coverage", "yes")
+        .live(Cluster, "Serve nothing while any slot is served by nobody."),
     switch("cluster-replica-no-failover", "no").alias("cluster-slave-no-failover"),
     switch("cluster-allow-replica-migration", "yes"),
     switch("cluster-allow-reads-when-down", "no"),

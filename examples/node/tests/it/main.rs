@@ -5,3 +5,4 @@ mod clients;
 mod node;
 mod persistence;
 mod process;
+mod settings;

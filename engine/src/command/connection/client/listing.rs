@@ -11,7 +11,6 @@ use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::resp::ReplyWriter;
-use crate::session::Session;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
 use std::borrow::Cow;
@@ -131,7 +130,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
         output,
         output,
         output,
-        size_of::<Session>() as u64 + size_of::<Client>() as u64 + input + output,
+        CLIENT_BYTES + input + output,
         command,
         client.resp.load(load),
         String::from_utf8_lossy(&text.lib_name),
@@ -156,3 +155,6 @@ fn flags(client: &Client) -> String {
     .collect();
     if letters.is_empty() { "N".to_owned() } else { letters }
 }
+
+/// What a client takes besides its buffers: what others see of it and what its session alone knows, about.
+const CLIENT_BYTES: u64 = (size_of::<Client>() + 2 * size_of::<Connection>()) as u64;

@@ -16,6 +16,8 @@ mod calls;
 mod lines;
 mod sections;
 
+pub(super) use sections::{STARTUP_BYTES, buffer_bytes, table_bytes};
+
 use crate::client::Connection;
 use crate::command::row::flag::{LOADING, STALE};
 use crate::command::row::{Group, Row, category};

@@ -74,8 +74,8 @@ fn memory(core: &Core, lines: &mut Lines) {
     lines.set("mem_cluster_links", 0);
     lines.set("mem_aof_buffer", 0);
     lines.set("active_defrag_running", 0);
-    lines.set("lazyfree_pending_objects", 0);
-    lines.set("lazyfreed_objects", 0);
+    lines.set("lazyfree_pending_objects", core.reclaim.pending());
+    lines.set("lazyfreed_objects", core.reclaim.freed());
 }
 
 /// Sets the figures that follow from others, whoever gave those.

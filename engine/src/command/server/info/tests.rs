@@ -9,8 +9,11 @@ use std::time::Duration;
 struct Process;
 
 impl Host for Process {
-    fn control(&self, _: Asker<'_>, _: &[&[u8]], _: &mut ReplyWriter<'_>) -> bool {
-        false
+    fn control(&self, _: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
+        if args[1] == b"GET" {
+            reply.error("ODD no such setting");
+        }
+        args[1] == b"GET"
     }
 
     fn info(&self, section: InfoSection, out: &mut String) {
@@ -144,6 +147,18 @@ fn reset_stats_starts_counting_anew() {
         assert_eq!(field(&text, name), "0", "{name}");
     }
     assert!(!text.contains("cmdstat_") && !text.contains("errorstat_"), "{text}");
+}
+
+#[test]
+fn errors_of_the_host_count_like_those_of_the_engine() {
+    let db = Engine::in_memory();
+    db.attach_host(Arc::new(Process));
+    let mut s = session(&db);
+    assert_eq!(ask(&mut s, "CONFIG GET x"), "-ODD no such setting\r\n");
+    assert_eq!(ask(&mut s, "CONFIG REWRITE"), "-ERR 'config' is not offered by this host\r\n");
+    let text = ask(&mut s, "INFO errorstats commandstats");
+    assert_eq!(field(&text, "errorstat_ODD"), "count=1");
+    assert!(field(&text, "cmdstat_config|get").ends_with(",rejected_calls=0,failed_calls=1"), "{text}");
 }
 
 #[test]

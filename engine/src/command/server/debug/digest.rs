@@ -1,0 +1,86 @@
+//! DEBUG DIGEST and DEBUG DIGEST-VALUE: a number that is the same for the same data, whatever the order it is kept in,
+//! and the same as a Redis server with that data gives.
+//!
+//! ```text
+//! everything = for each database that holds keys: mix(number), then xor of every pair
+//! pair       = mix(key), mix(type), the value's own mix, and xor("!!expire!!") if it has an expiry
+//! mix(x)     = digest = SHA1(digest xor SHA1(x))          xor(x) = digest = digest xor SHA1(x)
+//! ```
+
+use crate::core::Core;
+use crate::error::CommandError;
+use crate::keyspace::{DATABASE_COUNT, EntryRef};
+use crate::slot::Slot;
+use crate::turn::Turn;
+use crate::value::ValueType;
+use sha1::{Digest as _, Sha1};
+use std::fmt::Write;
+
+/// The digest of all databases. Visits every slot, one at a time: stands still only while nobody writes. O(bytes).
+pub(super) fn of_everything(core: &Core) -> String {
+    let mut whole = Digest::default();
+    for db in (0..DATABASE_COUNT).filter(|db| core.totals.keys(*db) > 0) {
+        whole.mix(&u32::from(db).to_be_bytes());
+        for slot in Slot::all() {
+            let guard = core.slots.lock(slot);
+            for entry in guard.state.shard(db).into_iter().flat_map(|shard| shard.iter()) {
+                let mut pair = Digest::default();
+                pair.mix(entry.key());
+                pair.mix_value(&entry);
+                whole.xor(&pair.0);
+            }
+        }
+    }
+    whole.to_hex()
+}
+
+/// The digest of the value of one key, all zeros if there is none.
+pub(super) fn of_value(turn: &mut Turn<'_>, key: &[u8]) -> Result<String, CommandError> {
+    let mut digest = Digest::default();
+    let key = turn.key(key)?;
+    if let Some(spot) = turn.find(&key) {
+        digest.mix_value(&turn.entry(&key, spot));
+    }
+    Ok(digest.to_hex())
+}
+
+#[derive(Default)]
+struct Digest([u8; 20]);
+
+impl Digest {
+    /// Adds something whose place among others does not matter.
+    fn xor(&mut self, bytes: &[u8]) {
+        let hash: [u8; 20] = Sha1::digest(bytes).into();
+        self.0.iter_mut().zip(hash).for_each(|(byte, other)| *byte ^= other);
+    }
+
+    /// Adds something whose place among others matters.
+    fn mix(&mut self, bytes: &[u8]) {
+        self.xor(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    fn mix_value(&mut self, entry: &EntryRef) {
+        let number: u32 = match entry.value_type() {
+            ValueType::String => 0,
+        };
+        self.mix(&number.to_be_bytes());
+        match entry.value_type() {
+            ValueType::String => {
+                if let Some(value) = entry.as_string() {
+                    value.with_bytes(|bytes| self.mix(bytes));
+                }
+            }
+        }
+        if entry.has_expiry() {
+            self.xor(b"!!expire!!");
+        }
+    }
+
+    fn to_hex(&self) -> String {
+        self.0.iter().fold(String::with_capacity(40), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}

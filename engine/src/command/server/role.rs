@@ -1,0 +1,24 @@
+//! `ROLE`: what part this node plays.
+//!
+//! Reply: `master`, the end of the journal, and no replicas: an engine by itself is a primary.
+
+use crate::client::Connection;
+use crate::command::row::flag::{FAST, LOADING, NOSCRIPT, STALE};
+use crate::command::row::{Group, Row, category};
+use crate::command::{CommandResult, Run};
+use crate::core::Core;
+use crate::resp::ReplyWriter;
+
+pub(super) const ROLE: Row = Row::new("role", 1, Run::Connection(role))
+    .flags(NOSCRIPT | LOADING | STALE | FAST)
+    .categories(category::ADMIN | category::DANGEROUS)
+    .summary("Returns the replication role.")
+    .docs(Group::Server, "2.8.12", "O(1)");
+
+fn role(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    reply.array(3);
+    reply.bulk(b"master");
+    reply.integer(core.journal_end().0 as i64);
+    reply.array(0);
+    Ok(())
+}
