@@ -83,8 +83,8 @@ def strings_are_read_and_changed_in_part(r):
     assert r.setrange("padded", 3, "x") == 4 and r.get("padded") == "\x00\x00\x00x"
     assert r.getset("k", "new") == "Hello Redis"
     assert r.getdel("k") == "new" and r.exists("k") == 0
-    assert r.setex("e", 50, "v") is True and 49 <= r.ttl("e") <= 50
-    assert r.psetex("e", 50_000, "v") is True
+    assert r.execute_command("SETEX", "e", 50, "v") in (True, "OK") and 49 <= r.ttl("e") <= 50
+    assert r.execute_command("PSETEX", "e", 50_000, "v") in (True, "OK")
     assert r.getex("e", persist=True) == "v" and r.ttl("e") == -1
     assert r.getex("e", px=5_000) == "v" and 0 < r.pttl("e") <= 5_000
     assert r.setnx("e", "w") is False and r.setnx("fresh", "w") is True
@@ -181,7 +181,7 @@ def objects_tell_how_they_are_kept(r):
     r.mset({"int": 12, "short": "word", "long": "x" * 100})
     kept = [r.object("encoding", name) for name in ("int", "short", "long")]
     assert [str(kind) for kind in kept] == ["int", "embstr", "raw"]
-    assert r.object("idletime", "int") == 0 and r.object("refcount", "short") == 1
+    assert r.object("idletime", "short") in range(60) and r.object("refcount", "short") == 1
     assert r.memory_usage("long") > 100 and r.memory_usage("absent") is None
 
 
@@ -341,7 +341,7 @@ def commands_describe_themselves(r):
     assert r.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
     flagged = r.command_getkeysandflags("SET", "k", "v")
     assert flagged[0][0] == "k" and "OW" in flagged[0][1]
-    documents = r.execute_command("COMMAND", "DOCS", "GET")
+    documents = r.execute_command("COMMAND DOCS", "GET")
     documents = documents if isinstance(documents, dict) else dict(zip(documents[::2], documents[1::2]))
     assert list(documents) == ["get"]
 
