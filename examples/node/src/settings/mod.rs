@@ -75,7 +75,7 @@ impl Settings {
                 }
                 continue;
             }
-            for (at, row) in table::ROWS.iter().enumerate() {
+            for (at, row) in table::ROWS.iter().enumerate().filter(|(_, row)| !row.is_hidden) {
                 for name in row.names() {
                     if pattern::matches(pattern, name.as_bytes()) && shown.insert(name.into()) {
                         found.push((name.into(), values.show(RowIndex(at))));
@@ -106,6 +106,12 @@ mod tests {
     fn a_plain_name_is_answered_as_it_was_asked() {
         assert_eq!(asked(&["HZ", "nothing"]), [pair("HZ", "10")]);
         assert_eq!(asked(&["save"]), [pair("save", "3600 1 300 100 60 10000")]);
+    }
+
+    #[test]
+    fn hidden_keys_are_shown_to_who_names_them() {
+        assert_eq!(asked(&["key-load-delay"]), [pair("key-load-delay", "0")]);
+        assert!(asked(&["key-load*", "*"]).iter().all(|(name, _)| name != "key-load-delay"));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) standard: &'static str,
     pub(crate) change: Change,
     pub(crate) effect: Effect,
+    /// CONFIG GET shows it only to who names it.
+    pub(crate) is_hidden: bool,
 }
 
 /// Whether CONFIG SET may touch a key.
@@ -91,6 +93,11 @@ impl Row {
         self
     }
 
+    const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
     const fn protected(mut self) -> Self {
         self.change = Change::Protected;
         self
@@ -103,7 +110,7 @@ impl Row {
 }
 
 const fn row(name: &'static str, kind: Kind, standard: &'static str) -> Row {
-    Row { name, alias: None, kind, standard, change: Change::Anytime, effect: Effect::None }
+    Row { name, alias: None, kind, standard, change: Change::Anytime, effect: Effect::None, is_hidden: false }
 }
 
 const fn switch(name: &'static str, standard: &'static str) -> Row {
@@ -188,7 +195,7 @@ pub(crate) static ROWS: &[Row] = &[
     switch("protected-mode", "yes")
         .live(Security, "Refuse clients from other machines while no password is set."),
     text("requirepass", "").live(Security, "The password that clients give with AUTH."),
-    text("requirepass-file", "").at_start()
+    text("requirepass-file", "").at_start().hidden()
         .live(Security, "A file whose first line is the password; line ends are cut off."),
     row("enable-protected-configs", Kind::Choice(YES_NO_LOCAL), "no").at_start()
         .live(Security, "Whether CONFIG SET may change dir and dbfilename: no, yes, or only for clients of this machine."),
@@ -240,6 +247,9 @@ pub(crate) static ROWS: &[Row] = &[
     switch("aof-disable-auto-gc", "no"),
 
     // Files: snapshots.
+    count("key-load-delay", -INT - 1, INT, "0").hidden(),
+    count("rdb-key-save-delay", -INT - 1, INT, "0").hidden(),
+    count("loading-process-events-interval-bytes", 1024, INT, "2097152").hidden(),
     row("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
     row("dbfilename", Kind::FileName, "dump.rdb").protected(),
     switch("stop-writes-on-bgsave-error", "yes"),
