@@ -3,6 +3,7 @@
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
@@ -18,6 +19,16 @@ pub struct PeerInfo {
     pub fd: i64,
     /// Whether the connection came through a Unix socket.
     pub is_unix_socket: bool,
+}
+
+impl PeerInfo {
+    /// Whether the peer is on this machine: loopback, a Unix socket, or the program itself.
+    pub fn is_local(&self) -> bool {
+        match self.addr.parse::<SocketAddr>() {
+            Ok(addr) => addr.ip().to_canonical().is_loopback(),
+            Err(_) => self.is_unix_socket || self.addr.is_empty(),
+        }
+    }
 }
 
 /// Texts that a client chose for itself.

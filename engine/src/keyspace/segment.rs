@@ -171,21 +171,6 @@ impl<T: Thin> Segment<T> {
         None
     }
 
-    /// Addresses of the elements in the home line of `hash` whose tag agrees: what a lookup will read next.
-    #[inline]
-    pub(crate) fn for_each_candidate(&self, hash: u64, mut f: impl FnMut(*const u8)) {
-        if self.line_count == 0 {
-            return;
-        }
-        let tag = self.tag(hash);
-        let Line(words) = &self.lines()[home(tag, self.line_count)];
-        let mut matches = matching(words, tag);
-        while matches != 0 {
-            f((words[matches.trailing_zeros() as usize / 8] & ADDRESS_MASK) as *const u8);
-            matches &= matches - 1;
-        }
-    }
-
     /// The first element whose tag agrees with `hash`, unread: the one that is meant in almost all cases.
     #[inline]
     pub(crate) fn candidate(&self, hash: u64) -> Option<Place> {

@@ -113,7 +113,7 @@ impl Surroundings<'_> {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
         };
-        self.refuse(&CommandError::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned())), out)
+        self.refuse(&CommandError::Quoting(text), out)
     }
 
     fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
@@ -123,9 +123,9 @@ impl Surroundings<'_> {
 
     #[cold]
     fn write_error(&self, error: &CommandError, out: &mut Vec<u8>) {
-        let text = error.to_string();
-        self.core.stats.count_error(&text);
-        ReplyWriter::new(out, self.connection.resp).error(&text);
+        let text = error.wire_text();
+        self.core.stats.count_error(&String::from_utf8_lossy(&text));
+        ReplyWriter::new(out, self.connection.resp).error_bytes(&text);
     }
 
     #[inline]

@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub(crate) standard: &'static str,
     pub(crate) change: Change,
     pub(crate) effect: Effect,
-    /// CONFIG GET shows it only to who names it.
+    /// Whether CONFIG GET shows it only to those who name it in full.
     pub(crate) is_hidden: bool,
 }
 
@@ -93,13 +93,13 @@ impl Row {
         self
     }
 
-    const fn hidden(mut self) -> Self {
-        self.is_hidden = true;
+    const fn protected(mut self) -> Self {
+        self.change = Change::Protected;
         self
     }
 
-    const fn protected(mut self) -> Self {
-        self.change = Change::Protected;
+    const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
         self
     }
 
@@ -247,9 +247,6 @@ pub(crate) static ROWS: &[Row] = &[
     switch("aof-disable-auto-gc", "no"),
 
     // Files: snapshots.
-    count("key-load-delay", -INT - 1, INT, "0").hidden(),
-    count("rdb-key-save-delay", -INT - 1, INT, "0").hidden(),
-    count("loading-process-events-interval-bytes", 1024, INT, "2097152").hidden(),
     row("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
     row("dbfilename", Kind::FileName, "dump.rdb").protected(),
     switch("stop-writes-on-bgsave-error", "yes"),
@@ -379,6 +376,10 @@ pub(crate) static ROWS: &[Row] = &[
     row("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no"),
     row("oom-score-adj-values", Kind::OomScores, "0 200 800"),
     switch("disable-thp", "yes").at_start(),
+    count("key-load-delay", i32::MIN as i64, INT, "0").hidden(),
+    count("rdb-key-save-delay", i32::MIN as i64, INT, "0").hidden(),
+    bytes("loading-process-events-interval-bytes", 1024, i32::MAX as u64, "2mb").hidden(),
+    switch("use-exit-on-panic", "no").hidden(),
     text("server-cpulist", "").alias("server_cpulist").at_start(),
     text("bio-cpulist", "").alias("bio_cpulist").at_start(),
     text("aof-rewrite-cpulist", "").alias("aof_rewrite_cpulist").at_start(),
