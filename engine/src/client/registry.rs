@@ -3,7 +3,6 @@
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
