@@ -16,7 +16,6 @@
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
-use super::prefetch::prefetch;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -154,8 +153,6 @@ impl<T: Thin> Segment<T> {
             while matches != 0 {
                 let word = matches.trailing_zeros() / 8;
                 let place = Place { line: at as u32, word };
-                // The value lies behind the key, mostly on the block's second line: fetched while the key is compared.
-                prefetch(((words[word as usize] & ADDRESS_MASK) as *const u8).wrapping_add(size_of::<Line>()));
                 // SAFETY: a word that matches is not 0, so it owns an element; the segment stays borrowed.
                 let element: Lent<'_, T> = unsafe { lend(words[word as usize]) };
                 if is_it(&element) {
