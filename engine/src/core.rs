@@ -18,6 +18,7 @@ use crate::stats::Stats;
 use crate::time::{Clock, UnixMillis};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
 
 /// The shared inside of an [`Engine`](crate::Engine).
 pub(crate) struct Core {
@@ -135,7 +136,12 @@ impl Core {
     /// Whether expired keys may be deleted by this engine on its own account: not while writes are refused or paused.
     #[inline]
     pub(crate) fn may_expire(&self, now: UnixMillis) -> bool {
-        !self.expiry_forbidden.load(Ordering::Relaxed) && !self.clients.is_paused(now)
+        !self.expiry_forbidden.load(Ordering::Relaxed) && !self.clients.is_paused(now) && !self.is_read_only()
+    }
+
+    /// Whether the journal takes no writes any more.
+    fn is_read_only(&self) -> bool {
+        self.sink().is_some_and(|sink| matches!(sink.poll_room(Waker::noop()), Poll::Ready(Err(_))))
     }
 
     /// Forbids or allows deleting expired keys: where others decide about them, or while writes are refused, they are

@@ -57,6 +57,16 @@ impl EngineBuilder {
     }
 }
 
+/// What becomes of keys whose time has passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DueKeys {
+    /// They are deleted, on access and by [`Engine::tick`].
+    #[default]
+    Delete,
+    /// They stay, and clients do not see them: somebody else decides when they go.
+    Hide,
+}
+
 impl Engine {
     /// An engine with default options, by the machine's clock.
     pub fn in_memory() -> Self {
@@ -91,6 +101,11 @@ impl Engine {
     /// Attaches the host: from here on it does the commands that concern the process. False if there is one already.
     pub fn attach_host(&self, host: Arc<dyn Host>) -> bool {
         self.core.attach_host(host)
+    }
+
+    /// Says what becomes of keys whose time has passed: a replica hides them until its primary deletes them.
+    pub fn set_due_keys(&self, due: DueKeys) {
+        self.core.forbid_expiry(due == DueKeys::Hide);
     }
 
     /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.

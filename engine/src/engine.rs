@@ -6,9 +6,10 @@
 use crate::core::Core;
 use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
-use crate::keyspace::{EntryRef, prefetch};
+use crate::keyspace::EntryRef;
 use crate::slot::Slot;
-use crate::turn::{KnownKey, Opening, Touch, Turn, look};
+use crate::turn::{KnownKey, Looked, Opening, Touch, Turn, look};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
@@ -41,9 +42,11 @@ impl Engine {
             self.wait_for_room()?;
         }
         let known = KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash };
-        let mut turn = Turn::begin(&self.core, Opening { known: Some(known), ..Opening::client(0) }, &[slot])?;
+        let opening = Opening { known: Some(known), buffer: spare_buffer(access), ..Opening::client(0) };
+        let mut turn = Turn::begin(&self.core, opening, &[slot])?;
         let result = f(&mut turn);
-        let committed = turn.commit();
+        let mut committed = turn.commit();
+        keep_buffer(std::mem::take(&mut committed.buffer));
         let ack = self.core.options.ack();
         if ack > Ack::Memory {
             self.wait_for(ack, committed.offset)?;
@@ -62,18 +65,19 @@ impl Engine {
         let hash = self.core.hasher.hash(key);
         self.core.slots.prefetch_line(slot, hash);
         let guard = self.core.slots.lock(slot);
-        let (result, offset) = match look(&self.core, guard, key, hash, 0, Touch::Mark, || self.core.now(), f) {
-            Ok(seen) => seen,
-            Err(f) => {
-                return self.on_key(key, Access::Read, |turn| {
-                    let key = turn.key(key)?;
-                    match turn.read(&key) {
-                        None => f(None),
-                        Some(entry) => f(Some(&entry)),
-                    }
-                });
-            }
-        };
+        let (result, offset) =
+            match look(&self.core, guard, Looked { key, hash, db: 0, touch: Touch::Mark }, || self.core.now(), f) {
+                Ok(seen) => seen,
+                Err(f) => {
+                    return self.on_key(key, Access::Read, |turn| {
+                        let key = turn.key(key)?;
+                        match turn.read(&key) {
+                            None => f(None),
+                            Some(entry) => f(Some(&entry)),
+                        }
+                    });
+                }
+            };
         let ack = self.core.options.ack();
         if ack > Ack::Memory {
             self.wait_for(ack, offset)?;
@@ -107,9 +111,11 @@ impl Engine {
         if access == Access::Write {
             self.wait_for_room()?;
         }
-        let mut turn = Turn::begin(&self.core, Opening::client(0), slots)?;
+        let opening = Opening { buffer: spare_buffer(access), ..Opening::client(0) };
+        let mut turn = Turn::begin(&self.core, opening, slots)?;
         let result = f(&mut turn);
-        let committed = turn.commit();
+        let mut committed = turn.commit();
+        keep_buffer(std::mem::take(&mut committed.buffer));
         self.wait_for(self.core.options.ack(), committed.offset)?;
         result
     }
@@ -140,18 +146,6 @@ impl Engine {
         let committed = turn.commit();
         self.wait_for(self.core.options.ack(), committed.offset).map_err(CommandError::from)?;
         Ok(result)
-    }
-
-    /// Asks for the memory that a later lookup of `key` will read. A hint.
-    pub(crate) fn prefetch_key(&self, slot: Slot, hash: u64) {
-        if let Some(guard) = self.core.slots.try_lock(slot) {
-            if let Some(shard) = guard.state.shard(0) {
-                shard.for_each_candidate(hash, |entry| {
-                    prefetch(entry);
-                    prefetch(entry.wrapping_add(64));
-                });
-            }
-        }
     }
 
     /// The journal's end, 0 without a journal.
@@ -226,3 +220,26 @@ pub(crate) fn thread_waker() -> Waker {
     }
     WAKER.with(Waker::clone)
 }
+
+thread_local! {
+    /// This thread's spare buffer for effects, so that a typed verb allocates none.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+#[inline]
+fn spare_buffer(access: Access) -> Vec<u8> {
+    match access {
+        Access::Read => Vec::new(),
+        Access::Write => SPARE.take(),
+    }
+}
+
+#[inline]
+fn keep_buffer(buffer: Vec<u8>) {
+    if (1..=SPARE_BYTES_MAX).contains(&buffer.capacity()) {
+        SPARE.set(buffer);
+    }
+}
+
+/// A thread keeps no larger buffer than this.
+const SPARE_BYTES_MAX: usize = 64 * 1024;

@@ -52,9 +52,6 @@ pub enum CommandError {
         /// The command, in lower case.
         command: &'static str,
     },
-    /// EXPIRE with a condition that does not exist.
-    #[error("ERR Unsupported option {0}")]
-    UnsupportedOption(String),
     /// The cursor of a SCAN is no number.
     #[error("ERR invalid cursor")]
     InvalidCursor,
@@ -129,6 +126,9 @@ pub enum CommandError {
     /// A text that only its command gives.
     #[error("{0}")]
     Text(Cow<'static, str>),
+    /// A text that repeats words of the request, whatever their bytes.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
 }
 
 impl CommandError {
@@ -136,6 +136,24 @@ impl CommandError {
     #[cold]
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Moved { .. } | Self::SlotNotServed | Self::ClusterDown | Self::CrossSlot { .. })
+    }
+
+    /// A text around a word of the request. Like Redis, it ends the word at its first zero byte.
+    #[cold]
+    pub(crate) fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+        let mut text = before.as_bytes().to_vec();
+        text.extend(word.iter().take_while(|&&byte| byte != 0));
+        text.extend_from_slice(after.as_bytes());
+        Self::Quoting(text)
+    }
+
+    /// The text as clients get it, without its frame.
+    #[cold]
+    pub(crate) fn wire_text(&self) -> Vec<u8> {
+        match self {
+            Self::Quoting(text) => text.clone(),
+            _ => self.to_string().into_bytes(),
+        }
     }
 
     /// A text that only one command gives, complete with its code (`ERR ...`).

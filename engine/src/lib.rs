@@ -29,7 +29,7 @@ pub use client::PeerInfo;
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
-pub use doors::EngineBuilder;
+pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;

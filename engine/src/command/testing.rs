@@ -8,6 +8,7 @@ use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, Unix
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 /// One batch, kept.
@@ -21,13 +22,17 @@ pub(crate) struct Kept {
 
 /// A sink that keeps every batch.
 #[derive(Default)]
-pub(crate) struct KeepingSink(Mutex<Vec<Kept>>);
+pub(crate) struct KeepingSink {
+    kept: Mutex<Vec<Kept>>,
+    /// The newest offset that anybody waited for.
+    awaited: AtomicU64,
+}
 
 impl EffectSink for KeepingSink {
     fn append(&self, batch: &Batch<'_>) -> Offset {
         let effects = split(batch.bytes);
         assert_eq!(effects.len(), batch.count as usize, "a batch tells how many effects it has");
-        let mut kept = self.0.lock();
+        let mut kept = self.kept.lock();
         kept.push(Kept { kind: batch.kind, db: batch.db, slots: batch.slots.to_vec(), effects });
         Offset(kept.len() as u64)
     }
@@ -36,12 +41,13 @@ impl EffectSink for KeepingSink {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_reached(&self, _level: Ack, _offset: Offset, _waker: &Waker) -> Poll<Result<(), OutcomeUnknown>> {
+    fn poll_reached(&self, _level: Ack, offset: Offset, _waker: &Waker) -> Poll<Result<(), OutcomeUnknown>> {
+        self.awaited.fetch_max(offset.0, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 
     fn end(&self) -> Offset {
-        Offset(self.0.lock().len() as u64)
+        Offset(self.kept.lock().len() as u64)
     }
 }
 
@@ -87,9 +93,14 @@ impl Bench {
         }
     }
 
+    /// The newest offset that anybody waited for.
+    pub(crate) fn awaited(&self) -> u64 {
+        self.sink.awaited.load(Ordering::Relaxed)
+    }
+
     /// Batches since the last call.
     pub(crate) fn batches(&self) -> Vec<Kept> {
-        let kept = self.sink.0.lock();
+        let kept = self.sink.kept.lock();
         let mut seen = self.seen.lock();
         let new = kept[*seen..].to_vec();
         *seen = kept.len();
@@ -104,7 +115,7 @@ impl Bench {
     /// Plays all batches so far into a fresh engine and demands the same keys, values and expiries.
     pub(crate) fn assert_replays(&self) {
         let (copy, _) = quiet();
-        for batch in &*self.sink.0.lock() {
+        for batch in &*self.sink.kept.lock() {
             replay(&copy, batch);
         }
         assert_eq!(contents(&copy), contents(&self.db));

@@ -554,7 +554,7 @@ mod tests {
         for (seed, shift) in [(1u64, 0u32), (2, 0), (3, 6), (4, 12)] {
             let (mut state, mut segment, mut model) = (seed, Segment::new(0), BTreeMap::new());
             for step in 0..20_000u32 {
-                let hash = random(&mut state) % 700 * (u64::MAX / 700) >> shift;
+                let hash = (random(&mut state) % 700 * (u64::MAX / 700)) >> shift;
                 let growing = step / 2_000 % 2 == 0;
                 let place = segment.find(hash, |item: &Item| item.0.0 == hash);
                 match place {

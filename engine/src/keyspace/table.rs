@@ -252,10 +252,10 @@ impl<T: Thin> Table<T> {
                 Some(d) => d.index[pick(d.index.len())],
             });
             let words = segment.word_count();
-            if words > 0 {
-                if let Some(element) = segment.at_word(pick(words)) {
-                    return Some(element);
-                }
+            if words > 0
+                && let Some(element) = segment.at_word(pick(words))
+            {
+                return Some(element);
             }
         }
     }

@@ -26,7 +26,6 @@ struct Stripe {
 /// Striped counters of an engine, and which slots may hold keys.
 pub(crate) struct Totals {
     stripes: [CachePadded<Stripe>; STRIPE_COUNT],
-    bytes_peak: AtomicU64,
     /// One bit for each slot of each database. A clear bit is true; a set one may be stale: a slot that became empty keeps
     /// its bit until somebody who holds the slot says so, since a slot that gets its next key soon would only set it again.
     occupied: Box<[[AtomicU64; WORD_COUNT]]>,
@@ -61,7 +60,7 @@ impl Totals {
     pub(crate) fn new() -> Self {
         let empty = || std::array::from_fn(|_| AtomicU64::new(0));
         let occupied = (0..DATABASE_COUNT).map(|_| empty()).collect();
-        Self { stripes: Default::default(), bytes_peak: AtomicU64::new(0), occupied, largest: Default::default() }
+        Self { stripes: Default::default(), occupied, largest: Default::default() }
     }
 
     fn word(&self, slot: Slot, db: u16) -> (&AtomicU64, u64) {
@@ -148,14 +147,7 @@ impl Totals {
 
     /// Bytes of heap behind all entries and tables, the slot array included.
     pub(crate) fn bytes(&self) -> u64 {
-        let bytes = self.sum(|s| &s.bytes) + (SLOT_COUNT * 128) as u64;
-        self.bytes_peak.fetch_max(bytes, Ordering::Relaxed);
-        bytes
-    }
-
-    /// The most bytes that were ever seen when asked.
-    pub(crate) fn bytes_peak(&self) -> u64 {
-        self.bytes().max(self.bytes_peak.load(Ordering::Relaxed))
+        self.sum(|s| &s.bytes) + (SLOT_COUNT * 128) as u64
     }
 
     /// Exchanges the counters of two databases. Every slot is held.

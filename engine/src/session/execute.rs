@@ -113,7 +113,7 @@ impl Surroundings<'_> {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
         };
-        self.refuse(&CommandError::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned())), out)
+        self.refuse(&CommandError::Quoting(text), out)
     }
 
     fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
@@ -123,9 +123,9 @@ impl Surroundings<'_> {
 
     #[cold]
     fn write_error(&self, error: &CommandError, out: &mut Vec<u8>) {
-        let text = error.to_string();
-        self.core.stats.count_error(&text);
-        ReplyWriter::new(out, self.connection.resp).error(&text);
+        let text = error.wire_text();
+        self.core.stats.count_error(&String::from_utf8_lossy(&text));
+        ReplyWriter::new(out, self.connection.resp).error_bytes(&text);
     }
 
     #[inline]
@@ -143,13 +143,11 @@ impl Surroundings<'_> {
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
         }
-        if may_write {
-            if let Some(sink) = self.core.sink() {
-                match sink.poll_room(&self.connection.client.waker) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
-                    Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
-                }
+        if may_write && let Some(sink) = self.core.sink() {
+            match sink.poll_room(&self.connection.client.waker) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(NotWritable { reason })) => return Err(CommandError::NotWritable(reason).into()),
+                Poll::Pending => return Err(Refusal::Parked(Parked::Room)),
             }
         }
         Ok(())
@@ -210,13 +208,13 @@ impl Surroundings<'_> {
             Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
             None => command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize])).collect(),
         };
-        if self.core.gate.is_cluster() {
-            if let Some(at) = slots.iter().position(|slot| *slot != slots[0]) {
-                if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
-                    return Err(CommandError::SlotNotServed);
-                }
-                return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
+        if self.core.gate.is_cluster()
+            && let Some(at) = slots.iter().position(|slot| *slot != slots[0])
+        {
+            if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
+                return Err(CommandError::SlotNotServed);
             }
+            return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
         }
         slots.sort_unstable();
         slots.dedup();

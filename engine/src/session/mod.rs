@@ -307,13 +307,13 @@ impl Session {
         }
         let db = self.connection.db;
         for key in keys() {
-            if let Some(guard) = self.core.slots.try_lock(key.slot) {
-                if let Some(shard) = guard.state.shard(db) {
-                    shard.for_each_candidate(key.hash, |entry| {
-                        prefetch(entry);
-                        prefetch(entry.wrapping_add(64));
-                    });
-                }
+            if let Some(guard) = self.core.slots.try_lock(key.slot)
+                && let Some(shard) = guard.state.shard(db)
+            {
+                shard.for_each_candidate(key.hash, |entry| {
+                    prefetch(entry);
+                    prefetch(entry.wrapping_add(64));
+                });
             }
         }
     }

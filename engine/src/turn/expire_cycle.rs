@@ -12,6 +12,7 @@
 
 use super::{Opening, Turn};
 use crate::core::Core;
+use crate::effect::Offset;
 use crate::keyspace::DATABASE_COUNT;
 use crate::keyspace::expiry_walk::Walk;
 use crate::keyspace::shard::{Due, Shard};
@@ -128,6 +129,19 @@ fn expire_slot(
             return Stop::Interrupted;
         }
     }
+}
+
+/// Deletes keys of a slot that somebody came across. Returns the newest offset of the slot's journal.
+pub(crate) fn delete_met(core: &Core, slot: Slot, db: u16, now: UnixMillis, keys: &[Vec<u8>]) -> Offset {
+    if !may_record(core, now) {
+        return Offset(0);
+    }
+    let mut turn = Turn::over(core, Opening { now: Some(now), ..Opening::client(db) }, core.slots.lock(slot));
+    for key in keys {
+        let key = turn.key(key).expect("the key was found in the slot that is held");
+        turn.find(&key);
+    }
+    turn.commit().offset
 }
 
 /// Deletes keys that are due in a turn over their slot. Returns how many.

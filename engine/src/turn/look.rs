@@ -11,19 +11,26 @@ use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotGuard};
 use crate::time::UnixMillis;
 
-/// Lends the entry at `key` to `f` and returns what `f` made of it, with the newest journal offset of the slot. Gives `f`
+/// Which key to look at, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Looked<'k> {
+    pub(crate) key: &'k [u8],
+    pub(crate) hash: u64,
+    pub(crate) db: u16,
+    pub(crate) touch: Touch,
+}
+
+/// Lends the entry at a key to `f` and returns what `f` made of it, with the newest journal offset of the slot. Gives `f`
 /// back when this takes a turn.
 #[inline]
 pub(crate) fn look<R, F: FnOnce(Option<&EntryRef>) -> R>(
     core: &Core,
     mut guard: SlotGuard<'_>,
-    key: &[u8],
-    hash: u64,
-    db: u16,
-    touch: Touch,
+    looked: Looked<'_>,
     now: impl FnOnce() -> UnixMillis,
     f: F,
 ) -> Result<(R, Offset), F> {
+    let Looked { key, hash, db, touch } = looked;
     let state = &mut *guard.state;
     if state.gate != GateState::Open {
         return Err(f);
@@ -57,7 +64,7 @@ pub(crate) fn try_look<R, F: FnOnce(Option<&EntryRef>) -> R>(
     f: F,
 ) -> Result<(R, Offset), F> {
     match core.slots.try_lock(known.slot) {
-        Some(guard) => look(core, guard, key, known.hash, db, touch, || now, f),
+        Some(guard) => look(core, guard, Looked { key, hash: known.hash, db, touch }, || now, f),
         None => Err(f),
     }
 }

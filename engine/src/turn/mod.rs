@@ -31,7 +31,7 @@ use crate::keyspace::table::Spot;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
-pub(crate) use look::{look, try_look};
+pub(crate) use look::{Looked, look, try_look};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -70,6 +70,8 @@ pub struct Turn<'e> {
     guards: Guards<'e>,
     known: Option<KnownKey>,
     touch: Touch,
+    /// The newest journal offset of slots that were visited.
+    seen: Cell<Offset>,
     recording: bool,
     /// Whether a due key was hidden instead of deleted: it is still there.
     hid: bool,
@@ -99,8 +101,6 @@ struct Discarded {
 pub(crate) struct Committed {
     /// The newest journal offset of the slots it touched.
     pub(crate) offset: Offset,
-    /// How many effects it recorded.
-    pub(crate) effect_count: u32,
     /// Its effect buffer, empty, for the next turn.
     pub(crate) buffer: Vec<u8>,
 }
@@ -193,6 +193,7 @@ impl<'e> Turn<'e> {
             guards,
             known,
             touch,
+            seen: Cell::new(Offset(0)),
             recording,
             hid: false,
             kind: BatchKind::Slots,
@@ -507,7 +508,24 @@ impl<'e> Turn<'e> {
     pub(crate) fn visit<R>(&self, slot: Slot, f: impl FnOnce(Option<&Shard>) -> R) -> R {
         match self.guards.binary_search_by_key(&slot, SlotGuard::slot) {
             Ok(at) => f(self.guards[at].state.shard(self.db)),
-            Err(_) => f(self.core.slots.lock(slot).state.shard(self.db)),
+            Err(_) => {
+                let guard = self.core.slots.lock(slot);
+                self.note_seen(guard.state.last_offset);
+                f(guard.state.shard(self.db))
+            }
+        }
+    }
+
+    /// Says that the turn's reply tells of the journal up to `offset`.
+    pub(crate) fn note_seen(&self, offset: Offset) {
+        self.seen.set(self.seen.get().max(offset));
+    }
+
+    /// Deletes keys of a slot that were due when the turn [visited](Self::visit) it, in a turn of their own. A turn that
+    /// holds slots leaves them hidden.
+    pub(crate) fn delete_met(&self, slot: Slot, keys: &[Vec<u8>]) {
+        if !keys.is_empty() && self.guards.is_empty() && self.origin == Origin::Client {
+            self.note_seen(expire_cycle::delete_met(self.core, slot, self.db, self.now(), keys));
         }
     }
 
@@ -548,7 +566,7 @@ impl<'e> Turn<'e> {
     pub(crate) fn commit(mut self) -> Committed {
         let effect_count = self.effect_count;
         let offset = match effect_count {
-            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default(),
+            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get()),
             _ => self.append_batch(),
         };
         self.undo = None;
@@ -562,7 +580,7 @@ impl<'e> Turn<'e> {
         }
         let mut buffer = std::mem::take(&mut self.effects);
         buffer.clear();
-        Committed { offset, effect_count, buffer }
+        Committed { offset, buffer }
     }
 
     /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.

@@ -12,7 +12,6 @@ use crate::core::Core;
 use crate::error::CommandError;
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::text::parse_i64;
-use std::borrow::Cow;
 
 pub(super) const HELLO: Row = Row::new("hello", -1, Run::Connection(hello))
     .flags(NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)
@@ -49,10 +48,7 @@ fn hello(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut R
                 name = Some(wanted);
                 rest
             }
-            _ => {
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::Text(Cow::Owned(format!("ERR Syntax error in HELLO option '{word}'"))));
-            }
+            _ => return Err(CommandError::quoting("ERR Syntax error in HELLO option '", word, "'")),
         };
     }
     if let Some((user, password)) = user {

@@ -104,7 +104,7 @@ fn parse_condition(words: &[&[u8]]) -> Result<ExpireIf, CommandError> {
             b"XX" => present = true,
             b"GT" => later = true,
             b"LT" => earlier = true,
-            _ => return Err(CommandError::UnsupportedOption(String::from_utf8_lossy(word).into_owned())),
+            _ => return Err(CommandError::quoting("ERR Unsupported option ", word, "")),
         }
     }
     match (absent, present, later, earlier) {

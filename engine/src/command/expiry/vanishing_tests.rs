@@ -3,7 +3,7 @@
 use crate::client::PauseMode;
 use crate::command::testing::{Bench, START, ask, assert_totals, contents, session};
 use crate::slot::{SLOT_COUNT, Slot};
-use crate::{Engine, Origin, UnixMillis};
+use crate::{DueKeys, Engine, Origin, UnixMillis};
 use proptest::prelude::*;
 use std::sync::atomic::Ordering;
 
@@ -156,7 +156,7 @@ fn what_comes_in_behind_a_walk_is_not_forgotten() {
     }
     bench.advance_ms(6);
     while tick(&bench, 500).1 {}
-    assert_eq!(tick(&bench, ONE_ROUND).1, false);
+    assert!(!tick(&bench, ONE_ROUND).1);
     assert_eq!(bench.db.db_size(), 1950);
 }
 
@@ -245,7 +245,7 @@ fn a_hidden_key_makes_room_for_what_is_stored_in_its_place() {
     bench.ask("SET other v");
     bench.advance_ms(11);
     bench.effects();
-    bench.db.core.forbid_expiry(true);
+    bench.db.set_due_keys(DueKeys::Hide);
     assert_eq!(bench.ask("GET k"), "$-1\r\n");
     assert!(bench.effects().is_empty());
     assert_eq!(bench.ask("SET k new"), "+OK\r\n");
@@ -321,7 +321,7 @@ proptest! {
     fn keys_vanish_as_in_a_plain_model(steps in prop::collection::vec(step(), 1..300)) {
         let bench = Bench::new();
         let mut model: std::collections::BTreeMap<String, Option<i64>> = Default::default();
-        let name = |n: u8| if n % 3 == 0 { format!("k{n}") } else { format!("{{x}}{n}") };
+        let name = |n: u8| if n.is_multiple_of(3) { format!("k{n}") } else { format!("{{x}}{n}") };
         for step in steps {
             let now = bench.db.now().0;
             model.retain(|_, expiry| expiry.is_none_or(|at| at >= now));

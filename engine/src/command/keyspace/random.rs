@@ -2,7 +2,7 @@
 //!
 //! An occupied slot is drawn and accepted in proportion to the number of its keys, until one is; then a key of that slot. So
 //! every key has nearly the same chance, also where hash tags crowd one slot. Where too few slots are accepted, all are
-//! counted.
+//! counted. Due keys that are drawn are deleted where that is allowed.
 
 use crate::command::row::flag::{READONLY, TOUCHES_ARBITRARY_KEYS};
 use crate::command::row::{Group, Row};
@@ -31,12 +31,14 @@ fn random_key(turn: &mut Turn<'_>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> 
 fn choose(turn: &Turn<'_>) -> Option<Bytes> {
     for _ in 0..TRIES_MAX {
         let slot = choose_slot(turn)?;
-        let key = turn.visit(slot, |shard| {
+        let met = turn.visit(slot, |shard| {
             let entry = shard?.random(|below| turn.core().random_below(below))?;
-            (!turn.is_hidden(&entry)).then(|| Bytes::copy_from_slice(entry.key()))
+            Some((Bytes::copy_from_slice(entry.key()), turn.is_hidden(&entry)))
         });
-        if key.is_some() {
-            return key;
+        match met {
+            Some((key, false)) => return Some(key),
+            Some((key, true)) => turn.delete_met(slot, &[key.to_vec()]),
+            None => {}
         }
     }
     // Nearly all that is there is due: the first key that is not, from a random slot on.
@@ -123,6 +125,7 @@ const TRIES_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use crate::DueKeys;
     use crate::command::testing::Bench;
     use std::collections::BTreeMap;
 
@@ -134,7 +137,13 @@ mod tests {
             bench.ask(&format!("SET {n} v PX 10"));
         }
         bench.advance_ms(11);
+        bench.effects();
+        bench.db.set_due_keys(DueKeys::Hide);
         assert_eq!(bench.ask("RANDOMKEY"), "$-1\r\n");
+        assert!(bench.effects().is_empty());
+        bench.db.set_due_keys(DueKeys::Delete);
+        assert_eq!(bench.ask("RANDOMKEY"), "$-1\r\n");
+        assert_eq!(bench.effects().len(), 100, "those that were drawn are deleted");
         bench.db.set("alive", "v").unwrap();
         assert_eq!(bench.ask("RANDOMKEY"), "$5\r\nalive\r\n");
     }

@@ -6,7 +6,8 @@
 //!
 //! Reply: the next cursor and the keys. Slots are visited in their order, keys of a slot in the order of their hashes, which
 //! nothing changes: a key that is there from the first call to the last is returned exactly once, however the tables grow
-//! and shrink meanwhile. COUNT is how many keys a call looks at, a hint. Due keys are hidden.
+//! and shrink meanwhile. COUNT is how many keys a call looks at, a hint. Due keys are
+//! deleted where that is allowed, and not returned.
 
 use crate::command::row::flag::{READONLY, TOUCHES_ARBITRARY_KEYS};
 use crate::command::row::{Group, Row};
@@ -130,7 +131,7 @@ fn step(turn: &Turn<'_>, cursor: ScanCursor, count: usize, mut f: impl FnMut(&En
         if slot.index() != from {
             position = 0;
         }
-        let mut visited = 0;
+        let (mut visited, mut due) = (0, Vec::new());
         let next = turn.visit(slot, |shard| {
             let Some(shard) = shard.filter(|shard| shard.len() > 0) else {
                 core.totals.clear_occupied(slot, db);
@@ -138,11 +139,13 @@ fn step(turn: &Turn<'_>, cursor: ScanCursor, count: usize, mut f: impl FnMut(&En
             };
             shard.scan(position, left, &core.hasher, |entry| {
                 visited += 1;
-                if !turn.is_hidden(entry) {
-                    f(entry);
+                match turn.is_hidden(entry) {
+                    true => due.push(entry.key().to_vec()),
+                    false => f(entry),
                 }
             })
         });
+        turn.delete_met(slot, &due);
         left = left.saturating_sub(visited);
         (from, position) = match next {
             Some(next) => (slot.index(), next),

@@ -3,6 +3,7 @@
 use super::{ScanCursor, ScanOptions};
 use crate::command::testing::{Bench, ask, session};
 use crate::resp::Value;
+use crate::{Ack, DueKeys};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -55,15 +56,22 @@ fn count_bounds_what_a_call_looks_at() {
 }
 
 #[test]
-fn due_keys_are_hidden() {
+fn due_keys_are_not_returned_and_deleted_where_that_is_allowed() {
     let bench = Bench::new();
     for n in 0..100 {
         bench.ask(&format!("SET k{n} v PX {}", if n % 2 == 0 { 10 } else { 1000 }));
     }
     bench.advance_ms(11);
-    let seen = scan_all(&bench, &ScanOptions::default(), |_| {});
-    assert_eq!(seen.len(), 50);
-    assert_eq!(bench.db.db_size(), 100, "a scan deletes nothing");
+    bench.db.set_due_keys(DueKeys::Hide);
+    assert_eq!(scan_all(&bench, &ScanOptions::default(), |_| {}).len(), 50);
+    assert_eq!(bench.db.db_size(), 100);
+    bench.db.set_due_keys(DueKeys::Delete);
+    bench.batches();
+    assert_eq!(scan_all(&bench, &ScanOptions::default(), |_| {}).len(), 50);
+    assert_eq!(bench.db.db_size(), 50);
+    let batches = bench.batches();
+    assert!(batches.len() == 50 && batches.iter().all(|batch| batch.effects.len() == 1), "no transaction around them");
+    bench.assert_replays();
 }
 
 #[test]
@@ -126,6 +134,21 @@ fn each_database_is_scanned_by_itself() {
     assert!(matches!(bench.db.call(&["SCAN", "0"]), Value::Array(parts) if parts.len() == 2));
 }
 
+#[test]
+fn a_reply_waits_for_the_newest_change_of_what_it_tells() {
+    for request in [&["SCAN", "0"][..], &["KEYS", "*"], &["RANDOMKEY"], &["DBSIZE"]] {
+        let bench = Bench::new();
+        bench.db.set("a", 1).unwrap();
+        bench.db.set("b", 2).unwrap();
+        bench.db.set("a", 3).unwrap();
+        bench.db.options().set_ack(Ack::Durable);
+        assert_eq!(bench.awaited(), 0);
+        bench.db.call(request);
+        let oldest = if request == ["RANDOMKEY"] { 2 } else { 3 };
+        assert!(bench.awaited() >= oldest, "{request:?} waited for {}", bench.awaited());
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Change {
     /// Adds so many keys, of one slot or of many.
@@ -151,7 +174,7 @@ proptest! {
         changes in prop::collection::vec(change(), 1..12),
     ) {
         let bench = Bench::new();
-        let name = |n: usize, tag: &str| if n % 2 == 0 { format!("{{crowd}}{tag}{n}") } else { format!("{tag}{n}") };
+        let name = |n: usize, tag: &str| if n.is_multiple_of(2) { format!("{{crowd}}{tag}{n}") } else { format!("{tag}{n}") };
         for n in 0..stay {
             bench.db.set(name(n, "stay"), 0).unwrap();
         }

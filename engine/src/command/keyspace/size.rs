@@ -15,6 +15,7 @@ pub(super) const DBSIZE: Row = Row::new("dbsize", 1, Run::Visit(size))
     .docs(Group::Server, "1.0.0", "O(1)");
 
 fn size(turn: &mut Turn<'_>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    turn.note_seen(turn.core().journal_end());
     reply.integer(i64::try_from(turn.core().totals.keys(turn.db())).unwrap_or(i64::MAX));
     Ok(())
 }

@@ -51,7 +51,9 @@ pub(crate) fn run(options: &RepairOptions) -> Result<String, OpenError> {
     let checked = check(&storage, &options.folder, &options.names)?;
     let verdict = match checked.refusal {
         Some(refusal) => format!("{refusal}"),
-        None if checked.report.cuts.is_empty() => "Nothing to repair.".to_owned(),
+        None if checked.report.cuts.is_empty() && checked.report.zeros_size_bytes == 0 => {
+            "Nothing to repair.".to_owned()
+        }
         None => "A node opens this log by itself; repair makes it fit for redis-server.".to_owned(),
     };
     Ok(format!("{}\n{verdict}", checked.report))

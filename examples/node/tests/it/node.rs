@@ -63,9 +63,7 @@ impl Node {
 
     /// A client on the Unix socket.
     pub(crate) fn client(&self) -> Client {
-        let stream = UnixStream::connect(self.folder.join("node.sock")).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        Client { reader: BufReader::new(Box::new(stream)) }
+        Client::on(&self.folder.join("node.sock"))
     }
 
     /// A client on a TCP port of this machine.
@@ -124,6 +122,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A client on a Unix socket.
+    pub(crate) fn on(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { reader: BufReader::new(Box::new(stream)) }
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).unwrap();
     }

@@ -56,13 +56,12 @@ fn set_name_of(_: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mu
 }
 
 fn set_info(_: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let attribute = String::from_utf8_lossy(args[2]);
     let is_name = match args[2].to_ascii_lowercase().as_slice() {
         b"lib-name" => true,
         b"lib-ver" => false,
-        _ => return Err(CommandError::Text(Cow::Owned(format!("ERR Unrecognized option '{attribute}'")))),
+        _ => return Err(CommandError::quoting("ERR Unrecognized option '", args[2], "'")),
     };
-    check_word(args[3], &attribute)?;
+    check_word(args[3], &String::from_utf8_lossy(args[2]))?;
     let mut text = connection.client.text.lock();
     let place = if is_name { &mut text.lib_name } else { &mut text.lib_version };
     *place = args[3].to_vec();

@@ -13,7 +13,6 @@ use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
-use std::borrow::Cow;
 
 pub(super) const KILL: Row = Row::new("client|kill", -3, Run::Connection(kill))
     .flags(ADMIN | NOSCRIPT | LOADING | STALE)
@@ -97,10 +96,7 @@ impl<'a> Filter<'a> {
                 b"ADDR" => filter.addr = Some(value),
                 b"LADDR" => filter.laddr = Some(value),
                 b"USER" if *value == super::super::auth::DEFAULT_USER => {}
-                b"USER" => {
-                    let user = String::from_utf8_lossy(value);
-                    return Err(CommandError::Text(Cow::Owned(format!("ERR No such user '{user}'"))));
-                }
+                b"USER" => return Err(CommandError::quoting("ERR No such user '", value, "'")),
                 b"SKIPME" => {
                     filter.skip_me = match value.to_ascii_uppercase().as_slice() {
                         b"YES" => true,

@@ -13,7 +13,6 @@ use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -57,10 +56,7 @@ impl ClientType {
             b"master" => Ok(Self::Primary),
             b"slave" | b"replica" => Ok(Self::Replica),
             b"pubsub" => Ok(Self::Pubsub),
-            _ => {
-                let word = String::from_utf8_lossy(word);
-                Err(CommandError::Text(Cow::Owned(format!("ERR Unknown client type '{word}'"))))
-            }
+            _ => Err(CommandError::quoting("ERR Unknown client type '", word, "'")),
         }
     }
 

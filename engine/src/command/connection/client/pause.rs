@@ -12,7 +12,6 @@ use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
-use std::borrow::Cow;
 
 pub(super) const PAUSE: Row = Row::new("client|pause", -3, Run::Connection(pause))
     .flags(ADMIN | NOSCRIPT | LOADING | STALE)
@@ -79,8 +78,6 @@ fn unblock(_: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter
 }
 
 fn wrong_count(args: &[&[u8]]) -> CommandError {
-    let name = String::from_utf8_lossy(args[1]);
-    CommandError::Text(Cow::Owned(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try CLIENT HELP."
-    )))
+    let before = "ERR unknown subcommand or wrong number of arguments for '";
+    CommandError::quoting(before, args[1], "'. Try CLIENT HELP.")
 }
