@@ -1,6 +1,7 @@
 //! What may be tuned while an engine runs. Every field may be read and written from any thread.
 
 use crate::effect::Ack;
+use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Live options of an engine. Names follow Redis's configuration.
@@ -23,8 +24,12 @@ pub struct Options {
     pub lfu: AtomicBool,
     /// Whether per-command latency histograms are kept (`latency-tracking`).
     pub latency_tracking: AtomicBool,
+    /// Percentiles that INFO latencystats shows, 0 to 100 (`latency-tracking-info-percentiles`).
+    pub latency_percentiles: RwLock<Vec<f64>>,
     /// Whether DEBUG is allowed.
     pub debug_commands: AtomicBool,
+    /// Whether DEBUG is allowed at least for clients of this machine.
+    pub debug_commands_local: AtomicBool,
     ack: AtomicU8,
 }
 
@@ -39,7 +44,9 @@ impl Default for Options {
             active_expire: AtomicBool::new(true),
             lfu: AtomicBool::new(false),
             latency_tracking: AtomicBool::new(true),
+            latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),
+            debug_commands_local: AtomicBool::new(true),
             ack: AtomicU8::new(Ack::Memory as u8),
         }
     }

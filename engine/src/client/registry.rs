@@ -20,6 +20,16 @@ pub struct PeerInfo {
     pub is_unix_socket: bool,
 }
 
+impl PeerInfo {
+    /// Whether the peer is on this machine: loopback, a Unix socket, or the program itself.
+    pub fn is_local(&self) -> bool {
+        match self.addr.parse::<core::net::SocketAddr>() {
+            Ok(addr) => addr.ip().to_canonical().is_loopback(),
+            Err(_) => self.is_unix_socket || self.addr.is_empty(),
+        }
+    }
+}
+
 /// Texts that a client chose for itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientText {

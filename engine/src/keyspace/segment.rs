@@ -16,7 +16,6 @@
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
-use super::prefetch::prefetch;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -154,8 +153,6 @@ impl<T: Thin> Segment<T> {
             while matches != 0 {
                 let word = matches.trailing_zeros() / 8;
                 let place = Place { line: at as u32, word };
-                // The value lies behind the key, mostly on the block's second line: fetched while the key is compared.
-                prefetch(((words[word as usize] & ADDRESS_MASK) as *const u8).wrapping_add(size_of::<Line>()));
                 // SAFETY: a word that matches is not 0, so it owns an element; the segment stays borrowed.
                 let element: Lent<'_, T> = unsafe { lend(words[word as usize]) };
                 if is_it(&element) {
@@ -169,21 +166,6 @@ impl<T: Thin> Segment<T> {
             at = if at + 1 == lines.len() { 0 } else { at + 1 };
         }
         None
-    }
-
-    /// Addresses of the elements in the home line of `hash` whose tag agrees: what a lookup will read next.
-    #[inline]
-    pub(crate) fn for_each_candidate(&self, hash: u64, mut f: impl FnMut(*const u8)) {
-        if self.line_count == 0 {
-            return;
-        }
-        let tag = self.tag(hash);
-        let Line(words) = &self.lines()[home(tag, self.line_count)];
-        let mut matches = matching(words, tag);
-        while matches != 0 {
-            f((words[matches.trailing_zeros() as usize / 8] & ADDRESS_MASK) as *const u8);
-            matches &= matches - 1;
-        }
     }
 
     /// The first element whose tag agrees with `hash`, unread: the one that is meant in almost all cases.

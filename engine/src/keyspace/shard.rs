@@ -94,11 +94,6 @@ impl Shard {
         self.table.get(spot)
     }
 
-    #[inline]
-    pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
-        self.table.for_each_candidate(hash, f);
-    }
-
     /// Where the key of this hash lies if its tag does not deceive, and the address of its entry. Reads one line.
     #[inline]
     pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {
@@ -124,13 +119,13 @@ impl Shard {
         prefetch(lines.wrapping_add(home(hash >> 48, count)).cast());
     }
 
-    /// Asks for the entries that a lookup of this hash will read. Reads their line.
+    /// Asks for the entry that a lookup of this hash will read. Reads a line.
     #[inline]
-    pub(crate) fn prefetch_entries(&self, hash: u64) {
-        self.for_each_candidate(hash, |entry| {
-            prefetch(entry);
-            prefetch(entry.wrapping_add(64));
-        });
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        if let Some((_, address)) = self.candidate(hash) {
+            prefetch(address);
+            prefetch(address.wrapping_add(64));
+        }
     }
 
     /// Changes an entry; `f` keeps its key.

@@ -95,12 +95,6 @@ impl<T: Thin> Table<T> {
         Some(Spot { segment, place: self.segment(segment).find(hash, is_it)? })
     }
 
-    /// Addresses of elements that a lookup of this hash would read.
-    #[inline]
-    pub(crate) fn for_each_candidate(&self, hash: u64, f: impl FnMut(*const u8)) {
-        self.segment(self.number(hash)).for_each_candidate(hash, f);
-    }
-
     /// Where the element of this hash lies if its tag does not deceive, found without reading it; and its address.
     #[inline]
     pub(crate) fn candidate(&self, hash: u64) -> Option<(Spot, *const u8)> {

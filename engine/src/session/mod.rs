@@ -306,15 +306,16 @@ impl Session {
             self.core.slots.prefetch_line(key.slot, key.hash);
         }
         let db = self.connection.db;
-        for key in keys() {
-            if let Some(guard) = self.core.slots.try_lock(key.slot)
-                && let Some(shard) = guard.state.shard(db)
-            {
-                shard.for_each_candidate(key.hash, |entry| {
-                    prefetch(entry);
-                    prefetch(entry.wrapping_add(64));
-                });
-            }
+        let mut entries = [std::ptr::null(); GROUP_REQUESTS_MAX];
+        for (entry, key) in entries.iter_mut().zip(keys()) {
+            let guard = self.core.slots.try_lock(key.slot);
+            let shard = guard.as_ref().and_then(|guard| guard.state.shard(db));
+            *entry = shard.and_then(|shard| shard.candidate(key.hash)).map_or(std::ptr::null(), |(_, address)| address);
+        }
+        // Apart from the locking: a prefetch that has to walk page tables holds up the next locked instruction.
+        for entry in entries.into_iter().filter(|entry| !entry.is_null()) {
+            prefetch(entry);
+            prefetch(entry.wrapping_add(64));
         }
     }
 

@@ -75,7 +75,7 @@ impl<'e> Turn<'e> {
     #[inline]
     fn prefetch_entry(&self, key: &Key<'_>) {
         if let Some(shard) = self.state(key).shard(self.db) {
-            shard.prefetch_entries(key.hash);
+            shard.prefetch_entry(key.hash);
         }
     }
 }

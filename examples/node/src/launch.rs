@@ -74,14 +74,11 @@ enum LaunchError {
 
 /// Runs the node and says whether it ended well.
 fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
-    let log = crate::log::start(&loaded.values).map_err(|error| {
-        eprintln!("{}", LaunchError::Log(io::Error::from(error.kind())));
-        LaunchError::Log(error)
-    })?;
     // Found before the folder changes, because it may be relative to the old one.
     let file = sources.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+    enter_folder(&mut loaded).map_err(shown)?;
+    let log = crate::log::start(&loaded.values).map_err(|error| shown(LaunchError::Log(error)))?;
     greet(&loaded);
-    enter_folder(&mut loaded)?;
     read_password(&mut loaded)?;
     reserve_descriptors(&loaded);
     let _pid_file = loaded.values.path("pidfile").and_then(|path| {
@@ -96,6 +93,12 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
     let data = Data::open(&loaded.values)?;
     let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
+}
+
+/// Shows an error that comes before the log can.
+fn shown(error: LaunchError) -> LaunchError {
+    eprintln!("{error}");
+    error
 }
 
 /// The first lines of the log.

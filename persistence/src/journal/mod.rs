@@ -2,7 +2,7 @@
 //!
 //! The stream is what a Redis primary sends to its replicas: effects as RESP multibulks, a `SELECT` where the database
 //! changes, `MULTI` and `EXEC` around a batch of several effects. An offset counts its bytes. [`Journal`] takes batches
-//! from any number of threads into memory; the [driver](crate::driver) writes them to the [log](crate::log).
+//! from any number of threads into memory; the driver writes them to the log.
 //!
 //! ```text
 //!     append (turns)                      driver: one step at a time

@@ -1,5 +1,7 @@
 //! Commands on keys of any type, and on the keyspace as a whole.
 
+#[cfg(test)]
+mod concurrency_tests;
 mod copy;
 mod del;
 mod exists;

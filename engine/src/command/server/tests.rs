@@ -215,6 +215,7 @@ fn debug_does_what_it_can_and_names_what_it_cannot() {
     assert!(ask(&mut s, "DEBUG OBJECT p:1").starts_with("+Value at:0x0 refcount:1 encoding:embstr serializedlength:"));
     bench.assert_replays();
     bench.db.options().debug_commands.store(false, Ordering::Relaxed);
+    bench.db.options().debug_commands_local.store(false, Ordering::Relaxed);
     assert!(ask(&mut s, "DEBUG DIGEST").starts_with("-ERR DEBUG command not allowed. If the enable-debug-command"));
 }
 

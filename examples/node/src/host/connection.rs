@@ -143,16 +143,15 @@ impl Serving {
                     return Poll::Ready(End::Noted("it reached the max query buffer length"));
                 }
             }
-            if let Err(error) = self.write(scratch, context) {
-                tracing::debug!("Client id={}: {error}", self.session.id());
-                return Poll::Ready(End::Quiet);
+            if let Err(end) = self.write(node, scratch, context) {
+                return Poll::Ready(end);
             }
             if self.is_done() {
                 return Poll::Ready(End::Quiet);
             }
             if self.unsent.is_empty() {
                 self.over_soft_since = None;
-            } else if let Some(end) = self.over_limit(node) {
+            } else if let Some(end) = self.over_soft_limit(node) {
                 return Poll::Ready(end);
             }
         }
@@ -187,9 +186,10 @@ impl Serving {
     }
 
     /// Takes what the session has to say and writes as much as the socket takes.
-    fn write(&mut self, scratch: &mut Scratch, context: &mut Context<'_>) -> io::Result<()> {
+    fn write(&mut self, node: &Node, scratch: &mut Scratch, context: &mut Context<'_>) -> Result<(), End> {
         if !self.unsent.is_empty() {
             self.state = self.session.poll_output(&mut self.unsent);
+            self.check_hard_limit(node, self.unsent.len() - self.sent)?;
             self.sent += self.stream.write_some(&self.unsent[self.sent..], context)?;
             if self.sent == self.unsent.len() {
                 self.unsent = Vec::new();
@@ -200,8 +200,11 @@ impl Serving {
             }
             return Ok(());
         }
+        // Cleared first: whatever a connection that failed left here belongs to nobody else.
         let output = &mut scratch.output;
+        output.clear();
         self.state = self.session.poll_output(output);
+        self.check_hard_limit(node, output.len())?;
         let sent = self.stream.write_some(output, context)?;
         if sent < output.len() {
             self.unsent.extend_from_slice(&output[sent..]);
@@ -211,13 +214,18 @@ impl Serving {
         Ok(())
     }
 
-    /// Whether too much output waits for the peer.
-    fn over_limit(&mut self, node: &Node) -> Option<End> {
-        let waiting = (self.unsent.len() - self.sent + self.session.output_bytes()) as u64;
+    /// Refuses to go on when more output waits than a client may let wait. Replies to one pipeline count together.
+    fn check_hard_limit(&self, node: &Node, ready_bytes: usize) -> Result<(), End> {
         let hard = node.live.output_hard_bytes_max.load(Relaxed);
-        if hard > 0 && waiting > hard {
-            return Some(End::Noted("it reached the hard limit of waiting output"));
+        if hard > 0 && (ready_bytes + self.session.output_bytes()) as u64 > hard {
+            return Err(End::Noted("it reached the hard limit of waiting output"));
         }
+        Ok(())
+    }
+
+    /// Whether too much output waited for the peer for too long.
+    fn over_soft_limit(&mut self, node: &Node) -> Option<End> {
+        let waiting = (self.unsent.len() - self.sent + self.session.output_bytes()) as u64;
         let soft = node.live.output_soft_bytes_max.load(Relaxed);
         if soft == 0 || waiting <= soft {
             self.over_soft_since = None;
@@ -229,6 +237,13 @@ impl Serving {
         self.watched.set_over_soft(true);
         let is_over = now.saturating_sub(since) > node.live.output_soft_seconds.load(Relaxed);
         is_over.then_some(End::Noted("it stayed over the soft limit of waiting output"))
+    }
+}
+
+/// A socket that fails has lost its peer.
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Quiet
     }
 }
 

@@ -76,6 +76,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "slowlog-log-slower-than" => options.slowlog_slower_than_us.store(values.signed(name), Relaxed),
         "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
+        "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
         _ => return false,
@@ -88,20 +89,13 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     for name in ENGINE_NAMES {
         take_engine_option(options, name, values);
     }
-    options.debug_commands.store(may_debug(values), Relaxed);
+    let debug = values.choice("enable-debug-command");
+    options.debug_commands.store(debug == "yes", Relaxed);
+    options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-/// Whether DEBUG is allowed. `local` counts only while no client of another machine can be connected: in protected mode
-/// without a password.
-fn may_debug(values: &Values) -> bool {
-    match values.choice("enable-debug-command") {
-        "yes" => true,
-        "local" => values.switch("protected-mode") && values.text("requirepass").is_empty(),
-        _ => false,
-    }
-}
-
-const ENGINE_NAMES: [&str; 7] = [
+const ENGINE_NAMES: [&str; 8] = [
+    "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
     "slowlog-log-slower-than",
@@ -120,7 +114,6 @@ impl Node {
         }
         self.live.take(name, values);
         take_engine_option(self.engine.options(), name, values);
-        self.engine.options().debug_commands.store(may_debug(values), Relaxed);
         match name {
             "loglevel" => self.log.set_level(values.choice(name)),
             "appendfsync" => self.data.set_durability(values.choice(name)),

@@ -136,6 +136,9 @@ impl Kind {
     /// go on from there, all others ignore it.
     pub(crate) fn read(self, name: &'static str, words: &[&[u8]], base: &Value) -> Result<Value, ValueError> {
         let spread;
+        if words.is_empty() && matches!(self, Kind::Primary) {
+            return Err(ValueError::WordCount);
+        }
         let words = if self.takes_many_words() && words.len() == 1 {
             spread = if words[0].is_empty() { Vec::new() } else { words[0].split(|byte| *byte == b' ').collect() };
             &spread[..]

@@ -142,7 +142,7 @@ impl Loader<'_> {
         let values = &mut self.loaded.values;
         let starts_anew = !values.was_given(index) && matches!(values.value(index), Value::SavePoints(_));
         let base = if starts_anew { &fresh } else { values.value(index) };
-        if words.is_empty() && !matches!(values.value(index), Value::Words(_)) {
+        if words.is_empty() && !row.kind.takes_many_words() {
             return Err(Wrong::because("wrong number of arguments"));
         }
         let value = row.kind.read(row.name, &words, base).map_err(Wrong::because)?;
@@ -354,6 +354,9 @@ mod tests {
             ("oom-score-adj-values 1 2", "wrong number of arguments"),
             ("save 1", "Invalid save parameters"),
             ("replicaof a zz", "Invalid master port"),
+            ("replicaof", "wrong number of arguments"),
+            ("oom-score-adj-values", "wrong number of arguments"),
+            ("shutdown-on-sigint", "argument(s) must be one of the following: default, save, nosave, now, force"),
         ] {
             let shown = problem(line);
             assert_eq!(shown.lines().nth(4), Some(reason), "{line}");

@@ -75,7 +75,7 @@ impl Settings {
                 }
                 continue;
             }
-            for (at, row) in table::ROWS.iter().enumerate() {
+            for (at, row) in table::ROWS.iter().enumerate().filter(|(_, row)| !row.is_hidden) {
                 for name in row.names() {
                     if pattern::matches(pattern, name.as_bytes()) && shown.insert(name.into()) {
                         found.push((name.into(), values.show(RowIndex(at))));
@@ -116,5 +116,7 @@ mod tests {
         );
         assert_eq!(asked(&["[m]axmemory-POLICY"]), [pair("maxmemory-policy", "noeviction")]);
         assert!(asked(&["*"]).len() > 180);
+        assert!(asked(&["key-load-*"]).is_empty());
+        assert_eq!(asked(&["key-load-delay"]), [pair("key-load-delay", "0")]);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) standard: &'static str,
     pub(crate) change: Change,
     pub(crate) effect: Effect,
+    /// Whether CONFIG GET shows it only to those who name it in full.
+    pub(crate) is_hidden: bool,
 }
 
 /// Whether CONFIG SET may touch a key.
@@ -96,6 +98,11 @@ impl Row {
         self
     }
 
+    const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
     const fn live(mut self, group: Group, about: &'static str) -> Self {
         self.effect = Effect::Live { group, about };
         self
@@ -103,7 +110,7 @@ impl Row {
 }
 
 const fn row(name: &'static str, kind: Kind, standard: &'static str) -> Row {
-    Row { name, alias: None, kind, standard, change: Change::Anytime, effect: Effect::None }
+    Row { name, alias: None, kind, standard, change: Change::Anytime, effect: Effect::None, is_hidden: false }
 }
 
 const fn switch(name: &'static str, standard: &'static str) -> Row {
@@ -188,7 +195,7 @@ pub(crate) static ROWS: &[Row] = &[
     switch("protected-mode", "yes")
         .live(Security, "Refuse clients from other machines while no password is set."),
     text("requirepass", "").live(Security, "The password that clients give with AUTH."),
-    text("requirepass-file", "").at_start()
+    text("requirepass-file", "").at_start().hidden()
         .live(Security, "A file whose first line is the password; line ends are cut off."),
     row("enable-protected-configs", Kind::Choice(YES_NO_LOCAL), "no").at_start()
         .live(Security, "Whether CONFIG SET may change dir and dbfilename: no, yes, or only for clients of this machine."),
@@ -369,6 +376,10 @@ pub(crate) static ROWS: &[Row] = &[
     row("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no"),
     row("oom-score-adj-values", Kind::OomScores, "0 200 800"),
     switch("disable-thp", "yes").at_start(),
+    count("key-load-delay", i32::MIN as i64, INT, "0").hidden(),
+    count("rdb-key-save-delay", i32::MIN as i64, INT, "0").hidden(),
+    bytes("loading-process-events-interval-bytes", 1024, i32::MAX as u64, "2mb").hidden(),
+    switch("use-exit-on-panic", "no").hidden(),
     text("server-cpulist", "").alias("server_cpulist").at_start(),
     text("bio-cpulist", "").alias("bio_cpulist").at_start(),
     text("aof-rewrite-cpulist", "").alias("aof_rewrite_cpulist").at_start(),

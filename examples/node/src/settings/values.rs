@@ -119,6 +119,13 @@ impl Values {
         }
     }
 
+    pub(crate) fn percentiles(&self) -> &[f64] {
+        match self.named("latency-tracking-info-percentiles") {
+            Value::Percentiles(percentiles) => percentiles,
+            other => unreachable!("not percentiles but {other:?}"),
+        }
+    }
+
     fn named(&self, name: &str) -> &Value {
         self.value(row_of(name))
     }

@@ -1,6 +1,9 @@
 //! Connections: pipelines, limits, who is let in.
 
 use crate::node::{Node, free_port, request};
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 
 #[test]
 fn a_long_pipeline_is_answered_in_order_while_nobody_reads() {
@@ -135,4 +138,20 @@ fn a_paused_client_is_answered_when_the_pause_ends() {
     assert_eq!(one.ask(&["CLIENT", "UNPAUSE"]), "+OK");
     assert_eq!(other.reply(), "+OK");
     assert_eq!(one.ask(&["GET", "k"]), "v");
+}
+
+#[test]
+fn what_one_client_did_not_take_never_reaches_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), &["--io-threads", "1"]);
+    let mut other = node.client();
+    other.ask(&["SET", "secret", "of others"]);
+    for _ in 0..20 {
+        let mut leaver = UnixStream::connect(node.folder().join("node.sock")).unwrap();
+        leaver.shutdown(Shutdown::Read).unwrap();
+        leaver.write_all(&request(&["GET", "secret"])).unwrap();
+        // The node ends the connection once its reply is not taken.
+        while leaver.write_all(b"\r\n").is_ok() {}
+        assert_eq!(other.ask(&["ECHO", "mine"]), "mine");
+    }
 }

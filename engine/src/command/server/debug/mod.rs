@@ -24,7 +24,9 @@ pub(super) const DEBUG: Row = Row::new("debug", -2, Run::Connection(debug))
     .system();
 
 fn debug(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    if !core.options.debug_commands.load(Ordering::Relaxed) {
+    let options = &core.options;
+    let for_all = options.debug_commands.load(Ordering::Relaxed);
+    if !for_all && !(options.debug_commands_local.load(Ordering::Relaxed) && connection.client.peer.is_local()) {
         return Err(CommandError::text(NOT_ALLOWED));
     }
     match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {

@@ -25,16 +25,17 @@ pub(super) fn commands(core: &Core, lines: &mut Lines) {
 }
 
 pub(super) fn latencies(core: &Core, lines: &mut Lines) {
+    let percentiles = core.options.latency_percentiles.read().clone();
     for (command, counters) in counted(core) {
         let histogram: Vec<u64> = counters.histogram.iter().map(|count| count.load(Relaxed)).collect();
         if histogram.iter().all(|count| *count == 0) {
             continue;
         }
-        let [p50, p99, p999] = [50.0, 99.0, 99.9].map(|percent| percentile_ns(&histogram, percent) as f64 / 1000.0);
-        lines.add(
-            format!("latency_percentiles_usec_{}", command.row.name),
-            format!("p50={p50:.3},p99={p99:.3},p99.9={p999:.3}"),
-        );
+        let figures: Vec<String> = percentiles
+            .iter()
+            .map(|percent| format!("p{percent}={:.3}", percentile_ns(&histogram, *percent) as f64 / 1000.0))
+            .collect();
+        lines.add(format!("latency_percentiles_usec_{}", command.row.name), figures.join(","));
     }
 }
 
