@@ -3,7 +3,6 @@
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
@@ -24,7 +23,7 @@ pub struct PeerInfo {
 impl PeerInfo {
     /// Whether the peer is on this machine: loopback, a Unix socket, or the program itself.
     pub fn is_local(&self) -> bool {
-        match self.addr.parse::<SocketAddr>() {
+        match self.addr.parse::<core::net::SocketAddr>() {
             Ok(addr) => addr.ip().to_canonical().is_loopback(),
             Err(_) => self.is_unix_socket || self.addr.is_empty(),
         }

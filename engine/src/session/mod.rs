@@ -325,6 +325,8 @@ impl Session {
         }
         let now = self.core.now();
         mark_active(&self.connection, now);
+        // What CLIENT LIST shows while these run, the request that asks included.
+        self.connection.client.query_buffer_bytes.store((input.len() - *done) as u64, Ordering::Relaxed);
         self.tally.begin(&self.core);
         let group = std::mem::take(&mut self.group);
         let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) {

@@ -182,6 +182,8 @@ fn client_list_shows_what_clients_set() {
     let end = " events=r cmd=client|no-touch user=default redir=-1 resp=3 lib-name=lib lib-ver=1.2";
     assert!(lines[1].ends_with(end), "{list}");
     assert!(lines[2].contains(" cmd=client|list "), "{list}");
+    // The input of the request that asks is still held while it runs.
+    assert!(lines[2].contains(" qbuf=13 "), "{list}");
     assert!(ask(&mut other, "CLIENT LIST ID 1 77 x").starts_with("-ERR Invalid client ID"));
     assert!(ask(&mut other, "CLIENT LIST ID 77 1").contains("\r\nid=1 "));
     assert_eq!(ask(&mut other, "CLIENT LIST TYPE replica"), "$0\r\n\r\n");

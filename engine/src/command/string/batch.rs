@@ -74,9 +74,9 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use crate::GateState;
     use crate::command::testing::Bench;
     use crate::slot::Slot;
+    use crate::{Engine, GateState};
     use std::collections::BTreeMap;
 
     #[test]
@@ -125,5 +125,29 @@ mod tests {
         let mut count = 0;
         assert!(bench.db.get_many(&keys, |_, _| count += 1).is_err());
         assert_eq!(count, 20);
+    }
+
+    #[test]
+    fn batches_over_the_same_slots_in_any_order_do_not_block_each_other() {
+        let db = Engine::builder().seed(3).in_memory();
+        let keys: Vec<_> = (0..64).map(|n| format!("{{{}}}{n}", n % 24)).collect();
+        std::thread::scope(|scope| {
+            for thread in 0..4usize {
+                let (db, keys) = (&db, &keys);
+                scope.spawn(move || {
+                    let mut order: Vec<_> = keys.iter().map(|key| (key, key)).collect();
+                    for round in 0..200 {
+                        order.rotate_left(1 + (round + thread) % 7);
+                        if thread % 2 == 1 {
+                            order.reverse();
+                        }
+                        db.set_many(&order).unwrap();
+                        let asked: Vec<_> = order.iter().map(|(key, _)| *key).collect();
+                        db.get_many(&asked, |number, value| assert_eq!(value, Some(asked[number].as_bytes()))).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(db.mget(&keys).unwrap().into_iter().flatten().count(), keys.len());
     }
 }

@@ -25,8 +25,9 @@ pub(super) const DEBUG: Row = Row::new("debug", -2, Run::Connection(debug))
 
 fn debug(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let options = &core.options;
-    let for_all = options.debug_commands.load(Ordering::Relaxed);
-    if !for_all && !(options.debug_commands_local.load(Ordering::Relaxed) && connection.client.peer.is_local()) {
+    let for_local = || options.debug_commands_local.load(Ordering::Relaxed) && connection.client.peer.is_local();
+    let is_allowed = options.debug_commands.load(Ordering::Relaxed) || for_local();
+    if !is_allowed {
         return Err(CommandError::text(NOT_ALLOWED));
     }
     match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {

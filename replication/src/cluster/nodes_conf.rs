@@ -1,4 +1,4 @@
-//! The cluster's file: Redis's `nodes.conf`, as far as a cluster of one needs it.
+//! Redis's `nodes.conf`, as far as a cluster of one needs it.
 //!
 //! ```text
 //! <id> <ip>:<port>@<bus port>[,<hostname>],shard-id=<id> myself,master - 0 0 <epoch> connected <slots...>
@@ -7,35 +7,33 @@
 //!
 //! The addresses are written for people and programs that edit the file; they are not read back.
 
-use super::{State, replies};
-use crate::settings::{Values, replace_file};
-use keyslot::engine::Slot;
-use keyslot::engine::slot::SlotSet;
-use std::io;
-use std::path::Path;
+use super::addresses::Addresses;
+use super::state::State;
+use keyslot_engine::Slot;
+use keyslot_engine::slot::SlotSet;
+use std::fmt::Write;
 
-/// Reads the state; `None` if there is no file.
-pub(super) fn load(path: &Path) -> io::Result<Option<State>> {
-    let text = match std::fs::File::open(path).and_then(crate::settings::read_limited) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let state = parse(&String::from_utf8_lossy(&text)).map_err(|reason| {
-        let reason = format!("{}: {reason}; correct the file, or remove it to begin a new cluster", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, reason)
-    })?;
-    Ok(Some(state))
+/// The file's text.
+pub(super) fn print(state: &State, addresses: &Addresses) -> String {
+    let mut text = node_line(state, addresses, &format!(",shard-id={}", state.shard_id));
+    let _ = writeln!(text, "vars currentEpoch {} lastVoteEpoch 0", state.current_epoch);
+    text
 }
 
-/// Writes the state in one step.
-pub(super) fn save(path: &Path, state: &State, values: &Values) -> io::Result<()> {
-    let mut text = replies::node_line(state, values, &format!(",shard-id={}", state.shard_id));
-    text.push_str(&format!("vars currentEpoch {} lastVoteEpoch 0\n", state.current_epoch));
-    replace_file(path, text.as_bytes())
+/// The line of this node, as CLUSTER NODES shows it; `aux` is what only the file holds.
+pub(super) fn node_line(state: &State, addresses: &Addresses, aux: &str) -> String {
+    let address = addresses.line();
+    let mut line = format!("{} {address}{aux} myself,master - 0 0 {} connected", state.id, state.config_epoch);
+    for range in state.slots.ranges() {
+        let (first, last) = (range.start(), range.end());
+        let _ = if first == last { write!(line, " {first}") } else { write!(line, " {first}-{last}") };
+    }
+    line.push('\n');
+    line
 }
 
-fn parse(text: &str) -> Result<State, String> {
+/// Reads the file; `name` makes the name of the shard where the file gives none.
+pub(super) fn parse(text: &str, name: &mut dyn FnMut() -> String) -> Result<State, String> {
     let mut state = None;
     let mut current_epoch = 0;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -50,7 +48,7 @@ fn parse(text: &str) -> Result<State, String> {
                     id: checked_id(id)?,
                     shard_id: match address.split(',').find_map(|part| part.strip_prefix("shard-id=")) {
                         Some(id) => checked_id(id)?,
-                        None => crate::host::info::random_id(),
+                        None => name(),
                     },
                     config_epoch: epoch.parse().map_err(|_| format!("{epoch} is no epoch"))?,
                     current_epoch: 0,
@@ -98,19 +96,17 @@ mod tests {
             "{ID} 10.1.2.3:21230@31230,h.example myself,master - 0 0 3 connected 1-3 7 10-11 [5->-{ID}]\n\
              vars currentEpoch 4 lastVoteEpoch 0\n"
         );
-        let state = parse(&text).unwrap();
+        let state = parse(&text, &mut String::new).unwrap();
         assert_eq!((state.id.as_str(), state.config_epoch, state.current_epoch, state.slots.len()), (ID, 3, 4, 6));
     }
 
     #[test]
-    fn what_was_saved_is_loaded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("nodes.conf");
-        assert_eq!(load(&path).unwrap(), None);
-        let mut state = State { config_epoch: 2, current_epoch: 5, ..State::fresh() };
+    fn what_was_printed_is_read_back() {
+        let mut state = State::fresh(&mut || ID.to_owned());
+        (state.config_epoch, state.current_epoch) = (2, 5);
         state.slots.insert_range(Slot::of(b"a").min(Slot::of(b"b"))..=Slot::of(b"a").max(Slot::of(b"b")));
-        save(&path, &state, &Values::standard()).unwrap();
-        assert_eq!(load(&path).unwrap(), Some(state));
+        let text = print(&state, &Addresses { hostname: "h.example".into(), ..Addresses::default() });
+        assert_eq!(parse(&text, &mut String::new).unwrap(), state);
     }
 
     #[test]
@@ -124,7 +120,7 @@ mod tests {
             (&format!("{ID} :1@2 myself,master - 0 0 0 connected 5-3"), "is no range of slots"),
             (&format!("{ID} :1@2 master - 0 0 0 connected"), "other nodes"),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text, &mut String::new).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -1,0 +1,16 @@
+//! The cluster as one node of it knows it.
+//!
+//! There is one node, and no bus yet: a slot is served here or by nobody. The host keeps the addresses, the file and the
+//! source of random names, and calls in; nothing here waits, reads or writes anything but its arguments.
+
+mod addresses;
+mod lone;
+mod nodes_conf;
+mod replies;
+mod state;
+
+pub use addresses::{Addresses, PreferredEndpoint};
+pub use lone::{Control, LoneCluster, Terms};
+
+#[cfg(test)]
+mod tests;
