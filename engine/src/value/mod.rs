@@ -1,7 +1,11 @@
 //! Values: one data structure per file. Knows no command, no RESP, no slot.
 
+pub(crate) mod bits;
+mod bit_field;
 mod string;
 
+pub use bit_field::{FieldType, Overflow};
+pub(crate) use bits::BitOperation;
 pub use string::{AsValue, StrRef};
 
 use std::sync::Arc;
