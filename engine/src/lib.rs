@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod gate;
 mod host;
+#[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
 pub mod resp;
@@ -20,9 +21,12 @@ pub mod slot;
 mod stats;
 mod sync;
 mod system;
+#[allow(dead_code, unused_imports)]
+mod table;
 pub mod text;
 mod time;
 mod turn;
+#[allow(dead_code, unused_imports)]
 mod value;
 
 pub use client::PeerInfo;

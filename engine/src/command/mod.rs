@@ -20,7 +20,7 @@ pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
-mod server;
+pub(crate) mod server;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]

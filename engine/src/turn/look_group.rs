@@ -10,10 +10,10 @@
 use super::ahead::GROUP_KEYS;
 use crate::core::Core;
 use crate::effect::Offset;
+use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotGuard};
-use crate::keyspace::table::Spot;
-use crate::keyspace::{EntryRef, prefetch};
 use crate::slot::Slot;
+use crate::table::{Spot, prefetch};
 use crate::time::UnixMillis;
 
 /// A key of the group, as far as it is worked out.

@@ -107,6 +107,8 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::List | ValueType::Set | ValueType::SortedSet | ValueType::Hash => "listpack",
+        ValueType::Stream => "stream",
     }
 }
 
