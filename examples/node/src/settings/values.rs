@@ -126,6 +126,13 @@ impl Values {
         }
     }
 
+    pub(crate) fn events(&self) -> EventClasses {
+        match self.named("notify-keyspace-events") {
+            Value::Events(events) => *events,
+            other => unreachable!("no event classes but {other:?}"),
+        }
+    }
+
     fn named(&self, name: &str) -> &Value {
         self.value(row_of(name))
     }
