@@ -84,7 +84,10 @@ fn keys_of_any_type() {
 #[test]
 fn a_due_key_expires_once_before_it_is_missed() {
     let bench = Bench::new();
-    expect(&bench, &[("SET a v PX 10", "0 new a, 0 set a, 0 expire a"), ("SET b v PX 10", "0 new b, 0 set b, 0 expire b")]);
+    expect(
+        &bench,
+        &[("SET a v PX 10", "0 new a, 0 set a, 0 expire a"), ("SET b v PX 10", "0 new b, 0 set b, 0 expire b")],
+    );
     bench.advance_ms(11);
     expect(&bench, &[("GET a", "0 expired a, 0 keymiss a"), ("GET a", "0 keymiss a")]);
     bench.db.tick(bench.db.now(), 100_000);
