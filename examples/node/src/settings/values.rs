@@ -1,5 +1,6 @@
 //! One value for every row of the table, and typed reading of the keys that the node acts on.
 
+use keyslot::engine::EventClasses;
 use super::composite::BufferLimits;
 use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
