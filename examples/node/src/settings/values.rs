@@ -1,9 +1,9 @@
 //! One value for every row of the table, and typed reading of the keys that the node acts on.
 
-use keyslot::engine::EventClasses;
 use super::composite::BufferLimits;
 use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
+use keyslot::engine::EventClasses;
 use std::sync::Arc;
 
 /// A value for every key. Cheap enough to copy whenever CONFIG SET changes something.
