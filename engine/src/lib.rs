@@ -10,6 +10,7 @@ mod doors;
 pub mod effect;
 mod engine;
 mod error;
+mod event;
 mod gate;
 mod host;
 #[allow(dead_code, unused_imports)]
@@ -37,6 +38,7 @@ pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;
+pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;

@@ -12,6 +12,8 @@
 mod cluster;
 mod connection;
 pub mod docs;
+#[cfg(test)]
+mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
 pub mod introspection;

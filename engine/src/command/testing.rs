@@ -112,6 +112,11 @@ impl Bench {
         self.batches().iter().flat_map(|batch| &batch.effects).map(|effect| text(effect)).collect()
     }
 
+    /// Keyspace events since the last call: database, event, key. None unless the option asks for them.
+    pub(crate) fn events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.db.core.announced.lock())
+    }
+
     /// Plays all batches so far into a fresh engine and demands the same keys, values and expiries.
     pub(crate) fn assert_replays(&self) {
         let (copy, _) = quiet();

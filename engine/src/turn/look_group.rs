@@ -10,6 +10,7 @@
 use super::ahead::GROUP_KEYS;
 use crate::core::Core;
 use crate::effect::Offset;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotGuard};
 use crate::slot::Slot;
@@ -73,6 +74,7 @@ pub(crate) fn look_group(
         prefetch(address);
         prefetch(address.wrapping_add(64));
     }
+    let announces_misses = core.options.keyspace_events().announces(EventClass::KeyMiss);
     let mut newest = Offset(0);
     for (number, (ahead, key)) in group.iter().zip(keys).enumerate() {
         let Some(guard) = &mut held.guards[ahead.guard as usize] else { break };
@@ -80,6 +82,9 @@ pub(crate) fn look_group(
         newest = newest.max(state.last_offset);
         match state.first().find_from(ahead.candidate.map(|(spot, _)| spot), ahead.hash, key.as_ref()) {
             None => {
+                if announces_misses {
+                    return (number, newest);
+                }
                 f(number, None);
                 state.misses += 1;
             }
