@@ -196,9 +196,9 @@ impl<O: Boxed> Block<O> {
         let wide = if key.len() > usize::from(u8::MAX) { WIDE } else { 0 };
         let flags = repr | wide | if expiry.is_some() { EXPIRY } else { 0 };
         let shape = Shape { flags, key_len: key.len(), val_len, object_bytes: size_of::<O>() };
+        const { assert!(align_of::<O>() <= BLOCK_ALIGN, "an object lies 8-aligned in its block") };
         let layout = shape.layout();
         // SAFETY: the layout has a size of at least HEAD_BYTES.
-        const { assert!(align_of::<O>() <= BLOCK_ALIGN, "an object lies 8-aligned in its block") };
         let Some(block) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         let at = block.as_ptr();
         // SAFETY: every offset below lies within the `shape.size()` bytes just allocated, which nobody else knows; the
