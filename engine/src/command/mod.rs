@@ -13,6 +13,8 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+#[cfg(test)]
+mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
 pub mod introspection;
@@ -21,7 +23,7 @@ pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
-mod server;
+pub(crate) mod server;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]

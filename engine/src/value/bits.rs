@@ -32,7 +32,7 @@ pub(crate) fn is_set(bytes: &[u8], bit: u64) -> bool {
 
 /// Lengthens a string to at least `len` bytes with zeros.
 pub(crate) fn lengthen(bytes: &mut Vec<u8>, len: usize) {
-    if bytes.capacity() == 0 {
+    if bytes.is_empty() && bytes.capacity() < len {
         // Zeroed memory is cheaper to get than to write.
         *bytes = vec![0; len];
     } else if bytes.len() < len {

@@ -12,6 +12,7 @@ use crate::command::row::{Extractor, Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
@@ -267,6 +268,7 @@ fn write(
     }
     if reached > 0 {
         turn.record(&effect.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        turn.notify(EventClass::String, "setbit", key.bytes);
     }
     if grows && reached < len {
         // Beyond all that was written there are only zeros.

@@ -8,6 +8,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::{Key, Turn};
@@ -82,6 +83,7 @@ fn store(
         Some(spot) => {
             turn.discard(key, spot);
             turn.record(&[b"DEL", key.bytes]);
+            turn.notify(EventClass::Generic, "del", key.bytes);
             return Ok(0);
         }
     }
@@ -103,6 +105,7 @@ fn store(
     if let Some(string) = entry.as_ref().and_then(EntryRef::as_string) {
         string.with_bytes(|bytes| turn.record(&[b"SET", key.bytes, bytes]));
     }
+    turn.notify(EventClass::String, "set", key.bytes);
     Ok(len)
 }
 

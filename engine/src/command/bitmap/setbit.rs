@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
@@ -72,6 +73,7 @@ impl Turn<'_> {
             }
         }
         record_bit(self, &key, offset, value);
+        self.notify(EventClass::String, "setbit", key.bytes);
         Ok(before)
     }
 }
@@ -102,7 +104,7 @@ mod tests {
     fn a_bit_is_set_where_it_differs_and_the_string_reaches_to_it() {
         let bench = Bench::new();
         assert_eq!(bench.run("SETBIT k 9 0"), Value::Integer(0));
-        assert_eq!(bench.run("GET k"), Value::bulk(&[0, 0]));
+        assert_eq!(bench.run("GET k"), Value::bulk([0, 0]));
         assert_eq!(bench.run("SETBIT k 1 1"), Value::Integer(0));
         assert_eq!(bench.run("SETBIT k 1 1"), Value::Integer(1));
         assert_eq!(bench.run("SETBIT k 20000 1"), Value::Integer(0));
