@@ -77,7 +77,8 @@ pub(crate) fn count_ones(bytes: &[u8]) -> u64 {
         }
     }
     let total = |lanes: [u64; LANES]| lanes.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
-    let whole = 16 * sixteens_count.iter().sum::<u64>() + 8 * total(eights) + 4 * total(fours) + 2 * total(twos) + total(ones);
+    let whole =
+        16 * sixteens_count.iter().sum::<u64>() + 8 * total(eights) + 4 * total(fours) + 2 * total(twos) + total(ones);
     let (words, tail) = rest.as_chunks::<8>();
     whole
         + words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum::<u64>()

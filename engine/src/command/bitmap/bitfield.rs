@@ -203,9 +203,9 @@ impl Turn<'_> {
         let last = operations.iter().filter(|operation| operation.writes()).map(FieldOperation::last_bit).max();
         match last {
             None => self.read_string(&key, |string| {
-                string.unwrap_or(StrRef::Bytes(b"")).with_bytes(|bytes| {
-                    operations.iter().map(|operation| operation.apply(bytes).0).collect()
-                })
+                string
+                    .unwrap_or(StrRef::Bytes(b""))
+                    .with_bytes(|bytes| operations.iter().map(|operation| operation.apply(bytes).0).collect())
             }),
             Some(last) => write(self, &key, operations, (last >> 3) as usize + 1),
         }
@@ -329,7 +329,10 @@ mod tests {
         assert_eq!(numbers(&bench, "BITFIELD k INCRBY i5 100 1 GET u4 0"), [Some(1), Some(0)]);
         assert_eq!(numbers(&bench, "BITFIELD k SET u8 #1 255 GET i8 8"), [Some(0), Some(-1)]);
         assert_eq!(numbers(&bench, "BITFIELD k"), []);
-        assert_eq!(numbers(&bench, "BITFIELD k SET u8 #1 255 SET u8 8 511 GET u8 8"), [Some(255), Some(255), Some(255)]);
+        assert_eq!(
+            numbers(&bench, "BITFIELD k SET u8 #1 255 SET u8 8 511 GET u8 8"),
+            [Some(255), Some(255), Some(255)]
+        );
         assert_eq!(numbers(&bench, "BITFIELD_RO k GET u8 8 GET u8 1000"), [Some(255), Some(0)]);
         assert_eq!(bench.effects(), ["BITFIELD k SET i5 100 1", "BITFIELD k SET u8 8 255"]);
         assert_eq!(numbers(&bench, "BITFIELD k set u8 8 255 incrby u8 8 1 set u8 9 0"), [Some(255), Some(0), Some(0)]);
@@ -343,7 +346,10 @@ mod tests {
         let request = "BITFIELD k SET u2 0 3 INCRBY u2 0 1 OVERFLOW SAT INCRBY u2 0 9 INCRBY u2 0 -9 \
                        OVERFLOW FAIL INCRBY u2 0 -1 OVERFLOW WRAP INCRBY u2 0 -1";
         assert_eq!(numbers(&bench, request), [Some(0), Some(0), Some(3), Some(0), None, Some(3)]);
-        assert_eq!(numbers(&bench, "BITFIELD k OVERFLOW SAT INCRBY i8 #9 200 INCRBY i8 #9 -500"), [Some(127), Some(-128)]);
+        assert_eq!(
+            numbers(&bench, "BITFIELD k OVERFLOW SAT INCRBY i8 #9 200 INCRBY i8 #9 -500"),
+            [Some(127), Some(-128)]
+        );
         bench.assert_replays();
         bench.effects();
         assert_eq!(numbers(&bench, "BITFIELD new OVERFLOW FAIL SET u8 100 256 SET u4 1 3"), [None, Some(0)]);
