@@ -25,6 +25,7 @@ pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod timeout;
 
 use crate::client::Connection;
 use crate::core::Core;

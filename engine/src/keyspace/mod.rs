@@ -2,7 +2,7 @@
 //!
 //! From the bottom: [`entry`] is one key with its value in one block; [`segment`] a bounded table of such blocks; [`table`]
 //! grows by splitting segments; [`shard`] is the table of one database in one slot with its counts and its expiry hint;
-//! [`slots`] is the array of locked slots. Nothing here knows a command, a turn or an effect.
+//! [`slots`] is the array of locked slots; [`waiting`] holds requests that wait for a key. Nothing here knows a command, a turn or an effect.
 
 pub(crate) mod entry;
 pub(crate) mod expiry_walk;
@@ -13,6 +13,7 @@ pub(crate) mod shard;
 pub(crate) mod slots;
 pub(crate) mod table;
 pub(crate) mod totals;
+pub(crate) mod waiting;
 
 pub(crate) use entry::EntryRef;
 pub(crate) use prefetch::prefetch;

@@ -15,6 +15,7 @@
 use super::prefetch::prefetch;
 use super::segment::{Line, home};
 use super::shard::Shard;
+use super::waiting::Waiting;
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use parking_lot::{Mutex, MutexGuard};
@@ -44,6 +45,8 @@ pub(crate) struct SlotState {
     /// The journal's end after the newest batch of this slot: what a reply about it may have to wait for.
     pub(crate) last_offset: Offset,
     pub(crate) gate: GateState,
+    /// Requests that wait for a key of this slot.
+    pub(crate) waiting: Waiting,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
     pub(crate) turn_count: u8,
     /// Lookups for reading that found a key, and that found none.
@@ -104,6 +107,7 @@ impl SlotArray {
                 others: None,
                 last_offset: Offset(0),
                 gate: GateState::Open,
+                waiting: Waiting::default(),
                 turn_count: 0,
                 hits: 0,
                 misses: 0,
