@@ -10,8 +10,10 @@ mod doors;
 pub mod effect;
 mod engine;
 mod error;
+mod event;
 mod gate;
 mod host;
+#[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
 pub mod resp;
@@ -20,9 +22,12 @@ pub mod slot;
 mod stats;
 mod sync;
 mod system;
+#[allow(dead_code, unused_imports)]
+mod table;
 pub mod text;
 mod time;
 mod turn;
+#[allow(dead_code, unused_imports)]
 mod value;
 
 pub use client::PeerInfo;
@@ -33,6 +38,7 @@ pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;
+pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;

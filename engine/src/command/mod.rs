@@ -12,6 +12,8 @@
 mod cluster;
 mod connection;
 pub mod docs;
+#[cfg(test)]
+mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
 pub mod introspection;
@@ -20,11 +22,12 @@ pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
-mod server;
+pub(crate) mod server;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+#[allow(dead_code)]
 pub(crate) mod timeout;
 
 use crate::client::Connection;

@@ -36,6 +36,7 @@ pub(crate) enum Unserved {
     /// Null.
     Null,
     /// A null array.
+    #[allow(dead_code)]
     NullArray,
 }
 
