@@ -155,7 +155,7 @@ impl Engine {
     /// Tells those who wait in a closed slot what they would be told if they came now.
     fn send_away(&self, guard: &mut SlotGuard<'_>) {
         let (slot, gate) = (guard.slot(), guard.state.gate);
-        if gate != GateState::Open && !guard.state.waiting.is_empty() {
+        if gate != GateState::Open && guard.state.is_awaited() {
             refuse(guard, || self.core.gate.refusal(slot, gate));
         }
     }

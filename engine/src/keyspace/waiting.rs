@@ -193,6 +193,8 @@ type Queues = BTreeMap<Box<[u8]>, SmallVec<[(u16, Queue); 1]>>;
 pub(crate) struct Waiting(Option<Box<Queues>>);
 
 impl Waiting {
+    pub(crate) const NOBODY: Self = Self(None);
+
     /// Whether nobody waits.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -425,7 +425,7 @@ impl<'e> Turn<'e> {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
         }
-        if !self.state(key).waiting.is_empty() {
+        if self.state(key).is_awaited() {
             self.note_ready(key);
         }
         let around = self.surroundings(key);
@@ -454,7 +454,7 @@ impl<'e> Turn<'e> {
         if self.undo.is_some() {
             self.keep(key, None);
         }
-        if !self.state(key).waiting.is_empty() {
+        if self.state(key).is_awaited() {
             self.note_ready(key);
         }
         self.core.touch(&entry);
@@ -486,7 +486,7 @@ impl<'e> Turn<'e> {
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
-        if !self.state(key).waiting.is_empty() {
+        if self.state(key).is_awaited() {
             self.note_ready(key);
         }
         let around = self.surroundings(key);
@@ -718,7 +718,7 @@ fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), Co
 /// Whether somebody waits for a key in these slots.
 #[inline]
 fn is_awaited(guards: &Guards<'_>) -> bool {
-    guards.iter().any(|guard| !guard.state.waiting.is_empty())
+    guards.iter().any(|guard| guard.state.is_awaited())
 }
 
 /// Takes a slot's lock, trying for a moment.

@@ -148,7 +148,7 @@ impl Turn<'_> {
         }));
         for key in &waiter.keys {
             let Ok(Key { guard, .. }) = self.key(key) else { continue };
-            self.guards[guard as usize].state.waiting.enter(key, &waiter);
+            self.guards[guard as usize].state.waiting_mut().enter(key, &waiter);
         }
         self.core.deadlines.add(&waiter);
         Some(waiter)
@@ -157,7 +157,7 @@ impl Turn<'_> {
     /// Notes that somebody may be waiting for what just happened to a key.
     #[cold]
     pub(super) fn note_ready(&mut self, key: &Key<'_>) {
-        let is_awaited = self.state(key).waiting.at(self.db, key.bytes).next().is_some();
+        let is_awaited = self.state(key).waiting().at(self.db, key.bytes).next().is_some();
         if !is_awaited || self.origin == Origin::Replay {
             return;
         }
@@ -171,10 +171,10 @@ impl Turn<'_> {
     /// Notes that every key of a database may have become another one, or none.
     pub(crate) fn note_all_ready(&mut self, db: u16) {
         for at in 0..self.guards.len() {
-            if self.guards[at].state.waiting.is_empty() {
+            if !self.guards[at].state.is_awaited() {
                 continue;
             }
-            let keys = self.guards[at].state.waiting.keys(db).map(|key| (at as u32, db, key.into()));
+            let keys = self.guards[at].state.waiting().keys(db).map(|key| (at as u32, db, key.into()));
             self.attendance.get_or_insert_default().ready.extend(keys);
         }
     }
@@ -186,7 +186,7 @@ impl Turn<'_> {
         while let Some((guard, db, key)) = self.attendance.as_mut().and_then(|a| a.ready.pop_front()) {
             self.db = db;
             let waiters: Vec<Arc<Waiter>> =
-                self.guards[guard as usize].state.waiting.at(db, &key).map(Arc::clone).collect();
+                self.guards[guard as usize].state.waiting().at(db, &key).map(Arc::clone).collect();
             for waiter in waiters {
                 if self.is_ready(&key, &waiter) {
                     self.serve_one(&waiter);
@@ -209,7 +209,7 @@ impl Turn<'_> {
         }
         let holds = |slot: &Slot| self.guards.binary_search_by_key(slot, SlotGuard::slot).is_ok();
         let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
-            self.guards.iter_mut().for_each(|guard| guard.state.waiting.leave(waiter));
+            self.guards.iter_mut().for_each(|guard| guard.state.waiting_mut().leave(waiter));
             return waiter.finish(Outcome::Again);
         };
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
@@ -230,7 +230,7 @@ impl Turn<'_> {
         }
         for slot in &waiter.slots {
             if let Ok(at) = self.guards.binary_search_by_key(slot, SlotGuard::slot) {
-                self.guards[at].state.waiting.leave(waiter);
+                self.guards[at].state.waiting_mut().leave(waiter);
             }
         }
         attendance.served.push((Arc::clone(waiter), reply, result.is_err()));
@@ -268,7 +268,7 @@ pub(super) enum Patience {
 pub(super) fn widen<'e>(core: &'e Core, mut guards: Guards<'e>, patience: Patience) -> Option<Guards<'e>> {
     for _ in 0..WIDENINGS_MAX {
         let mut slots: Vec<Slot> = guards.iter().map(SlotGuard::slot).collect();
-        let waiters = guards.iter().flat_map(|guard| guard.state.waiting.all());
+        let waiters = guards.iter().flat_map(|guard| guard.state.waiting().all());
         slots.extend(waiters.flat_map(|waiter| waiter.slots.iter().copied()));
         slots.sort_unstable();
         slots.dedup();
@@ -293,7 +293,7 @@ pub(crate) fn leave(core: &Core, waiter: &Arc<Waiter>) {
     let mut was_busy = false;
     for slot in &waiter.slots {
         match super::try_lock(core, *slot) {
-            Some(mut guard) => guard.state.waiting.leave(waiter),
+            Some(mut guard) => guard.state.waiting_mut().leave(waiter),
             None => was_busy = true,
         }
     }
@@ -312,10 +312,10 @@ pub(crate) fn sweep(core: &Core, now: UnixMillis) {
 
 /// Refuses everybody who waits in a slot that clients are sent away from.
 pub(crate) fn refuse(guard: &mut SlotGuard<'_>, error: impl Fn() -> CommandError) {
-    let waiters: Vec<Arc<Waiter>> = guard.state.waiting.all().map(Arc::clone).collect();
+    let waiters: Vec<Arc<Waiter>> = guard.state.waiting().all().map(Arc::clone).collect();
     for waiter in waiters {
         waiter.end(Outcome::Refused(error()));
-        guard.state.waiting.leave(&waiter);
+        guard.state.waiting_mut().leave(&waiter);
     }
 }
 
