@@ -248,7 +248,9 @@ impl Engine {
             match waiter.deadline {
                 None => std::thread::park(),
                 // The engine's clock need not go as fast as the machine's.
-                Some(at) => std::thread::park_timeout(LOOK_AGAIN.min(Duration::from_millis((at.0 - now.0).max(1) as u64))),
+                Some(at) => {
+                    std::thread::park_timeout(LOOK_AGAIN.min(Duration::from_millis((at.0 - now.0).max(1) as u64)))
+                }
             }
         };
         leave(&self.core, waiter);

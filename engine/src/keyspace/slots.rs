@@ -13,7 +13,7 @@
 //! Thread safety: everything but the hint is reached through a [`SlotGuard`]. The hint may be stale; nobody follows it.
 
 use super::shard::Shard;
-use super::waiting::Waiting;
+use super::waiting::{Waiter, Waiting};
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::prefetch;
@@ -73,6 +73,13 @@ impl SlotState {
     /// The requests that wait for a key of this slot.
     pub(crate) fn waiting(&self) -> &Waiting {
         self.seldom.as_ref().map_or(&NOBODY, |seldom| &seldom.waiting)
+    }
+
+    /// Takes a waiter out of this slot's queues.
+    pub(crate) fn leave(&mut self, waiter: &Waiter) {
+        if let Some(seldom) = &mut self.seldom {
+            seldom.waiting.leave(waiter);
+        }
     }
 
     /// The requests that wait for a key of this slot.

@@ -117,21 +117,7 @@ impl Waiter {
     pub(crate) fn new(terms: Terms) -> Self {
         let Terms { waker, db, resp, request, keys, slots, wanted, on_removal, deadline, unserved, work } = terms;
         let (state, outcome) = (AtomicU8::new(WAITING), Mutex::new(None));
-        Self {
-            state,
-            outcome,
-            waker,
-            db,
-            resp,
-            request,
-            keys,
-            slots,
-            wanted,
-            on_removal,
-            deadline,
-            unserved,
-            work,
-        }
+        Self { state, outcome, waker, db, resp, request, keys, slots, wanted, on_removal, deadline, unserved, work }
     }
 
     /// Whether nobody claimed it so far.

@@ -3,8 +3,8 @@
 //! The request was run, found nothing, and stands in the queues of its keys (see `turn::waiting`). Whoever ends the wait
 //! leaves an outcome with the waiter and wakes the session, which picks it up here.
 
-use super::execute::{Failure, Outcome, Parked, Surroundings, apply_reply_mode, wake_when_ready};
 use super::Session;
+use super::execute::{Failure, Outcome, Parked, Surroundings, apply_reply_mode, wake_when_ready};
 use crate::command::table::table;
 use crate::effect::Offset;
 use crate::keyspace::waiting::{self, Waiter};

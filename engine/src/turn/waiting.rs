@@ -209,7 +209,7 @@ impl Turn<'_> {
         }
         let holds = |slot: &Slot| self.guards.binary_search_by_key(slot, SlotGuard::slot).is_ok();
         let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
-            self.guards.iter_mut().for_each(|guard| guard.state.waiting_mut().leave(waiter));
+            self.guards.iter_mut().for_each(|guard| guard.state.leave(waiter));
             return waiter.finish(Outcome::Again);
         };
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
@@ -230,7 +230,7 @@ impl Turn<'_> {
         }
         for slot in &waiter.slots {
             if let Ok(at) = self.guards.binary_search_by_key(slot, SlotGuard::slot) {
-                self.guards[at].state.waiting_mut().leave(waiter);
+                self.guards[at].state.leave(waiter);
             }
         }
         attendance.served.push((Arc::clone(waiter), reply, result.is_err()));
@@ -293,7 +293,7 @@ pub(crate) fn leave(core: &Core, waiter: &Arc<Waiter>) {
     let mut was_busy = false;
     for slot in &waiter.slots {
         match super::try_lock(core, *slot) {
-            Some(mut guard) => guard.state.waiting_mut().leave(waiter),
+            Some(mut guard) => guard.state.leave(waiter),
             None => was_busy = true,
         }
     }
@@ -315,7 +315,7 @@ pub(crate) fn refuse(guard: &mut SlotGuard<'_>, error: impl Fn() -> CommandError
     let waiters: Vec<Arc<Waiter>> = guard.state.waiting().all().map(Arc::clone).collect();
     for waiter in waiters {
         waiter.end(Outcome::Refused(error()));
-        guard.state.waiting_mut().leave(&waiter);
+        guard.state.leave(&waiter);
     }
 }
 
