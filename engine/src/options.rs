@@ -1,8 +1,9 @@
 //! What may be tuned while an engine runs. Every field may be read and written from any thread.
 
 use crate::effect::Ack;
+use crate::event::EventClasses;
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Live options of an engine. Names follow Redis's configuration.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Options {
     /// Whether DEBUG is allowed at least for clients of this machine.
     pub debug_commands_local: AtomicBool,
     ack: AtomicU8,
+    keyspace_events: AtomicU32,
 }
 
 impl Default for Options {
@@ -48,6 +50,7 @@ impl Default for Options {
             debug_commands: AtomicBool::new(true),
             debug_commands_local: AtomicBool::new(true),
             ack: AtomicU8::new(Ack::Memory as u8),
+            keyspace_events: AtomicU32::new(0),
         }
     }
 }
@@ -66,5 +69,16 @@ impl Options {
     /// Sets the level that writes must reach before sessions show their replies.
     pub fn set_ack(&self, ack: Ack) {
         self.ack.store(ack as u8, Ordering::Relaxed);
+    }
+
+    /// Which keyspace events are announced (`notify-keyspace-events`).
+    #[inline]
+    pub fn keyspace_events(&self) -> EventClasses {
+        EventClasses::of_bits(self.keyspace_events.load(Ordering::Relaxed))
+    }
+
+    /// Says which keyspace events are announced from now on.
+    pub fn set_keyspace_events(&self, classes: EventClasses) {
+        self.keyspace_events.store(classes.bits(), Ordering::Relaxed);
     }
 }

@@ -78,6 +78,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
+        "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
         _ => return false,
     }
@@ -94,7 +95,7 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 8] = [
+const ENGINE_NAMES: [&str; 9] = [
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
@@ -103,6 +104,7 @@ const ENGINE_NAMES: [&str; 8] = [
     "latency-monitor-threshold",
     "latency-tracking",
     "maxmemory-policy",
+    "notify-keyspace-events",
 ];
 
 impl Node {

@@ -356,7 +356,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("latency-tracking", "yes").live(Diagnostics, "Keep a histogram of each command's time."),
     row("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9")
         .live(Diagnostics, "Percentiles that INFO latencystats shows."),
-    row("notify-keyspace-events", Kind::Events, ""),
+    row("notify-keyspace-events", Kind::Events, "")
+        .live(Diagnostics, "Events of keys that are announced on channels, a letter for each class."),
     switch("crash-log-enabled", "yes"),
     switch("crash-memcheck-enabled", "yes"),
     text("ignore-warnings", ""),

@@ -44,6 +44,14 @@ pub(super) fn of_value(turn: &mut Turn<'_>, key: &[u8]) -> Result<String, Comman
     Ok(digest.to_hex())
 }
 
+/// The digest of the value of one entry.
+#[cfg(test)]
+pub(crate) fn of_entry(entry: &EntryRef) -> String {
+    let mut digest = Digest::default();
+    digest.mix_value(entry);
+    digest.to_hex()
+}
+
 #[derive(Default)]
 struct Digest([u8; 20]);
 
@@ -61,16 +69,18 @@ impl Digest {
     }
 
     fn mix_value(&mut self, entry: &EntryRef) {
-        let number: u32 = match entry.value_type() {
-            ValueType::String => 0,
-        };
-        self.mix(&number.to_be_bytes());
+        self.mix(&(entry.value_type() as u32).to_be_bytes());
         match entry.value_type() {
             ValueType::String => {
                 if let Some(value) = entry.as_string() {
                     value.with_bytes(|bytes| self.mix(bytes));
                 }
             }
+            ValueType::List => {}
+            ValueType::Set => {}
+            ValueType::SortedSet => {}
+            ValueType::Hash => {}
+            ValueType::Stream => {}
         }
         if entry.has_expiry() {
             self.xor(b"!!expire!!");
