@@ -29,6 +29,8 @@ pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+#[allow(dead_code)]
+pub(crate) mod timeout;
 
 use crate::client::Connection;
 use crate::core::Core;
