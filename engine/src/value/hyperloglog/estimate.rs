@@ -20,7 +20,7 @@ impl Histogram {
 
     pub(super) fn of_sparse(runs: &[u8]) -> Result<Self, Corrupt> {
         let mut histogram = Self([0; 64]);
-        sparse::count(runs, &mut histogram)?;
+        sparse::count(runs, &mut histogram.0)?;
         Ok(histogram)
     }
 

@@ -9,7 +9,6 @@
 //! Invariant: which runs stand for given registers depends on the order in which they were raised, and is the same as in
 //! Redis: runs are split where a register is raised, and only values next to it are joined again.
 
-use super::estimate::Histogram;
 use super::{Corrupt, REGISTERS, Sighting};
 use std::fmt::Write;
 
@@ -108,15 +107,15 @@ pub(super) fn each_value(runs: &[u8], mut f: impl FnMut(usize, u8)) -> Result<()
     if register == REGISTERS { Ok(()) } else { Err(Corrupt) }
 }
 
-/// How often each number occurs.
-pub(super) fn count(runs: &[u8], histogram: &mut Histogram) -> Result<(), Corrupt> {
+/// Counts how often each number occurs.
+pub(super) fn count(runs: &[u8], histogram: &mut [u32; 64]) -> Result<(), Corrupt> {
     let mut total = 0;
     for run in each(runs) {
         total += run.len();
         if total > REGISTERS {
             return Err(Corrupt);
         }
-        histogram.0[usize::from(run.rank())] += run.len() as u32;
+        histogram[usize::from(run.rank())] += run.len() as u32;
     }
     if total == REGISTERS { Ok(()) } else { Err(Corrupt) }
 }
