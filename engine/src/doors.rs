@@ -11,12 +11,13 @@ use crate::apply;
 use crate::client::{Connection, PeerInfo};
 use crate::command::table::table;
 use crate::core::Core;
-use crate::effect::EffectSink;
+use crate::effect::{EffectSink, Offset};
 use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
 use crate::host::Host;
 use crate::keyspace::GateState;
 use crate::options::Options;
+use crate::pubsub::{Woken, wake};
 use crate::resp::{RespVersion, Value, parse_reply};
 use crate::session::{Parked, Session, Surroundings};
 use crate::slot::Slot;
@@ -134,15 +135,22 @@ impl Engine {
         self.core.gate.set_route(Box::new(route));
     }
 
-    /// Opens or closes slots for clients. O(slots), each locked for a moment.
+    /// Opens or closes slots for clients. O(slots), each locked for a moment. Who listens to shard channels of a slot that
+    /// is served here no longer is told so.
     pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
         let state = match state {
             GateState::Open if self.core.gate.is_down() => GateState::Down,
             state => state,
         };
+        let mut woken = Woken::new();
         for slot in slots {
-            self.core.slots.lock(slot).state.gate = state;
+            let mut guard = self.core.slots.lock(slot);
+            guard.state.gate = state;
+            if !matches!(state, GateState::Open | GateState::Down) {
+                self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
+            }
         }
+        wake(&mut woken);
     }
 
     /// Runs one request and returns its reply, in RESP3 shapes. Waits where a session would be parked.
@@ -158,6 +166,7 @@ impl Engine {
         let client = self.core.clients.unlisted(waker.clone());
         let mut connection = Connection::new(client, true);
         connection.resp = RespVersion::V3;
+        connection.takes_pushes = false;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         let offset = loop {
             let mut surroundings = Surroundings {
@@ -180,6 +189,7 @@ impl Engine {
                 Err(Parked::Room) => std::thread::park(),
             }
         };
+        wake(&mut connection.woken);
         if let Err(error) = self.wait_for(self.core.options.ack(), offset) {
             return Value::Error(CommandError::from(error).to_string().into_bytes().into());
         }

@@ -20,6 +20,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
@@ -41,7 +42,7 @@ pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
-type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
 /// How a command runs. `args[0]` is its name.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +95,16 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] =
-    &[cluster::ROWS, connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    cluster::ROWS,
+    connection::ROWS,
+    expiry::ROWS,
+    introspection::ROWS,
+    keyspace::ROWS,
+    pubsub::ROWS,
+    server::ROWS,
+    string::ROWS,
+];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(
