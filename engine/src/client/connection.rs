@@ -3,6 +3,7 @@
 use super::registry::Client;
 use crate::effect::Offset;
 use crate::resp::RespVersion;
+use crate::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -39,6 +40,10 @@ pub(crate) struct Connection {
     pub(crate) mail_offset: Offset,
     /// Clients to be woken when the requests at hand are done: their mailboxes were filled.
     pub(crate) woken: Vec<Arc<Client>>,
+    /// Whether its requests may wait for keys.
+    pub(crate) may_block: bool,
+    /// The deadline that a request keeps which is run once more.
+    pub(crate) deadline_kept: Option<Option<UnixMillis>>,
 }
 
 impl Connection {
@@ -55,6 +60,8 @@ impl Connection {
             listens: false,
             mail_offset: Offset(0),
             woken: Vec::new(),
+            may_block: true,
+            deadline_kept: None,
         }
     }
 

@@ -143,7 +143,7 @@ fn flags(client: &Client) -> String {
     let letters: String = [
         (client.subscriptions.is_any(), 'P'),
         (client.multi.load(load) >= 0, 'x'),
-        (client.is_parked.load(load), 'b'),
+        (client.is_blocked(), 'b'),
         (client.killed.load(load), 'A'),
         (client.peer.is_unix_socket, 'U'),
         (client.readonly.load(load), 'r'),
