@@ -17,6 +17,7 @@ pub mod docs;
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
@@ -103,6 +104,7 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     pubsub::ROWS,
