@@ -13,6 +13,7 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
@@ -24,6 +25,7 @@ pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -105,6 +107,7 @@ const FAMILIES: &[&[Row]] = &[
     introspection::ROWS,
     keyspace::ROWS,
     server::ROWS,
+    set::ROWS,
     string::ROWS,
 ];
 

@@ -46,10 +46,7 @@ impl<'h> NewSet<'h> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        match &self.state {
-            State::Compact { bytes, .. } => bytes.is_empty(),
-            State::Table(table) => table.len() == 0,
-        }
+        self.as_set().is_empty()
     }
 
     /// Adds a member; says whether it is new.

@@ -70,6 +70,15 @@ impl<'a> SetRef<'a> {
         }
     }
 
+    /// Whether there are no members. O(1).
+    pub(crate) fn is_empty(self) -> bool {
+        match self {
+            Self::Integers(integers) => integers.len() == 0,
+            Self::Packed(bytes) => bytes.is_empty(),
+            Self::Table(table) => table.len() == 0,
+        }
+    }
+
     /// Whether `member` is there. O(1), O(n) where they are packed, O(log n) for integers.
     #[inline]
     pub(crate) fn contains(self, member: StrRef<'_>) -> bool {

@@ -80,6 +80,11 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        "hash-max-listpack-entries" => options.hash_listpack_entries_max.store(size(name), Relaxed),
+        "hash-max-listpack-value" => options.hash_listpack_value_max.store(size(name), Relaxed),
+        "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -95,7 +100,12 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 9] = [
+const ENGINE_NAMES: [&str; 14] = [
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
