@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 pub struct Options {
     /// Longest argument and longest string, bytes (`proto-max-bulk-len`).
     pub bulk_bytes_max: AtomicUsize,
+    /// Longest sparse HyperLogLog, bytes (`hll-sparse-max-bytes`).
+    pub hll_sparse_bytes_max: AtomicUsize,
     /// Longest undecoded input of one session, bytes (`client-query-buffer-limit`).
     pub query_buffer_bytes_max: AtomicUsize,
     /// Commands that took longer are logged, microseconds; negative: none (`slowlog-log-slower-than`).
@@ -49,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bulk_bytes_max: AtomicUsize::new(512 << 20),
+            hll_sparse_bytes_max: AtomicUsize::new(3000),
             query_buffer_bytes_max: AtomicUsize::new(1 << 30),
             slowlog_slower_than_us: AtomicI64::new(10_000),
             slowlog_count_max: AtomicUsize::new(128),

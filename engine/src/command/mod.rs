@@ -18,6 +18,7 @@ pub(crate) mod element_scan;
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
@@ -104,6 +105,7 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     server::ROWS,

@@ -5,6 +5,7 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;

@@ -73,6 +73,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
     match name {
         "proto-max-bulk-len" => options.bulk_bytes_max.store(size(name), Relaxed),
         "client-query-buffer-limit" => options.query_buffer_bytes_max.store(size(name), Relaxed),
+        "hll-sparse-max-bytes" => options.hll_sparse_bytes_max.store(size(name), Relaxed),
         "slowlog-log-slower-than" => options.slowlog_slower_than_us.store(values.signed(name), Relaxed),
         "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
@@ -100,12 +101,13 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 14] = [
+const ENGINE_NAMES: &[&str] = &[
     "hash-max-listpack-entries",
     "hash-max-listpack-value",
     "set-max-intset-entries",
     "set-max-listpack-entries",
     "set-max-listpack-value",
+    "hll-sparse-max-bytes",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
