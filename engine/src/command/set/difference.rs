@@ -69,12 +69,12 @@ fn subtract(sources: &Sources, rest: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)) 
 /// The first set without the members of the others.
 fn strike<'h>(first: SetRef<'_>, others: &[SetRef<'_>], mut rest: NewSet<'h>) -> NewSet<'h> {
     first.for_each(|member| {
-                rest.add(member);
-            });
+        rest.add(member);
+    });
     for other in others {
         other.for_each(|member| {
-                rest.remove(member);
-            });
+            rest.remove(member);
+        });
     }
     rest
 }
@@ -100,8 +100,8 @@ impl Turn<'_> {
         if let (Some(first), others) = sources.first_and_rest() {
             if is_asking_cheaper(first, &others) {
                 subtract(&sources, new_result(self), &mut |member| {
-                result.add(member);
-            });
+                    result.add(member);
+                });
             } else {
                 result = strike(first, &others, result);
             }
@@ -121,11 +121,7 @@ impl Engine {
 
     /// Stores the members of the set at the first of `keys` that no other has at `destination`, in the place of what is
     /// there; says how many. As [`Engine::sdiff`] otherwise. Records `DEL` and `SADD`.
-    pub fn sdiffstore(
-        &self,
-        destination: impl AsRef<[u8]>,
-        keys: &[impl AsRef<[u8]>],
-    ) -> Result<usize, CommandError> {
+    pub fn sdiffstore(&self, destination: impl AsRef<[u8]>, keys: &[impl AsRef<[u8]>]) -> Result<usize, CommandError> {
         let destination = destination.as_ref();
         let mut held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
         held.push(destination);
@@ -152,8 +148,8 @@ mod tests {
             let mut expected: BTreeSet<_> = bench.db.smembers(keys[0]).unwrap().into_iter().collect();
             for key in &keys[1..] {
                 bench.db.smembers(key).unwrap().iter().for_each(|member| {
-                expected.remove(member);
-            });
+                    expected.remove(member);
+                });
             }
             let members = bench.db.sdiff(keys).unwrap();
             assert_eq!(bench.db.sdiffstore("x", keys).unwrap(), expected.len());

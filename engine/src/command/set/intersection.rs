@@ -152,11 +152,7 @@ impl Engine {
 
     /// Stores the members that the sets at all `keys` have at `destination`, in the place of what is there; says how many.
     /// As [`Engine::sinter`] otherwise. Records `DEL` and `SADD`.
-    pub fn sinterstore(
-        &self,
-        destination: impl AsRef<[u8]>,
-        keys: &[impl AsRef<[u8]>],
-    ) -> Result<usize, CommandError> {
+    pub fn sinterstore(&self, destination: impl AsRef<[u8]>, keys: &[impl AsRef<[u8]>]) -> Result<usize, CommandError> {
         let destination = destination.as_ref();
         let mut held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
         held.push(destination);

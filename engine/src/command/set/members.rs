@@ -134,11 +134,7 @@ impl Engine {
 
     /// Which of `members` are in the set at `key`, in their order. Fails with WRONGTYPE on other types. O(members). Follows
     /// SMISMEMBER of Redis 7.2.
-    pub fn smismember<M: AsRef<[u8]>>(
-        &self,
-        key: impl AsRef<[u8]>,
-        members: &[M],
-    ) -> Result<Vec<bool>, CommandError> {
+    pub fn smismember<M: AsRef<[u8]>>(&self, key: impl AsRef<[u8]>, members: &[M]) -> Result<Vec<bool>, CommandError> {
         self.on_entry(key.as_ref(), |entry| are_there(entry, members))
     }
 

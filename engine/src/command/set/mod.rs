@@ -19,10 +19,10 @@ pub use scan::MemberScan;
 use super::row::Row;
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
-use crate::turn::{Key, Turn};
 use crate::table::Spot;
-use crate::value::set::{SetLimits, SetRef};
+use crate::turn::{Key, Turn};
 use crate::value::StrRef;
+use crate::value::set::{SetLimits, SetRef};
 use bytes::Bytes;
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -199,8 +199,7 @@ const SHUFFLE_PART: usize = 3;
 /// Draws with repetition end here: the client claims how many, not what is there.
 const REPLY_BYTES_MAX: usize = 1 << 30;
 
-const BEYOND_RANGE: &str =
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+const BEYOND_RANGE: &str = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
 
 #[cfg(test)]
 mod tests {

@@ -51,9 +51,11 @@ fn unite(sources: &Sources, mut small: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)
     let mut sets = sources.present();
     let has_table = sets.iter().any(|set| matches!(set, SetRef::Table(_)));
     if !has_table || sets.len() > ASKED_SETS_MAX {
-        sets.iter().for_each(|set| set.for_each(|member| {
+        sets.iter().for_each(|set| {
+            set.for_each(|member| {
                 small.add(member);
-            }));
+            })
+        });
         return small.as_set().for_each(f);
     }
     // Then members of the largest set need no question.
@@ -105,11 +107,7 @@ impl Engine {
 
     /// Stores the members that any of the sets at `keys` has at `destination`, in the place of what is there; says how many.
     /// As [`Engine::sunion`] otherwise. Records `DEL` and `SADD`.
-    pub fn sunionstore(
-        &self,
-        destination: impl AsRef<[u8]>,
-        keys: &[impl AsRef<[u8]>],
-    ) -> Result<usize, CommandError> {
+    pub fn sunionstore(&self, destination: impl AsRef<[u8]>, keys: &[impl AsRef<[u8]>]) -> Result<usize, CommandError> {
         let destination = destination.as_ref();
         let mut held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
         held.push(destination);
@@ -136,7 +134,9 @@ mod tests {
             bench.db.sadd_many(format!("t{at}"), &of(range)).unwrap();
         }
         assert_eq!(bench.db.sunion(&["numbers", "words", "none"]).unwrap(), ["1", "2", "3", "a", "b"]);
-        for keys in [&["t0", "t1", "t2"][..], &["t2", "t0", "words", "t3"], &["t0", "t1", "t2", "t3", "numbers", "words"]] {
+        for keys in
+            [&["t0", "t1", "t2"][..], &["t2", "t0", "words", "t3"], &["t0", "t1", "t2", "t3", "numbers", "words"]]
+        {
             let members = bench.db.sunion(keys).unwrap();
             let stored = bench.db.sunionstore("d", keys).unwrap();
             let expected: BTreeSet<_> = keys.iter().flat_map(|key| bench.db.smembers(key).unwrap()).collect();

@@ -315,7 +315,10 @@ mod tests {
     fn a_set_changes_its_form_as_members_come_and_never_back() {
         let hasher = KeyHasher::new(1);
         let mut entry = set_of(&["3", "1", "2"]);
-        assert_eq!((entry.as_set().unwrap().encoding(), members(&entry)), ("intset", vec!["1".into(), "2".into(), "3".into()]));
+        assert_eq!(
+            (entry.as_set().unwrap().encoding(), members(&entry)),
+            ("intset", vec!["1".into(), "2".into(), "3".into()])
+        );
         assert!(!entry.add_to_set(StrRef::Int(2), LIMITS, &hasher));
         assert!(entry.add_to_set(StrRef::Int(1 << 40), LIMITS, &hasher));
         assert!(entry.remove_from_set(StrRef::Int(1 << 40)));
