@@ -13,6 +13,7 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
@@ -26,6 +27,7 @@ pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -109,6 +111,7 @@ const FAMILIES: &[&[Row]] = &[
     keyspace::ROWS,
     pubsub::ROWS,
     server::ROWS,
+    set::ROWS,
     string::ROWS,
 ];
 

@@ -99,6 +99,11 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
             options.subscriber_bytes_max.store(values.buffer_limits().pubsub.hard_bytes, Relaxed);
         }
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        "hash-max-listpack-entries" => options.hash_listpack_entries_max.store(size(name), Relaxed),
+        "hash-max-listpack-value" => options.hash_listpack_value_max.store(size(name), Relaxed),
+        "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -115,6 +120,11 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
 }
 
 const ENGINE_NAMES: &[&str] = &[
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
     "hll-sparse-max-bytes",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
