@@ -130,7 +130,7 @@ impl Random {
                 format!("{}-{sequence}", self.clock).into_bytes()
             }
             "id" => match self.below(12) {
-                0 => self.pick(&[b"0", b"-", b"+", b"$", b">", b"0-0", b"5-*", b"x", b"18446744073709551615-1", b"*"]),
+                0 => self.pick(&[b"0", b"-", b"+", b"$", b">", b"0-0", b"5-*", b"x", b"18446744073709551615-1"]),
                 _ => self.recent_id(),
             },
             "id-bound" => match self.below(4) {

@@ -6,9 +6,9 @@ pub(super) const FAMILY: Family = Family { name: "bitmaps", shapes: SHAPES, rule
 
 const RULES: &[(&str, Agreement)] = &[("BITCOUNT", Agreement::By(missing)), ("BITPOS", Agreement::By(missing))];
 
-/// Since 7.2 wrong arguments are errors also where there is no key.
+/// Since 7.2 the arguments are looked at before the key.
 fn missing(_: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
-    ours.is_error() && matches!(theirs.text.as_slice(), b"0" | b"-1")
+    ours.is_error() && (theirs.text.starts_with(b"WRONGTYPE") || matches!(theirs.text.as_slice(), b"0" | b"-1"))
 }
 
 const SHAPES: &[&str] = &[

@@ -46,7 +46,6 @@ const SHAPES: &[&str] = &[
     "TYPE {key}",
     "OBJECT ENCODING {key}",
     "OBJECT ENCODING {key}",
-    "OBJECT REFCOUNT {list}",
     "RENAME {key} {key}",
     "RENAME {list} {list}",
     "RENAMENX {key} {key}",
