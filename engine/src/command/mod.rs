@@ -23,6 +23,7 @@ pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -94,8 +95,16 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] =
-    &[cluster::ROWS, connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    cluster::ROWS,
+    connection::ROWS,
+    expiry::ROWS,
+    introspection::ROWS,
+    keyspace::ROWS,
+    server::ROWS,
+    stream::ROWS,
+    string::ROWS,
+];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(

@@ -5,9 +5,11 @@
 
 mod member;
 pub(crate) mod packed;
+pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub(crate) use member::{LongBytes, Member, MemberTable};
+pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;
 use std::sync::Arc;
@@ -60,6 +62,8 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A stream.
+    Stream(Arc<stream::Stream>),
 }
 
 impl Boxed for Object {
@@ -70,18 +74,21 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::Stream(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::Stream(_) => None,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::Stream(stream) => stream.heap_bytes(),
         }
     }
 }

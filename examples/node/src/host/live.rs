@@ -79,6 +79,8 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
+        "stream-node-max-bytes" => options.stream_node_bytes_max.store(size(name), Relaxed),
+        "stream-node-max-entries" => options.stream_node_entries_max.store(size(name), Relaxed),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
         _ => return false,
     }
@@ -95,7 +97,9 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 9] = [
+const ENGINE_NAMES: [&str; 11] = [
+    "stream-node-max-bytes",
+    "stream-node-max-entries",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
