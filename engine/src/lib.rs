@@ -16,10 +16,12 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+mod pubsub;
 pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod subscription;
 mod sync;
 mod system;
 #[allow(dead_code, unused_imports)]
@@ -31,8 +33,10 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
+pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::set::MemberScan;
 pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
@@ -45,7 +49,8 @@ pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
+pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, InvalidStreamId, StrRef, StreamId, TrimTo, ValueType};
+pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};

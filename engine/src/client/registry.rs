@@ -1,5 +1,8 @@
 //! All connected clients, and the switches that concern them all.
 
+use super::mailbox::Mailbox;
+use super::subscriptions::Subscriptions;
+use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -61,8 +64,12 @@ pub(crate) struct Client {
     /// Set by READONLY: a replica in a cluster may answer its reads.
     pub(crate) readonly: AtomicBool,
     pub(crate) is_parked: AtomicBool,
+    /// The request of this client that waits for a key.
+    pub(crate) blocked: Mutex<Option<Arc<Waiter>>>,
     /// Set by CLIENT KILL; the session closes when it sees it.
     pub(crate) killed: AtomicBool,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) mailbox: Mailbox,
     /// Wakes the session's host.
     pub(crate) waker: Waker,
 }
@@ -87,9 +94,22 @@ impl Client {
             no_touch: AtomicBool::new(false),
             readonly: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
+            blocked: Mutex::default(),
             killed: AtomicBool::new(false),
+            subscriptions: Subscriptions::default(),
+            mailbox: Mailbox::default(),
             waker,
         }
+    }
+
+    /// The request that waits for a key, if one does.
+    pub(crate) fn waiter(&self) -> Option<Arc<Waiter>> {
+        self.blocked.lock().as_ref().filter(|waiter| waiter.is_waiting()).map(Arc::clone)
+    }
+
+    /// Whether a request waits: for a key, or for the end of a pause.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_parked.load(Ordering::Relaxed) || self.waiter().is_some()
     }
 }
 
@@ -127,6 +147,12 @@ impl Registry {
         client
     }
 
+    /// A client that no list shows and that has a number of its own: an embedder's subscription.
+    pub(crate) fn listener(&self, waker: Waker) -> Arc<Client> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Client::new(id, PeerInfo::default(), UnixMillis(0), waker))
+    }
+
     /// A client that no list shows: an embedder's own call.
     pub(crate) fn unlisted(&self, waker: Waker) -> Arc<Client> {
         Arc::new(Client::new(0, PeerInfo::default(), UnixMillis(0), waker))
@@ -145,8 +171,16 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
+    /// The client of an id.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients.lock().get(&id).cloned()
+    }
+
     /// Tells a client's session to close.
     pub(crate) fn kill(&self, client: &Client) {
+        if let Some(waiter) = client.waiter() {
+            waiter.end(Outcome::Gone);
+        }
         client.killed.store(true, Ordering::Release);
         client.waker.wake_by_ref();
     }

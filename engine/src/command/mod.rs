@@ -9,25 +9,32 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+#[allow(dead_code)]
+pub(crate) mod timeout;
 
 use crate::client::Connection;
 use crate::core::Core;
@@ -42,7 +49,7 @@ pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
-type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
 /// How a command runs. `args[0]` is its name.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +103,16 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
 const FAMILIES: &[&[Row]] = &[
+    bitmap::ROWS,
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    pubsub::ROWS,
     server::ROWS,
+    set::ROWS,
     stream::ROWS,
     string::ROWS,
 ];

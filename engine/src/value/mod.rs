@@ -3,11 +3,17 @@
 //! Small collections are kept [`packed`], inside their entry's block; large ones are an [`Object`]. A set, a hash and the
 //! index of a sorted set keep their members in a [`MemberTable`].
 
+mod bit_field;
+pub(crate) mod bits;
+pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
+pub(crate) mod set;
 pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
+pub use bit_field::{FieldType, Overflow};
+pub(crate) use bits::BitOperation;
 pub(crate) use member::{LongBytes, Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
@@ -64,6 +70,8 @@ pub(crate) enum Object {
     Bytes(Arc<Vec<u8>>),
     /// A stream.
     Stream(Arc<stream::Stream>),
+    /// The members of a large set.
+    Set(Arc<MemberTable>),
 }
 
 impl Boxed for Object {
@@ -75,6 +83,7 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => Some(bytes),
             Self::Stream(_) => None,
+            Self::Set(_) => None,
         }
     }
 
@@ -82,6 +91,7 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
             Self::Stream(_) => None,
+            Self::Set(_) => None,
         }
     }
 
@@ -89,9 +99,13 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
             Self::Stream(stream) => stream.heap_bytes(),
+            Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
         }
     }
 }
+
+/// What a table of members takes besides what hangs on it: itself and the counts of its owners.
+const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 
 /// Bytes of heap behind a shared vector, spare capacity included.
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {

@@ -2,11 +2,15 @@
 
 use super::calls;
 use super::lines::Lines;
+use crate::client::Kind;
 use crate::command::REDIS_VERSION;
 use crate::core::Core;
 use crate::host::InfoSection;
 use crate::keyspace::DATABASE_COUNT;
+use crate::keyspace::waiting::Waiter;
 use crate::slot::{SLOT_COUNT, Slot};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Gives a section the engine's lines.
@@ -45,18 +49,23 @@ fn server(core: &Core, lines: &mut Lines) {
 
 fn clients(core: &Core, lines: &mut Lines) {
     let all = core.clients.all();
-    let parked = all.iter().filter(|client| client.is_parked.load(Relaxed)).count();
+    let blocked = all.iter().filter(|client| client.is_blocked()).count();
+    let waiters: Vec<_> = all.iter().filter_map(|client| client.waiter()).collect();
+    let keys = |waiters: &mut dyn Iterator<Item = &Arc<Waiter>>| -> usize {
+        let keys = waiters.flat_map(|waiter| waiter.keys.iter().map(|key| (waiter.db, key)));
+        keys.collect::<BTreeSet<_>>().len()
+    };
     let input = all.iter().map(|client| client.query_buffer_bytes.load(Relaxed)).max();
     let output = all.iter().map(|client| client.output_buffer_bytes.load(Relaxed)).max();
     lines.set("connected_clients", all.len());
     lines.set("cluster_connections", 0);
     lines.set("client_recent_max_input_buffer", input.unwrap_or(0));
     lines.set("client_recent_max_output_buffer", output.unwrap_or(0));
-    lines.set("blocked_clients", parked);
+    lines.set("blocked_clients", blocked);
     lines.set("tracking_clients", 0);
-    lines.set("clients_in_timeout_table", 0);
-    lines.set("total_blocking_keys", 0);
-    lines.set("total_blocking_keys_on_nokey", 0);
+    lines.set("clients_in_timeout_table", waiters.iter().filter(|waiter| waiter.deadline.is_some()).count());
+    lines.set("total_blocking_keys", keys(&mut waiters.iter()));
+    lines.set("total_blocking_keys_on_nokey", keys(&mut waiters.iter().filter(|waiter| waiter.on_removal)));
 }
 
 fn memory(core: &Core, lines: &mut Lines) {
@@ -125,14 +134,14 @@ fn stats(core: &Core, lines: &mut Lines) {
     lines.set("keyspace_hits", hits);
     lines.set("keyspace_misses", misses);
     lines.set("total_error_replies", count(&stats.error_replies));
+    lines.set("pubsub_channels", core.pubsub.active_count(Kind::Channel));
+    lines.set("pubsub_patterns", core.pubsub.active_count(Kind::Pattern));
+    lines.set("pubsubshard_channels", core.pubsub.active_count(Kind::Shard));
     for field in [
         "sync_full",
         "sync_partial_ok",
         "sync_partial_err",
         "evicted_clients",
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
