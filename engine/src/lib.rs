@@ -16,6 +16,7 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+pub mod payload;
 pub mod resp;
 mod session;
 pub mod slot;
