@@ -16,6 +16,7 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+#[allow(dead_code)]
 pub mod payload;
 pub mod resp;
 mod session;
