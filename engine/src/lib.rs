@@ -18,10 +18,12 @@ mod keyspace;
 mod options;
 #[allow(dead_code)]
 pub mod payload;
+mod pubsub;
 pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod subscription;
 mod sync;
 mod system;
 #[allow(dead_code, unused_imports)]
@@ -36,6 +38,7 @@ pub use client::PeerInfo;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::set::MemberScan;
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
@@ -47,6 +50,7 @@ pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
+pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};

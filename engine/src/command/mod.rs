@@ -13,17 +13,21 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -44,7 +48,7 @@ pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
-type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
 /// How a command runs. `args[0]` is its name.
 #[derive(Clone, Copy, Debug)]
@@ -102,9 +106,12 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    pubsub::ROWS,
     server::ROWS,
+    set::ROWS,
     string::ROWS,
 ];
 
