@@ -16,6 +16,8 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+#[allow(dead_code)]
+pub mod payload;
 mod pubsub;
 pub mod resp;
 mod session;
@@ -37,6 +39,7 @@ pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::set::MemberScan;
+pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
@@ -52,4 +55,4 @@ pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, FieldType, Overflow, StrRef, ValueType};
+pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
