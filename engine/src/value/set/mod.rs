@@ -148,7 +148,7 @@ impl<'a> SetRef<'a> {
                 0 => None,
                 count => packed::iter(bytes).nth(pick(count)),
             },
-            Self::Table(table) => table.random(pick).map(|member| StrRef::of(member.into_key())),
+            Self::Table(table) => table.random(pick).map(|member| StrRef::Bytes(member.into_key())),
         }
     }
 

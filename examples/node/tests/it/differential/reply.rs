@@ -1,7 +1,7 @@
 //! Replies as trees, and in what ways two of them may be the same.
 
 /// A reply, read from its bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Reply {
     kind: u8,
     /// What a scalar says; of an aggregate, nothing, or that it is null.

@@ -3,6 +3,7 @@
 use super::reply::{Agreement, Reply};
 use super::request::Request;
 use super::{Wire, encode};
+use std::collections::BTreeSet;
 
 pub(super) struct Session {
     ours: Wire,
@@ -114,36 +115,34 @@ impl Session {
     /// Compares what both servers hold.
     pub(super) fn compare_data(&mut self, at: usize) -> Option<Difference> {
         // Both delete what is due when they meet it.
+        let mut keys = BTreeSet::new();
         for db in DATABASES {
             self.ask(&["SELECT", db]);
-            self.ask(&["KEYS", "*"]);
+            for reply in self.ask(&["SCAN", "0", "COUNT", "10000"]) {
+                let found = Reply::parse(&reply).items.pop().unwrap_or_default();
+                keys.extend(found.items.into_iter().map(|key| (db, key.text)));
+            }
         }
         let [ours, theirs] = self.ask(&["DEBUG", "DIGEST"]);
         if ours == theirs {
             return None;
         }
-        // Which keys, in all databases that are used.
-        let mut lines = [Vec::new(), Vec::new()];
-        let mut keys = vec![b"".to_vec()];
-        for db in DATABASES {
+        let mut difference = Difference { at, ours, theirs, keys: vec![Vec::new()] };
+        for (db, key) in keys {
             self.ask(&["SELECT", db]);
-            for key in super::words::KEYS {
-                let words = [b"DEBUG".to_vec(), b"DIGEST-VALUE".to_vec(), key.to_vec()];
-                let dump =
-                    |wire: &mut Wire| [wire.ask(&words), wire.ask(&[b"PEXPIRETIME".to_vec(), key.to_vec()])].concat();
-                let values = [dump(&mut self.ours), dump(&mut self.theirs)];
-                if values[0] != values[1] {
-                    keys.push(key.to_vec());
-                    for (line, value) in lines.iter_mut().zip(values) {
-                        line.extend_from_slice(&[b" db ", db.as_bytes(), b" ", key, b" "].concat());
-                        line.extend_from_slice(&value);
-                    }
-                }
+            let [ours, theirs] = [&mut self.ours, &mut self.theirs].map(|wire| {
+                let value = wire.ask(&[b"DEBUG".to_vec(), b"DIGEST-VALUE".to_vec(), key.clone()]);
+                let expiry = wire.ask(&[b"PEXPIRETIME".to_vec(), key.clone()]);
+                let expires: &[u8] = if expiry.starts_with(b":-") { b"stays" } else { b"expires" };
+                [b" db ", db.as_bytes(), b" ", &key, b" ", &value, expires].concat()
+            });
+            if ours != theirs {
+                difference.ours.extend(ours);
+                difference.theirs.extend(theirs);
+                difference.keys.push(key);
             }
         }
-        self.ask(&["SELECT", "0"]);
-        let [ours, theirs] = lines;
-        Some(Difference { at, ours, theirs, keys })
+        Some(difference)
     }
 }
 

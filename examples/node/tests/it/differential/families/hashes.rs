@@ -1,6 +1,5 @@
 //! Hashes.
 
-use super::sets::scan;
 use super::{Agreement, Family, Reply};
 
 pub(super) const FAMILY: Family = Family { name: "hashes", shapes: SHAPES, rules: RULES };
@@ -21,6 +20,16 @@ fn random_fields(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
         (Some(b"1000"), _) => ours.unordered() == theirs.unordered(),
         _ => Agreement::Shape.holds(words, &ours, &theirs),
     }
+}
+
+/// As of sets, but in pairs.
+pub(super) fn scan(words: &[Vec<u8>], mut ours: Reply, mut theirs: Reply) -> bool {
+    for reply in [&mut ours, &mut theirs] {
+        if let [_, pairs] = reply.items.as_mut_slice() {
+            *pairs = std::mem::take(pairs).unordered_pairs();
+        }
+    }
+    Agreement::Doubles.holds(words, &ours, &theirs) || super::sets::scan(words, ours, theirs)
 }
 
 const SHAPES: &[&str] = &[

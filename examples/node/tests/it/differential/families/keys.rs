@@ -20,11 +20,13 @@ const RULES: &[(&str, Agreement)] = &[
 /// The keys of a scan from its start come in any order; where a cursor that was never given leads is each server's own
 /// affair.
 fn scan(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
-    if words.get(1).is_some_and(|cursor| cursor != b"0") {
-        return ours.is_aggregate() == theirs.is_aggregate();
-    }
     match (ours.items.as_slice(), theirs.items.as_slice()) {
-        ([_, ours], [_, theirs]) => ours.clone().unordered() == theirs.clone().unordered(),
+        ([a, ours], [b, theirs])
+            if a.text == b"0" && b.text == b"0" && words.get(1).is_some_and(|from| from == b"0") =>
+        {
+            ours.clone().unordered() == theirs.clone().unordered()
+        }
+        ([_, _], [_, _]) => true,
         _ => false,
     }
 }

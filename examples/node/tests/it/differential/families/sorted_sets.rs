@@ -1,6 +1,6 @@
 //! Sorted sets.
 
-use super::sets::scan;
+use super::hashes::scan;
 use super::{Agreement, Family, Reply};
 
 pub(super) const FAMILY: Family = Family { name: "sorted sets", shapes: SHAPES, rules: RULES };
