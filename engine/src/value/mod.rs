@@ -1,5 +1,6 @@
 //! Values: one data structure per file. Knows no command, no RESP, no slot.
 
+pub(crate) mod sorted_set;
 mod string;
 
 pub use string::{AsValue, StrRef};
