@@ -10,11 +10,11 @@ use crate::host::Host;
 use crate::keyspace::EntryRef;
 use crate::keyspace::expiry_walk::ExpireCycle;
 use crate::keyspace::reclaim::Reclaim;
-use crate::keyspace::shard::KeyHasher;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
 use crate::options::Options;
 use crate::stats::Stats;
+use crate::table::KeyHasher;
 use crate::time::{Clock, UnixMillis};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,6 +38,9 @@ pub(crate) struct Core {
     random: AtomicU64,
     pub(crate) expire_cycle: ExpireCycle,
     expiry_forbidden: AtomicBool,
+    /// Keyspace events in the order in which they were announced.
+    #[cfg(test)]
+    pub(crate) announced: parking_lot::Mutex<Vec<String>>,
 }
 
 impl Core {
@@ -58,6 +61,8 @@ impl Core {
             random: AtomicU64::new(seed),
             expire_cycle: ExpireCycle::default(),
             expiry_forbidden: AtomicBool::new(false),
+            #[cfg(test)]
+            announced: parking_lot::Mutex::default(),
         };
         core.stats.started_ms.store(core.now().0, Ordering::Relaxed);
         core
@@ -126,6 +131,13 @@ impl Core {
     /// Attaches the host; false if there is one already.
     pub(crate) fn attach_host(&self, host: Arc<dyn Host>) -> bool {
         self.host.set(host).is_ok()
+    }
+
+    /// Announces a keyspace event. Called while the key's slot is held.
+    pub(crate) fn announce(&self, db: u16, event: &'static str, key: &[u8]) {
+        #[cfg(test)]
+        self.announced.lock().push(format!("{db} {event} {}", String::from_utf8_lossy(key)));
+        let _ = (db, event, key);
     }
 
     /// The journal's end, 0 without a journal.

@@ -10,8 +10,10 @@ mod doors;
 pub mod effect;
 mod engine;
 mod error;
+mod event;
 mod gate;
 mod host;
+#[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
 pub mod resp;
@@ -20,19 +22,24 @@ pub mod slot;
 mod stats;
 mod sync;
 mod system;
+#[allow(dead_code, unused_imports)]
+mod table;
 pub mod text;
 mod time;
 mod turn;
+#[allow(dead_code, unused_imports)]
 mod value;
 
 pub use client::PeerInfo;
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;
+pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;

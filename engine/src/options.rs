@@ -1,8 +1,9 @@
 //! What may be tuned while an engine runs. Every field may be read and written from any thread.
 
 use crate::effect::Ack;
+use crate::event::EventClasses;
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Live options of an engine. Names follow Redis's configuration.
 #[derive(Debug)]
@@ -30,7 +31,12 @@ pub struct Options {
     pub debug_commands: AtomicBool,
     /// Whether DEBUG is allowed at least for clients of this machine.
     pub debug_commands_local: AtomicBool,
+    /// Sorted sets of more members are not kept compact (`zset-max-listpack-entries`).
+    pub zset_compact_entries_max: AtomicUsize,
+    /// Sorted sets with longer members are not kept compact, bytes (`zset-max-listpack-value`).
+    pub zset_compact_value_bytes_max: AtomicUsize,
     ack: AtomicU8,
+    keyspace_events: AtomicU32,
 }
 
 impl Default for Options {
@@ -47,7 +53,10 @@ impl Default for Options {
             latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),
             debug_commands_local: AtomicBool::new(true),
+            zset_compact_entries_max: AtomicUsize::new(128),
+            zset_compact_value_bytes_max: AtomicUsize::new(64),
             ack: AtomicU8::new(Ack::Memory as u8),
+            keyspace_events: AtomicU32::new(0),
         }
     }
 }
@@ -66,5 +75,16 @@ impl Options {
     /// Sets the level that writes must reach before sessions show their replies.
     pub fn set_ack(&self, ack: Ack) {
         self.ack.store(ack as u8, Ordering::Relaxed);
+    }
+
+    /// Which keyspace events are announced (`notify-keyspace-events`).
+    #[inline]
+    pub fn keyspace_events(&self) -> EventClasses {
+        EventClasses::of_bits(self.keyspace_events.load(Ordering::Relaxed))
+    }
+
+    /// Says which keyspace events are announced from now on.
+    pub fn set_keyspace_events(&self, classes: EventClasses) {
+        self.keyspace_events.store(classes.bits(), Ordering::Relaxed);
     }
 }

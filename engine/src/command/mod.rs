@@ -12,6 +12,8 @@
 mod cluster;
 mod connection;
 pub mod docs;
+#[cfg(test)]
+mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
 pub mod introspection;
@@ -20,7 +22,8 @@ pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
-mod server;
+pub(crate) mod server;
+pub(crate) mod sorted_set;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -92,8 +95,16 @@ impl Run {
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
-const FAMILIES: &[&[Row]] =
-    &[cluster::ROWS, connection::ROWS, expiry::ROWS, introspection::ROWS, keyspace::ROWS, server::ROWS, string::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    cluster::ROWS,
+    connection::ROWS,
+    expiry::ROWS,
+    introspection::ROWS,
+    keyspace::ROWS,
+    server::ROWS,
+    sorted_set::ROWS,
+    string::ROWS,
+];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(

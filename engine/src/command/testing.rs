@@ -4,7 +4,7 @@ use crate::effect::{Ack, Batch, BatchKind, EffectSink, NotWritable, Offset, Outc
 use crate::resp::{Value, parse_reply};
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::text::split_args;
-use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, UnixMillis};
+use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, StrRef, UnixMillis};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,6 +112,11 @@ impl Bench {
         self.batches().iter().flat_map(|batch| &batch.effects).map(|effect| text(effect)).collect()
     }
 
+    /// Keyspace events since the last call: database, event, key. None unless the option asks for them.
+    pub(crate) fn events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.db.core.announced.lock())
+    }
+
     /// Plays all batches so far into a fresh engine and demands the same keys, values and expiries.
     pub(crate) fn assert_replays(&self) {
         let (copy, _) = quiet();
@@ -149,7 +154,7 @@ pub(crate) fn replay(db: &Engine, batch: &Kept) {
     db.apply(Origin::Replay, batch.db, &effects).expect("a recorded effect applies");
 }
 
-/// Keys by database, with their values and expiries.
+/// Keys by database, with the bytes of strings, the digests of other values, and expiries.
 pub(crate) type Contents = BTreeMap<(u16, Vec<u8>), (Vec<u8>, Option<UnixMillis>)>;
 
 /// Every key of every database, expired ones that are still there included: its value and its expiry.
@@ -159,7 +164,8 @@ pub(crate) fn contents(db: &Engine) -> Contents {
         let guard = db.core.slots.lock(slot);
         for number in 0..DATABASE_COUNT {
             for entry in guard.state.shard(number).into_iter().flat_map(|shard| shard.iter()) {
-                let value = entry.as_string().map(|value| value.to_vec()).unwrap_or_default();
+                let digest = || crate::command::server::debug::digest::of_entry(&entry).into_bytes();
+                let value = entry.as_string().map_or_else(digest, StrRef::to_vec);
                 let before = all.insert((number, entry.key().to_vec()), (value, entry.expiry()));
                 assert!(before.is_none(), "a key is there once");
                 assert_eq!(Slot::of(entry.key()), slot, "a key lies in its slot");

@@ -1,19 +1,15 @@
 //! The keyspace: entries, segments, tables, and the array of slots that hold them.
 //!
-//! From the bottom: [`entry`] is one key with its value in one block; [`segment`] a bounded table of such blocks; [`table`]
-//! grows by splitting segments; [`shard`] is the table of one database in one slot with its counts and its expiry hint;
-//! [`slots`] is the array of locked slots. Nothing here knows a command, a turn or an effect.
+//! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
+//! with its counts and its expiry hint; [`slots`] is the array of locked slots. Nothing here knows a command, a turn or an
+//! effect.
 
 pub(crate) mod entry;
 pub(crate) mod expiry_walk;
-mod prefetch;
 pub(crate) mod reclaim;
-pub(crate) mod segment;
 pub(crate) mod shard;
 pub(crate) mod slots;
-pub(crate) mod table;
 pub(crate) mod totals;
 
 pub(crate) use entry::EntryRef;
-pub(crate) use prefetch::prefetch;
 pub use slots::{DATABASE_COUNT, GateState};

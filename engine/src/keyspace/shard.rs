@@ -5,31 +5,11 @@
 //! - Every change of an entry goes through here, so that [`Totals`] of the engine stay exact.
 
 use super::entry::EntryRef;
-use super::prefetch::prefetch;
-use super::segment::{Lent, Line, home};
-use super::table::{Spot, Table};
 use super::totals::Totals;
 use crate::slot::Slot;
+use crate::table::segment::{Line, home};
+use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::time::UnixMillis;
-use std::hash::{BuildHasher, Hasher};
-
-/// The hash function of an engine's keys: seeded, so that clients cannot aim at one bucket, and the same for a simulation
-/// that gives the same seed.
-#[derive(Clone)]
-pub(crate) struct KeyHasher(foldhash::quality::SeedableRandomState);
-
-impl KeyHasher {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(foldhash::quality::SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed()))
-    }
-
-    #[inline]
-    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.0.build_hasher();
-        hasher.write(key);
-        hasher.finish()
-    }
-}
 
 /// Keys of one database in one slot.
 pub(crate) struct Shard {

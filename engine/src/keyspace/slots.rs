@@ -12,11 +12,11 @@
 //!
 //! Thread safety: everything but the hint is reached through a [`SlotGuard`]. The hint may be stale; nobody follows it.
 
-use super::prefetch::prefetch;
-use super::segment::{Line, home};
 use super::shard::Shard;
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
+use crate::table::prefetch;
+use crate::table::segment::{Line, home};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 

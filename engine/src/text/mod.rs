@@ -10,6 +10,7 @@ mod long_double;
 mod natural;
 mod number;
 mod split;
+mod string;
 
 pub use double::{DoubleBuffer, format_f64, format_f64_g17, parse_f64};
 pub use glob::{Case, glob_matches};
@@ -17,3 +18,4 @@ pub use long_double::LongDouble;
 pub use number::{DecimalBuffer, format_i64, parse_i64};
 pub use split::{UnbalancedQuotes, split_args};
 pub(crate) use split::{is_word_end, next_word, skip_blanks};
+pub use string::{AsValue, StrRef};

@@ -2,11 +2,12 @@
 //!
 //! It takes the slot's lock, finds the key and lends the entry, by the same rules as [`Turn::read`](super::Turn::read): the
 //! gate applies, a hit or a miss is counted, the entry is marked as used. Whatever needs more (a slot that is not open, a
-//! key that is due and so has to be deleted) is left to a turn.
+//! key that is due and so has to be deleted, a miss that is to be announced) is left to a turn.
 
 use super::{KnownKey, Touch};
 use crate::core::Core;
 use crate::effect::Offset;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotGuard};
 use crate::time::UnixMillis;
@@ -36,6 +37,9 @@ pub(crate) fn look<R, F: FnOnce(Option<&EntryRef>) -> R>(
         return Err(f);
     }
     let Some((shard, spot)) = state.shard(db).and_then(|shard| Some((shard, shard.find(hash, key)?))) else {
+        if core.options.keyspace_events().announces(EventClass::KeyMiss) {
+            return Err(f);
+        }
         let result = f(None);
         state.misses += 1;
         return Ok((result, state.last_offset));

@@ -10,10 +10,11 @@
 use super::ahead::GROUP_KEYS;
 use crate::core::Core;
 use crate::effect::Offset;
+use crate::event::EventClass;
+use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotGuard};
-use crate::keyspace::table::Spot;
-use crate::keyspace::{EntryRef, prefetch};
 use crate::slot::Slot;
+use crate::table::{Spot, prefetch};
 use crate::time::UnixMillis;
 
 /// A key of the group, as far as it is worked out.
@@ -73,6 +74,7 @@ pub(crate) fn look_group(
         prefetch(address);
         prefetch(address.wrapping_add(64));
     }
+    let announces_misses = core.options.keyspace_events().announces(EventClass::KeyMiss);
     let mut newest = Offset(0);
     for (number, (ahead, key)) in group.iter().zip(keys).enumerate() {
         let Some(guard) = &mut held.guards[ahead.guard as usize] else { break };
@@ -80,6 +82,9 @@ pub(crate) fn look_group(
         newest = newest.max(state.last_offset);
         match state.first().find_from(ahead.candidate.map(|(spot, _)| spot), ahead.hash, key.as_ref()) {
             None => {
+                if announces_misses {
+                    return (number, newest);
+                }
                 f(number, None);
                 state.misses += 1;
             }

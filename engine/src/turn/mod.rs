@@ -18,20 +18,23 @@ mod ahead;
 pub(crate) mod expire_cycle;
 mod look;
 mod look_group;
+mod notice;
 mod undo;
 
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
-use crate::keyspace::segment::Lent;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
-use crate::keyspace::table::Spot;
 use crate::slot::Slot;
+use crate::table::Lent;
+use crate::table::Spot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use look::{Looked, look, try_look};
+use notice::Notice;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -83,6 +86,8 @@ pub struct Turn<'e> {
     effect_count: u32,
     select_count: u32,
     undo: Option<UndoLog>,
+    /// Keyspace events, announced at the end.
+    notices: Vec<Notice>,
     /// What is freed after the slots are released.
     discarded: Option<Box<Discarded>>,
 }
@@ -203,6 +208,7 @@ impl<'e> Turn<'e> {
             effect_count: 0,
             select_count: 0,
             undo: None,
+            notices: Vec::new(),
             discarded: None,
         }
     }
@@ -308,6 +314,7 @@ impl<'e> Turn<'e> {
         if self.core.may_expire(self.now()) {
             self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
+            self.notify(EventClass::Expired, "expired", key.bytes);
             self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         } else {
             self.hid = true;
@@ -332,6 +339,7 @@ impl<'e> Turn<'e> {
         let state = &mut self.guards[key.guard as usize].state;
         let Some(spot) = found else {
             state.misses += 1;
+            self.notify(EventClass::KeyMiss, "keymiss", key.bytes);
             return None;
         };
         state.hits += 1;
@@ -344,13 +352,27 @@ impl<'e> Turn<'e> {
 
     /// Finds a key for looking at it: counts a hit or a miss, and does not mark the entry as used.
     pub(crate) fn peek(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.count_look(key);
+        if found.is_none() {
+            self.notify(EventClass::KeyMiss, "keymiss", key.bytes);
+        }
+        Some(self.entry(key, found?))
+    }
+
+    /// As [`peek`](Self::peek), and a key that is not there is no event: for OBJECT.
+    pub(crate) fn inspect(&mut self, key: &Key<'_>) -> Option<Lent<'_, EntryRef>> {
+        let found = self.count_look(key);
+        Some(self.entry(key, found?))
+    }
+
+    fn count_look(&mut self, key: &Key<'_>) -> Option<Spot> {
         let found = self.find(key);
         let state = &mut self.guards[key.guard as usize].state;
         match found {
             None => state.misses += 1,
             Some(_) => state.hits += 1,
         }
-        Some(self.entry(key, found?))
+        found
     }
 
     /// Finds a string for reading; `f` sees it.
@@ -414,6 +436,7 @@ impl<'e> Turn<'e> {
         self.core.touch(&entry);
         let around = self.surroundings(key);
         self.guards[key.guard as usize].state.shard_mut(self.db).insert(key.hash, entry, around);
+        self.notify(EventClass::New, "new", key.bytes);
     }
 
     /// Stores a string under a key, in the place of `old` if there is one.
@@ -462,6 +485,7 @@ impl<'e> Turn<'e> {
         if let Some(spot) = hidden {
             self.discard(key, spot);
             self.record(&[b"DEL", key.bytes]);
+            self.notify(EventClass::Expired, "expired", key.bytes);
         }
     }
 
@@ -556,6 +580,11 @@ impl<'e> Turn<'e> {
         self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
     }
 
+    /// Whether what is recorded goes anywhere: else its words need not be made.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count
@@ -570,6 +599,9 @@ impl<'e> Turn<'e> {
             _ => self.append_batch(),
         };
         self.undo = None;
+        if !self.notices.is_empty() {
+            self.announce();
+        }
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
         if let Some(discarded) = self.discarded.take() {

@@ -1,52 +1,101 @@
 //! Values: one data structure per file. Knows no command, no RESP, no slot.
+//!
+//! Small collections are kept [`packed`], inside their entry's block; large ones are an [`Object`]. A set, a hash and the
+//! index of a sorted set keep their members in a [`MemberTable`].
 
+mod member;
+pub(crate) mod packed;
 pub(crate) mod sorted_set;
-mod string;
 
-pub use string::{AsValue, StrRef};
+pub use crate::text::{AsValue, StrRef};
+pub(crate) use member::{LongBytes, Member, MemberTable};
 
+use crate::table::Boxed;
 use std::sync::Arc;
 
-/// The type of a value, as TYPE names it. The numbers are kept in four bits of an entry.
+/// The type of a value, as TYPE names it. The numbers are Redis's, and are kept in four bits of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ValueType {
     /// Bytes, or an integer kept as a number.
     String = 0,
+    /// A sequence of strings.
+    List = 1,
+    /// Strings without order or repetition.
+    Set = 2,
+    /// Strings in the order of their scores.
+    SortedSet = 3,
+    /// Fields with values.
+    Hash = 4,
+    /// An append-only sequence of entries with consumer groups.
+    Stream = 6,
 }
 
 impl ValueType {
-    pub(crate) fn from_bits(bits: u8) -> Self {
-        debug_assert_eq!(bits, Self::String as u8, "entries hold only known types");
-        Self::String
+    pub(crate) fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::List,
+            2 => Self::Set,
+            3 => Self::SortedSet,
+            4 => Self::Hash,
+            6 => Self::Stream,
+            _ => Self::String,
+        }
     }
 
     /// The word that TYPE answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
+            Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 }
 
 /// A value with a block of its own. Cloning shares it; changing a shared one copies what is changed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Object {
-    /// A string too long for its entry's block.
+    /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A large sorted set.
+    SortedSet(Arc<sorted_set::SortedSet>),
 }
 
-impl Object {
-    pub(crate) fn value_type(&self) -> ValueType {
+impl Boxed for Object {
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Arc::new(bytes))
+    }
+
+    fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
-            Self::Bytes(_) => ValueType::String,
+            Self::Bytes(bytes) => Some(bytes),
+            Self::SortedSet(_) => None,
         }
     }
 
-    /// Bytes of heap behind the object, spare capacity included.
-    pub(crate) fn heap_bytes(&self) -> usize {
+    fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
-            Self::Bytes(b) => 48 + b.capacity().next_multiple_of(16),
+            Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::SortedSet(_) => None,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
         }
     }
 }
+
+/// Bytes of heap behind a shared vector, spare capacity included.
+fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {
+    48 + bytes.capacity().next_multiple_of(16)
+}
+
+/// The shared part of a large sorted set.
+const SHARED_SET_BYTES: usize = (size_of::<sorted_set::SortedSet>() + 16).next_multiple_of(16);

@@ -10,6 +10,7 @@ use crate::command::string::Expiration;
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
@@ -147,9 +148,11 @@ fn set_expiry(turn: &mut Turn<'_>, key: &Key<'_>, moment: UnixMillis, condition:
     if moment <= turn.now() && !turn.follows() {
         turn.discard(key, spot);
         turn.record(&[b"DEL", key.bytes]);
+        turn.notify(EventClass::Generic, "del", key.bytes);
     } else {
         turn.update(key, spot, |entry| entry.set_expiry(Some(moment)));
         turn.record(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(moment.0).as_bytes()]);
+        turn.notify(EventClass::Generic, "expire", key.bytes);
     }
     true
 }

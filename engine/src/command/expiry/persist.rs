@@ -7,6 +7,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 
@@ -32,6 +33,7 @@ impl Turn<'_> {
         }
         self.update(&key, spot, |entry| entry.set_expiry(None));
         self.record(&[b"PERSIST", key.bytes]);
+        self.notify(EventClass::Generic, "persist", key.bytes);
         Ok(true)
     }
 }

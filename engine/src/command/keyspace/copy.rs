@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::DATABASE_COUNT;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
@@ -78,6 +79,7 @@ impl Turn<'_> {
             }
             self.put(&destination, None, entry.clone());
             record_value(self, &destination, &entry);
+            self.notify(EventClass::Generic, "copy_to", destination.bytes);
         }
         self.select(source_db);
         Ok(copied)

@@ -8,6 +8,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 
@@ -58,6 +59,7 @@ impl Turn<'_> {
         let Some(spot) = self.find(&key) else { return Ok(false) };
         self.discard(&key, spot);
         self.record(&[b"DEL", key.bytes]);
+        self.notify(EventClass::Generic, "del", key.bytes);
         Ok(true)
     }
 }

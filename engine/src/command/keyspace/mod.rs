@@ -22,6 +22,7 @@ mod swap;
 
 pub use copy::CopyOptions;
 pub use flush::FlushMode;
+pub(crate) use scan::parse_cursor;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
 use super::row::Row;
@@ -30,6 +31,7 @@ use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
+use crate::value::ValueType;
 
 pub(super) const ROWS: &[Row] = &[
     copy::COPY,
@@ -66,6 +68,9 @@ fn database(text: &[u8]) -> Result<u16, CommandError> {
 /// Records that `key` holds what `entry` holds, with its expiry: the effect of commands that bring a whole value from
 /// elsewhere.
 fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
+    if entry.value_type() == ValueType::SortedSet {
+        return super::sorted_set::record_whole(turn, key, entry);
+    }
     let Some(value) = entry.as_string() else { return };
     value.with_bytes(|value| match entry.expiry() {
         None => turn.record(&[b"SET", key.bytes, value]),

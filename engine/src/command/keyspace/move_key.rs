@@ -8,6 +8,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::DATABASE_COUNT;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
@@ -54,6 +55,10 @@ impl Turn<'_> {
         self.put(&key, None, entry);
         self.select(source_db);
         self.record(&[b"MOVE", key.bytes, itoa::Buffer::new().format(db).as_bytes()]);
+        self.notify(EventClass::Generic, "move_from", key.bytes);
+        self.select(db);
+        self.notify(EventClass::Generic, "move_to", key.bytes);
+        self.select(source_db);
         Ok(true)
     }
 }

@@ -107,6 +107,9 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::SortedSet if entry.packed().is_none() => "skiplist",
+        ValueType::List | ValueType::Set | ValueType::SortedSet | ValueType::Hash => "listpack",
+        ValueType::Stream => "stream",
     }
 }
 
@@ -114,14 +117,14 @@ impl Turn<'_> {
     /// The name of the encoding that Redis would use for the value at `key`. O(1).
     pub fn object_encoding(&mut self, key: impl AsRef<[u8]>) -> Result<Option<&'static str>, CommandError> {
         let key = self.key(key.as_ref())?;
-        Ok(self.peek(&key).map(|entry| encoding_of(&entry)))
+        Ok(self.inspect(&key).map(|entry| encoding_of(&entry)))
     }
 
     /// The access frequency counter of `key`, 0 to 255. An error unless the policy for eviction is an LFU one. O(1).
     pub fn object_freq(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
         let is_lfu = self.core().options.lfu.load(Ordering::Relaxed);
         let key = self.key(key.as_ref())?;
-        let Some(access) = self.peek(&key).map(|entry| entry.access()) else { return Ok(None) };
+        let Some(access) = self.inspect(&key).map(|entry| entry.access()) else { return Ok(None) };
         if is_lfu { Ok(Some(access & 0xff)) } else { Err(CommandError::text(NOT_LFU)) }
     }
 
@@ -129,7 +132,7 @@ impl Turn<'_> {
     pub fn object_idletime(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
         let core = self.core();
         let key = self.key(key.as_ref())?;
-        let Some(access) = self.peek(&key).map(|entry| entry.access()) else { return Ok(None) };
+        let Some(access) = self.inspect(&key).map(|entry| entry.access()) else { return Ok(None) };
         if core.options.lfu.load(Ordering::Relaxed) {
             return Err(CommandError::text(IS_LFU));
         }
@@ -139,7 +142,7 @@ impl Turn<'_> {
     /// The reference count that Redis would tell: 1, or that of its shared objects for the integers `0..10000`. O(1).
     pub fn object_refcount(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
         let key = self.key(key.as_ref())?;
-        Ok(self.peek(&key).map(|entry| match entry.as_string() {
+        Ok(self.inspect(&key).map(|entry| match entry.as_string() {
             Some(StrRef::Int(0..SHARED_INTEGER_COUNT)) => SHARED_REFCOUNT,
             _ => 1,
         }))

@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 
@@ -65,6 +66,8 @@ fn move_value(turn: &mut Turn<'_>, key: &[u8], new_key: &[u8], target: Target) -
         turn.record(&[b"DEL", key.bytes]);
         record_value(turn, &new_key, &entry);
     }
+    turn.notify(EventClass::Generic, "rename_from", key.bytes);
+    turn.notify(EventClass::Generic, "rename_to", new_key.bytes);
     Ok(true)
 }
 

@@ -15,9 +15,9 @@ use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
-use crate::keyspace::table::POSITION_BITS;
 use crate::resp::ReplyWriter;
 use crate::slot::{SLOT_COUNT, Slot};
+use crate::table::POSITION_BITS;
 use crate::text::{Case, glob_matches, parse_i64};
 use crate::turn::Turn;
 use crate::value::ValueType;
@@ -88,7 +88,7 @@ fn scan(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
 }
 
 /// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, nothing at all is 0.
-fn parse_cursor(text: &[u8]) -> Result<ScanCursor, CommandError> {
+pub(crate) fn parse_cursor(text: &[u8]) -> Result<ScanCursor, CommandError> {
     let (is_negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

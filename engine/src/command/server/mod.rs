@@ -2,7 +2,7 @@
 //!
 //! What concerns the process, its files and its settings is done by the host: those rows say so.
 
-mod debug;
+pub(crate) mod debug;
 mod function;
 mod info;
 mod latency;

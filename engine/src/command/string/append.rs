@@ -8,6 +8,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::value::{AsValue, StrRef};
@@ -55,6 +56,7 @@ impl Turn<'_> {
                 }
             };
             value.with_bytes(|value| self.record(&[b"APPEND", key.bytes, value]));
+            self.notify(EventClass::String, "append", key.bytes);
             Ok(len)
         })
     }

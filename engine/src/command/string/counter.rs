@@ -8,6 +8,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::turn::{Key, Turn};
@@ -75,6 +76,7 @@ fn add(turn: &mut Turn<'_>, key: &Key<'_>, delta: i64) -> Result<i64, CommandErr
     let sum = number.checked_add(delta).ok_or(CommandError::WouldOverflow)?;
     turn.put_string(key, old, StrRef::Int(sum), false, expiry);
     record_set(turn, key, StrRef::Int(sum), expiry);
+    turn.notify(EventClass::String, "incrby", key.bytes);
     Ok(sum)
 }
 

@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::text::LongDouble;
 use crate::turn::{Key, Turn};
@@ -45,6 +46,7 @@ fn add(turn: &mut Turn<'_>, key: &Key<'_>, increment: &[u8]) -> Result<Vec<u8>, 
     // Kept as text even where it is whole: Redis reports such a value as a string, not as a number.
     turn.put_string(key, old, StrRef::Bytes(&sum), false, expiry);
     record_set(turn, key, StrRef::Bytes(&sum), expiry);
+    turn.notify(EventClass::String, "incrbyfloat", key.bytes);
     Ok(sum)
 }
 

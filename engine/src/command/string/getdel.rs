@@ -7,6 +7,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::turn::{Key, Turn};
 use crate::value::StrRef;
@@ -29,6 +30,7 @@ fn take<R>(turn: &mut Turn<'_>, key: &Key<'_>, f: impl FnOnce(Option<StrRef<'_>>
     if let Some(spot) = turn.find(key) {
         turn.remove(key, spot);
         turn.record(&[b"DEL", key.bytes]);
+        turn.notify(EventClass::Generic, "del", key.bytes);
     }
     Ok(result)
 }

@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
@@ -60,6 +61,7 @@ fn set_expiry(turn: &mut Turn<'_>, key: &Key<'_>, expiry: GetExpiry) -> Result<(
             if turn.entry(key, spot).has_expiry() {
                 turn.update(key, spot, |entry| entry.set_expiry(None));
                 turn.record(&[b"PERSIST", key.bytes]);
+                turn.notify(EventClass::Generic, "persist", key.bytes);
             }
         }
         GetExpiry::At(expiration) => {
@@ -67,10 +69,12 @@ fn set_expiry(turn: &mut Turn<'_>, key: &Key<'_>, expiry: GetExpiry) -> Result<(
             if moment <= turn.now() && !turn.follows() {
                 turn.remove(key, spot);
                 turn.record(&[b"DEL", key.bytes]);
+                turn.notify(EventClass::Generic, "del", key.bytes);
             } else {
                 turn.update(key, spot, |entry| entry.set_expiry(Some(moment)));
                 let UnixMillis(ms) = moment;
                 turn.record(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(ms).as_bytes()]);
+                turn.notify(EventClass::Generic, "expire", key.bytes);
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
@@ -144,6 +145,7 @@ impl Turn<'_> {
                     }
                 };
                 self.record(&[b"SETRANGE", key.bytes, itoa::Buffer::new().format(offset).as_bytes(), value]);
+                self.notify(EventClass::String, "setrange", key.bytes);
                 Ok(len)
             })
         })

@@ -9,6 +9,7 @@ use crate::command::row::{Extractor, Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
@@ -138,6 +139,7 @@ pub(super) fn store(
         SetIf::Exists if old.is_none() => return false,
         _ => {}
     }
+    let is_new_expiry = matches!(expiry, NewExpiry::At(_));
     let expiry = match (expiry, old) {
         (NewExpiry::Keep, Some(spot)) => turn.entry(key, spot).expiry(),
         (NewExpiry::At(moment), _) => Some(moment),
@@ -145,6 +147,10 @@ pub(super) fn store(
     };
     turn.put_string(key, old, value, false, expiry);
     record_set(turn, key, value, expiry);
+    turn.notify(EventClass::String, "set", key.bytes);
+    if is_new_expiry {
+        turn.notify(EventClass::Generic, "expire", key.bytes);
+    }
     true
 }
 

@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn pairs_stand_in_the_order_of_their_scores_whatever_order_they_come_in() {
         let mut bytes = Vec::new();
-        let scores = [("c", 1.5), ("a", 1.5), ("12", -3.0), ("z", f64::INFINITY), ("9", -3.0), ("y", f64::NEG_INFINITY)];
+        let scores =
+            [("c", 1.5), ("a", 1.5), ("12", -3.0), ("z", f64::INFINITY), ("9", -3.0), ("y", f64::NEG_INFINITY)];
         for (member, score) in scores {
             insert(&mut bytes, member.as_bytes(), score);
         }

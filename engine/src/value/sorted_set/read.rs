@@ -151,14 +151,19 @@ mod tests {
     }
 
     fn walked(set: SortedSetRef<'_>, rank: usize, count: usize, direction: Direction) -> String {
-        set.walk(rank, count, direction).map(|(m, s)| format!("{}:{s} ", String::from_utf8(m.to_vec()).unwrap())).collect()
+        set.walk(rank, count, direction)
+            .map(|(m, s)| format!("{}:{s} ", String::from_utf8(m.to_vec()).unwrap()))
+            .collect()
     }
 
     #[test]
     fn both_forms_read_the_same() {
         let (bytes, large) = both(&[("a", 1.0), ("b", 2.0), ("c", 2.0), ("7", 3.5), ("e", 9.0)]);
         for set in [SortedSetRef::Compact(&bytes), SortedSetRef::Large(&large)] {
-            assert_eq!((set.len(), set.score(b"7"), set.rank(b"c"), set.rank(b"x")), (5, Some(3.5), Some((2, 2.0)), None));
+            assert_eq!(
+                (set.len(), set.score(b"7"), set.rank(b"c"), set.rank(b"x")),
+                (5, Some(3.5), Some((2, 2.0)), None)
+            );
             assert_eq!(walked(set, 1, 2, Direction::Up), "b:2 c:2 ");
             assert_eq!(walked(set, 1, 9, Direction::Down), "b:2 a:1 ");
             assert_eq!(walked(set, 4, 2, Direction::Down), "e:9 7:3.5 ");

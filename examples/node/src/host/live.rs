@@ -78,7 +78,10 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
+        "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        "zset-max-listpack-entries" => options.zset_compact_entries_max.store(size(name), Relaxed),
+        "zset-max-listpack-value" => options.zset_compact_value_bytes_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -94,7 +97,7 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 8] = [
+const ENGINE_NAMES: [&str; 11] = [
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
@@ -103,6 +106,9 @@ const ENGINE_NAMES: [&str; 8] = [
     "latency-monitor-threshold",
     "latency-tracking",
     "maxmemory-policy",
+    "notify-keyspace-events",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
 ];
 
 impl Node {

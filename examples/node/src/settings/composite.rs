@@ -1,6 +1,7 @@
 //! Values made of several parts: save points, buffer limits, event classes, percentiles.
 
 use super::kind::{Value, ValueError, integer, memory, show_with_unit};
+use keyslot::engine::EventClasses;
 use std::fmt;
 
 /// Snapshot after `seconds` if at least `changes` keys changed.
@@ -111,39 +112,11 @@ impl BufferLimits {
     }
 }
 
-/// Which keyspace events are published: a set of class letters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Events(u32);
-
-impl Events {
-    pub(super) fn read(words: &[&[u8]]) -> Result<Self, ValueError> {
-        let [word] = words else { return Err(ValueError::WordCount) };
-        let mut events = 0;
-        for byte in *word {
-            if *byte == b'A' {
-                events |= ALL_CLASSES;
-                continue;
-            }
-            let bit = EVENT_LETTERS.iter().position(|letter| letter == byte).ok_or(ValueError::EventClass)?;
-            events |= 1 << bit;
-        }
-        Ok(Self(events))
-    }
-
-    /// The letters in one fixed order, `A` in the place of all the classes that it stands for.
-    pub(super) fn show(self) -> String {
-        let mut text = String::new();
-        let all = self.0 & ALL_CLASSES == ALL_CLASSES;
-        if all {
-            text.push('A');
-        }
-        for (bit, letter) in EVENT_LETTERS.iter().enumerate() {
-            if self.0 & 1 << bit != 0 && !(all && ALL_CLASSES & 1 << bit != 0) {
-                text.push(char::from(*letter));
-            }
-        }
-        text
-    }
+/// Reads which keyspace events are announced: class letters in one word.
+pub(super) fn read_events(words: &[&[u8]]) -> Result<EventClasses, ValueError> {
+    let [word] = words else { return Err(ValueError::WordCount) };
+    let letters = std::str::from_utf8(word).map_err(|_| ValueError::EventClass)?;
+    letters.parse().map_err(|_| ValueError::EventClass)
 }
 
 pub(super) fn read_percentiles(words: &[&[u8]]) -> Result<Vec<f64>, ValueError> {
@@ -161,9 +134,6 @@ pub(super) fn read_percentiles(words: &[&[u8]]) -> Result<Vec<f64>, ValueError> 
 }
 
 /// The classes that `A` stands for come first; `K`, `E`, `m` and `n` must be asked for.
-const EVENT_LETTERS: &[u8; 14] = b"g$lshzxetdKEmn";
-const ALL_CLASSES: u32 = (1 << 10) - 1;
-
 const SAVE_POINTS_MAX: usize = 1024;
 const PERCENTILES_MAX: usize = 1024;
 

@@ -4,8 +4,9 @@
 //! CONFIG GET prints it ([`Kind::show`]) and as lines of a settings file ([`Kind::lines`]); reading either again gives the
 //! same value.
 
-use super::composite::{BufferLimits, Events, SavePoint, read_percentiles, read_save_points, show_save_points};
+use super::composite::{BufferLimits, SavePoint, read_events, read_percentiles, read_save_points, show_save_points};
 use super::words::quote;
+use keyslot::engine::EventClasses;
 
 /// The shape of a key's value.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,7 @@ pub(crate) enum Value {
     Words(Vec<Vec<u8>>),
     SavePoints(Vec<SavePoint>),
     BufferLimits(BufferLimits),
-    Events(Events),
+    Events(EventClasses),
     Percentiles(Vec<f64>),
     OomScores([i64; 3]),
 }
@@ -154,7 +155,7 @@ impl Kind {
             Kind::BufferLimits => BufferLimits::read(words, base).map(Value::BufferLimits),
             Kind::Percentiles => read_percentiles(words).map(Value::Percentiles),
             Kind::OomScores => read_oom_scores(words),
-            Kind::Events => Events::read(words).map(Value::Events),
+            Kind::Events => read_events(words).map(Value::Events),
             _ => match words {
                 [word] => self.read_word(name, word),
                 _ => Err(ValueError::WordCount),
@@ -231,7 +232,7 @@ impl Kind {
             Value::Words(words) => words.join(&b' '),
             Value::SavePoints(points) => show_save_points(points),
             Value::BufferLimits(limits) => limits.show().into(),
-            Value::Events(events) => events.show().into(),
+            Value::Events(events) => events.to_string().into(),
             Value::Percentiles(percentiles) => joined(percentiles.iter()),
             Value::OomScores(scores) => joined(scores.iter()),
         }
@@ -243,7 +244,7 @@ impl Kind {
         match value {
             Value::Memory(bytes) => vec![show_with_unit(*bytes).into()],
             Value::Text(text) => vec![quoted(text)],
-            Value::Events(events) => vec![quoted(events.show().as_bytes())],
+            Value::Events(events) => vec![quoted(events.to_string().as_bytes())],
             Value::SavePoints(points) if points.is_empty() => vec![b"\"\"".to_vec()],
             Value::SavePoints(points) => points.iter().map(|point| point.to_string().into()).collect(),
             Value::BufferLimits(limits) => match standard {

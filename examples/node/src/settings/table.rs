@@ -334,8 +334,12 @@ pub(crate) static ROWS: &[Row] = &[
     count("set-max-intset-entries", 0, LONG, "512"),
     count("set-max-listpack-entries", 0, LONG, "128"),
     bytes("set-max-listpack-value", 0, BYTES, "64"),
-    count("zset-max-listpack-entries", 0, LONG, "128").alias("zset-max-ziplist-entries"),
-    bytes("zset-max-listpack-value", 0, BYTES, "64").alias("zset-max-ziplist-value"),
+    count("zset-max-listpack-entries", 0, LONG, "128")
+        .alias("zset-max-ziplist-entries")
+        .live(Limits, "Members of a sorted set that is still kept compact."),
+    bytes("zset-max-listpack-value", 0, BYTES, "64")
+        .alias("zset-max-ziplist-value")
+        .live(Limits, "Bytes of the longest member of a sorted set that is still kept compact."),
     bytes("hll-sparse-max-bytes", 0, BYTES, "3000"),
     bytes("stream-node-max-bytes", 0, BYTES, "4096"),
     count("stream-node-max-entries", 0, LONG, "100"),
@@ -356,7 +360,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("latency-tracking", "yes").live(Diagnostics, "Keep a histogram of each command's time."),
     row("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9")
         .live(Diagnostics, "Percentiles that INFO latencystats shows."),
-    row("notify-keyspace-events", Kind::Events, ""),
+    row("notify-keyspace-events", Kind::Events, "")
+        .live(Diagnostics, "Events of keys that are announced on channels, a letter for each class."),
     switch("crash-log-enabled", "yes"),
     switch("crash-memcheck-enabled", "yes"),
     text("ignore-warnings", ""),

@@ -3,6 +3,7 @@
 use super::composite::BufferLimits;
 use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
+use keyslot::engine::EventClasses;
 use std::sync::Arc;
 
 /// A value for every key. Cheap enough to copy whenever CONFIG SET changes something.
@@ -123,6 +124,13 @@ impl Values {
         match self.named("latency-tracking-info-percentiles") {
             Value::Percentiles(percentiles) => percentiles,
             other => unreachable!("not percentiles but {other:?}"),
+        }
+    }
+
+    pub(crate) fn events(&self) -> EventClasses {
+        match self.named("notify-keyspace-events") {
+            Value::Events(events) => *events,
+            other => unreachable!("no event classes but {other:?}"),
         }
     }
 

@@ -7,10 +7,12 @@
 //! mix(x)     = digest = SHA1(digest xor SHA1(x))          xor(x) = digest = digest xor SHA1(x)
 //! ```
 
+use crate::command::sorted_set;
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
+use crate::text::{DoubleBuffer, format_f64_g17};
 use crate::turn::Turn;
 use crate::value::ValueType;
 use sha1::{Digest as _, Sha1};
@@ -44,6 +46,14 @@ pub(super) fn of_value(turn: &mut Turn<'_>, key: &[u8]) -> Result<String, Comman
     Ok(digest.to_hex())
 }
 
+/// The digest of the value of one entry.
+#[cfg(test)]
+pub(crate) fn of_entry(entry: &EntryRef) -> String {
+    let mut digest = Digest::default();
+    digest.mix_value(entry);
+    digest.to_hex()
+}
+
 #[derive(Default)]
 struct Digest([u8; 20]);
 
@@ -61,19 +71,31 @@ impl Digest {
     }
 
     fn mix_value(&mut self, entry: &EntryRef) {
-        let number: u32 = match entry.value_type() {
-            ValueType::String => 0,
-        };
-        self.mix(&number.to_be_bytes());
+        self.mix(&(entry.value_type() as u32).to_be_bytes());
         match entry.value_type() {
             ValueType::String => {
                 if let Some(value) = entry.as_string() {
                     value.with_bytes(|bytes| self.mix(bytes));
                 }
             }
+            ValueType::List => {}
+            ValueType::Set => {}
+            ValueType::SortedSet => self.xor_members_and_scores(entry),
+            ValueType::Hash => {}
+            ValueType::Stream => {}
         }
         if entry.has_expiry() {
             self.xor(b"!!expire!!");
+        }
+    }
+
+    fn xor_members_and_scores(&mut self, entry: &EntryRef) {
+        let Ok(set) = sorted_set::read(entry) else { return };
+        for (member, score) in set.iter() {
+            let mut pair = Digest::default();
+            member.with_bytes(|bytes| pair.mix(bytes));
+            pair.mix(format_f64_g17(score, &mut DoubleBuffer::new()));
+            self.xor(&pair.0);
         }
     }
 

@@ -1,6 +1,6 @@
 //! DEBUG: what tests ask of a server. The host does what concerns the process (SLEEP, RELOAD, RESTART ...).
 
-mod digest;
+pub(crate) mod digest;
 mod protocol;
 
 use crate::client::Connection;

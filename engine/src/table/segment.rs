@@ -16,6 +16,7 @@
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
+use super::block::{Block, Boxed};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -49,8 +50,8 @@ pub(crate) unsafe trait Thin: Sized {
     unsafe fn from_address(address: NonNull<u8>) -> Self;
 }
 
-// SAFETY: `EntryRef` is one pointer, and its two functions are inverse.
-unsafe impl Thin for super::entry::EntryRef {
+// SAFETY: a `Block` is one pointer, and its two functions are inverse.
+unsafe impl<O: Boxed> Thin for Block<O> {
     #[inline]
     fn into_address(self) -> NonNull<u8> {
         self.into_address()
@@ -333,6 +334,22 @@ impl<T: Thin> Segment<T> {
             put(self.lines_mut(), word);
         }
         release(old.0, old.1);
+    }
+}
+
+/// A clone has lines of its own and shares the elements. O(elements).
+impl<T: Thin + Clone> Clone for Segment<T> {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new(self.depth);
+        (copy.lines, copy.line_count, copy.count) = (allocate(self.line_count), self.line_count, self.count);
+        for (line, own) in self.lines().iter().zip(copy.lines_mut()) {
+            for (word, own) in line.0.iter().zip(&mut own.0).filter(|(word, _)| **word != 0) {
+                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
+                let element: Lent<'_, T> = unsafe { lend(*word) };
+                *own = to_word(*word >> ADDRESS_BITS, T::clone(&element));
+            }
+        }
+        copy
     }
 }
 

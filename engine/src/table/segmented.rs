@@ -7,27 +7,34 @@
 //! Elements are visited in the order of their hashes, which no growing, shrinking or splitting changes: a scan that
 //! remembers the hash it stopped at returns every element that stayed exactly once.
 //!
+//! A clone shares the segments; whoever changes a shared segment copies that one first.
+//!
 //! Invariants
+//! - `line_count` is the number of lines of all segments.
 //! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
-use super::segment::{Lent, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin};
+use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin};
+use std::sync::Arc;
 
 /// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
 const DEPTH_MAX: u8 = 30;
 
 /// A growing table of thin pointers, found by 64-bit hashes.
+#[derive(Clone)]
 pub(crate) struct Table<T: Thin> {
     /// The only segment, while there is no directory.
     only: Segment<T>,
     directory: Option<Box<Directory<T>>>,
     count: usize,
+    line_count: usize,
 }
 
+#[derive(Clone)]
 struct Directory<T: Thin> {
     depth: u8,
     index: Vec<u32>,
-    segments: Vec<Segment<T>>,
+    segments: Vec<Arc<Segment<T>>>,
 }
 
 impl<T: Thin> Directory<T> {
@@ -43,10 +50,10 @@ pub(crate) struct Spot {
     place: Place,
 }
 
-impl<T: Thin> Table<T> {
+impl<T: Thin + Clone> Table<T> {
     /// An empty table. No allocation.
     pub(crate) const fn new() -> Self {
-        Self { only: Segment::new(0), directory: None, count: 0 }
+        Self { only: Segment::new(0), directory: None, count: 0, line_count: 0 }
     }
 
     /// How many elements there are. O(1).
@@ -56,18 +63,22 @@ impl<T: Thin> Table<T> {
 
     /// The lines of the only segment, for prefetching; `(_, 0)` when there are several or none.
     #[inline]
-    pub(crate) fn line_hint(&self) -> (*mut super::segment::Line, u32) {
+    pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
         self.only.line_hint()
     }
 
-    /// Bytes of lines and directory.
+    /// Bytes of lines and directory. O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.segments().map(Segment::heap_bytes).sum::<usize>()
-            + self.directory.as_ref().map_or(0, |d| d.index.len() * 4 + d.segments.capacity() * size_of::<Segment<T>>())
+        let directory = self.directory.as_ref().map_or(0, |d| {
+            d.index.capacity() * 4
+                + d.segments.capacity() * size_of::<usize>()
+                + d.segments.len() * SHARED_SEGMENT_BYTES
+        });
+        self.line_count * size_of::<Line>() + directory
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment<T>> {
-        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| &d.segments))
+        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| d.segments.iter().map(|s| &**s)))
     }
 
     #[inline]
@@ -84,7 +95,7 @@ impl<T: Thin> Table<T> {
     fn segment_mut(&mut self, number: u32) -> &mut Segment<T> {
         match &mut self.directory {
             None => &mut self.only,
-            Some(d) => &mut d.segments[number as usize],
+            Some(d) => Arc::make_mut(&mut d.segments[number as usize]),
         }
     }
 
@@ -127,13 +138,21 @@ impl<T: Thin> Table<T> {
             self.split(number, hash, &hash_of);
         }
         let number = self.number(hash);
-        self.segment_mut(number).insert(hash, element);
+        let segment = self.segment_mut(number);
+        let before = segment.line_hint().1;
+        segment.insert(hash, element);
+        let grown = segment.line_hint().1 - before;
+        self.line_count += grown as usize;
         self.count += 1;
     }
 
     /// Takes an element out. A table that became small gives its directory back.
     pub(crate) fn remove(&mut self, spot: Spot, hash_of: impl Fn(&T) -> u64) -> T {
-        let taken = self.segment_mut(spot.segment).remove(spot.place);
+        let segment = self.segment_mut(spot.segment);
+        let before = segment.line_hint().1;
+        let taken = segment.remove(spot.place);
+        let shrunk = before - segment.line_hint().1;
+        self.line_count -= shrunk as usize;
         self.count -= 1;
         if self.directory.is_some() && self.count <= SEGMENT_ELEMENTS_MAX / 4 {
             self.gather(hash_of);
@@ -144,18 +163,21 @@ impl<T: Thin> Table<T> {
     fn split(&mut self, number: u32, hash: u64, hash_of: impl Fn(&T) -> u64) {
         let directory = self.directory.get_or_insert_with(|| {
             let only = std::mem::replace(&mut self.only, Segment::new(0));
-            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only] })
+            Box::new(Directory { depth: 0, index: vec![0], segments: vec![Arc::new(only)] })
         });
         let depth = directory.segments[number as usize].depth();
         if depth == directory.depth {
             directory.index = directory.index.iter().flat_map(|&n| [n, n]).collect();
             directory.depth += 1;
         }
-        let whole = std::mem::replace(&mut directory.segments[number as usize], Segment::new(depth));
+        let whole = std::mem::replace(&mut directory.segments[number as usize], Arc::new(Segment::new(depth)));
+        let whole = Arc::unwrap_or_clone(whole);
+        let before = whole.line_hint().1 as usize;
         let (low, high) = whole.split(hash_of);
+        self.line_count = self.line_count + (low.line_hint().1 + high.line_hint().1) as usize - before;
         let new = directory.segments.len() as u32;
-        directory.segments[number as usize] = low;
-        directory.segments.push(high);
+        directory.segments[number as usize] = Arc::new(low);
+        directory.segments.push(Arc::new(high));
         // The entries that led to the whole are neighbours; the later half of them now leads to the high part.
         let span = 1usize << (directory.depth - depth);
         let entry = if directory.depth == 0 { 0 } else { (hash >> (64 - u32::from(directory.depth))) as usize };
@@ -166,9 +188,10 @@ impl<T: Thin> Table<T> {
     /// Moves the few elements that are left into one segment.
     fn gather(&mut self, hash_of: impl Fn(&T) -> u64) {
         let Some(mut directory) = self.directory.take() else { return };
-        for segment in &mut directory.segments {
-            segment.drain(|element| self.only.insert(hash_of(&element), element));
+        for segment in directory.segments.drain(..) {
+            Arc::unwrap_or_clone(segment).drain(|element| self.only.insert(hash_of(&element), element));
         }
+        self.line_count = self.only.line_hint().1 as usize;
     }
 
     /// All elements, roughly in hash order.
@@ -260,11 +283,12 @@ impl<T: Thin> Table<T> {
         let mut segment = std::mem::replace(&mut self.only, Segment::new(0));
         while let (0, Some(directory)) = (segment.count(), &mut self.directory) {
             match directory.segments.pop() {
-                Some(next) => segment = next,
+                Some(next) => segment = Arc::unwrap_or_clone(next),
                 None => self.directory = None,
             }
         }
         self.count -= segment.count();
+        self.line_count -= segment.line_hint().1 as usize;
         segment.drain(&mut f);
     }
 }
@@ -272,14 +296,17 @@ impl<T: Thin> Table<T> {
 /// The bits of a hash that a scan's position keeps: the first 39.
 pub(crate) const POSITION_MASK: u64 = !0 << (64 - POSITION_BITS);
 
+/// What a shared segment takes besides its lines: its counts and those of its owners.
+const SHARED_SEGMENT_BYTES: usize = 48;
+
 /// How many bits of hash a scan's position has; with 14 bits of slot a cursor stays below 2^53.
 pub(crate) const POSITION_BITS: u32 = 39;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::entry::EntryRef;
-    use crate::value::StrRef;
+    use crate::table::block::Plain;
+    use crate::text::StrRef;
     use std::collections::BTreeSet;
 
     fn hash(key: &[u8]) -> u64 {
@@ -289,16 +316,16 @@ mod tests {
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    fn hash_of(e: &EntryRef) -> u64 {
+    fn hash_of(e: &Plain) -> u64 {
         hash(e.key())
     }
 
-    fn add(table: &mut Table<EntryRef>, n: usize) {
+    fn add(table: &mut Table<Plain>, n: usize) {
         let key = n.to_string();
-        table.insert(hash(key.as_bytes()), EntryRef::string(key.as_bytes(), StrRef::Int(0), false, None), hash_of);
+        table.insert(hash(key.as_bytes()), Plain::string(key.as_bytes(), StrRef::Int(0), false, None), hash_of);
     }
 
-    fn take(table: &mut Table<EntryRef>, n: usize) {
+    fn take(table: &mut Table<Plain>, n: usize) {
         let key = n.to_string();
         let spot = table.find(hash(key.as_bytes()), |e| e.key() == key.as_bytes()).expect("still there");
         assert_eq!(table.remove(spot, hash_of).key(), key.as_bytes());
@@ -356,6 +383,28 @@ mod tests {
             assert_eq!(stayed.len(), stay, "once each, count {count}");
             assert_eq!(stayed.into_iter().collect::<BTreeSet<_>>().len(), stay);
         }
+    }
+
+    #[test]
+    fn a_clone_keeps_what_was_there_while_the_other_changes() {
+        let mut table = Table::new();
+        for n in 0..5_000 {
+            add(&mut table, n);
+        }
+        let view = table.clone();
+        for n in 0..4_900 {
+            take(&mut table, n);
+        }
+        for n in 5_000..9_000 {
+            add(&mut table, n);
+        }
+        let count = |table: &Table<Plain>| table.iter().count();
+        assert_eq!((view.len(), count(&view), table.len(), count(&table)), (5_000, 5_000, 4_100, 4_100));
+        for n in (0..5_000).map(|n: usize| n.to_string()) {
+            assert!(view.find(hash(n.as_bytes()), |e| e.key() == n.as_bytes()).is_some());
+        }
+        let lines = |table: &Table<Plain>| table.segments().map(|s| s.line_hint().1 as usize).sum::<usize>();
+        assert_eq!((lines(&view), lines(&table)), (view.line_count, table.line_count));
     }
 
     #[test]
