@@ -234,10 +234,6 @@ impl Words {
         self.push(member);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// Records `command key word ...`, in as many pieces as it takes; pairs of words stay together.
     pub(super) fn record(&self, turn: &mut Turn<'_>, command: &[u8], key: &Key<'_>) {
         let (mut first, mut start) = (0, 0);

@@ -75,11 +75,6 @@ impl ZaddOptions {
 pub(crate) struct AddIf(ZaddOptions);
 
 impl AddIf {
-    /// Members that are new, members that are there, or both.
-    pub(crate) fn of(only_new: bool, only_existing: bool) -> Result<Self, CommandError> {
-        ZaddOptions { only_new, only_existing, ..ZaddOptions::default() }.check()
-    }
-
     /// Whether a member that has a score, or none, gets another.
     #[inline]
     fn takes(self, old: Option<f64>, new: f64) -> bool {
