@@ -3,7 +3,7 @@
 //! Thread safety: every field may be used from any thread. Locks order: slots (ascending) before everything else; the
 //! other locks here are leaves, held for a few instructions and never across a call out.
 
-use crate::client::Registry;
+use crate::client::{Deadlines, Registry};
 use crate::effect::{EffectSink, Offset};
 use crate::gate::Gate;
 use crate::host::Host;
@@ -30,6 +30,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) stats: Stats,
     pub(crate) clients: Registry,
+    pub(crate) deadlines: Deadlines,
     clock: Box<dyn Clock>,
     sink: OnceLock<Arc<dyn EffectSink>>,
     host: OnceLock<Arc<dyn Host>>,
@@ -54,6 +55,7 @@ impl Core {
             options: Options::default(),
             stats: Stats::new(command_count),
             clients: Registry::default(),
+            deadlines: Deadlines::default(),
             clock,
             sink: OnceLock::new(),
             host: OnceLock::new(),

@@ -11,21 +11,25 @@ use crate::apply;
 use crate::client::{Connection, PeerInfo};
 use crate::command::table::table;
 use crate::core::Core;
-use crate::effect::EffectSink;
+use crate::effect::{EffectSink, Offset};
 use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
 use crate::host::Host;
 use crate::keyspace::GateState;
+use crate::keyspace::slots::SlotGuard;
+use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::options::Options;
-use crate::resp::{RespVersion, Value, parse_reply};
+use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Parked, Session, Surroundings};
 use crate::slot::Slot;
 use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
+use crate::turn::waiting::{leave, refuse, sweep};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 /// How an engine is made.
 #[derive(Default)]
@@ -125,6 +129,7 @@ impl Engine {
             let mut guard = self.core.slots.lock(slot);
             if guard.state.gate == from {
                 guard.state.gate = to;
+                self.send_away(&mut guard);
             }
         }
     }
@@ -141,11 +146,22 @@ impl Engine {
             state => state,
         };
         for slot in slots {
-            self.core.slots.lock(slot).state.gate = state;
+            let mut guard = self.core.slots.lock(slot);
+            guard.state.gate = state;
+            self.send_away(&mut guard);
         }
     }
 
-    /// Runs one request and returns its reply, in RESP3 shapes. Waits where a session would be parked.
+    /// Tells those who wait in a closed slot what they would be told if they came now.
+    fn send_away(&self, guard: &mut SlotGuard<'_>) {
+        let (slot, gate) = (guard.slot(), guard.state.gate);
+        if gate != GateState::Open && guard.state.is_awaited() {
+            refuse(guard, || self.core.gate.refusal(slot, gate));
+        }
+    }
+
+    /// Runs one request and returns its reply, in RESP3 shapes. Waits where a session would be parked, but not for keys: a
+    /// command that would block for one answers at once as if its time was over. See [`Engine::call_blocking`].
     ///
     /// ```
     /// use keyslot_engine::{Engine, resp::Value};
@@ -153,11 +169,32 @@ impl Engine {
     /// assert_eq!(db.call(&["SET", "k", "v", "PX", "1500", "NX"]), Value::Ok);
     /// ```
     pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
-        let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+        self.call_with(args, false)
+    }
+
+    /// Runs one request as [`Engine::call`] does; a command that blocks for a key blocks this thread until it is served or
+    /// its time, by the engine's clock, is over. No lock is held meanwhile. A [session](Engine::session) waits without a
+    /// thread.
+    ///
+    /// ```
+    /// use keyslot_engine::{Engine, resp::Value};
+    /// let db = Engine::in_memory();
+    /// let pusher = std::thread::spawn({ let db = db.clone(); move || db.call(&["RPUSH", "jobs", "a"]) });
+    /// assert_eq!(db.call_blocking(&["BLPOP", "jobs", "0"]), Value::Array(vec![Value::bulk("jobs"), Value::bulk("a")]));
+    /// # pusher.join().unwrap();
+    /// ```
+    pub fn call_blocking<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
+        self.call_with(args, true)
+    }
+
+    fn call_with<A: AsRef<[u8]>>(&self, args: &[A], may_block: bool) -> Value {
+        let mut args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
         let waker = thread_waker();
         let client = self.core.clients.unlisted(waker.clone());
         let mut connection = Connection::new(client, true);
         connection.resp = RespVersion::V3;
+        connection.may_block = may_block;
+        let mut waited: Arc<Waiter>;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         let offset = loop {
             let mut surroundings = Surroundings {
@@ -178,6 +215,14 @@ impl Engine {
                     std::thread::park();
                 }
                 Err(Parked::Room) => std::thread::park(),
+                Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {
+                    Some(offset) => break offset,
+                    None => {
+                        connection.deadline_kept = Some(waiter.deadline);
+                        waited = waiter;
+                        args = waited.request.iter().map(|arg| &**arg).collect();
+                    }
+                },
             }
         };
         if let Err(error) = self.wait_for(self.core.options.ack(), offset) {
@@ -187,6 +232,39 @@ impl Engine {
             Ok(Some((value, _))) => value,
             _ => Value::Nil,
         }
+    }
+
+    /// Parks this thread until the request was served or gave up; its reply is in `out` then. `None`: it has to be run once
+    /// more.
+    fn wait_in_queue(&self, waiter: &Arc<Waiter>, out: &mut Vec<u8>) -> Option<Offset> {
+        let outcome = loop {
+            let now = self.core.now();
+            if waiter.is_due(now) {
+                waiter.end(Outcome::TimedOut);
+            }
+            if let Some(outcome) = waiter.take_outcome() {
+                break outcome;
+            }
+            match waiter.deadline {
+                None => std::thread::park(),
+                // The engine's clock need not go as fast as the machine's.
+                Some(at) => {
+                    std::thread::park_timeout(LOOK_AGAIN.min(Duration::from_millis((at.0 - now.0).max(1) as u64)))
+                }
+            }
+        };
+        leave(&self.core, waiter);
+        let mut reply = ReplyWriter::new(out, RespVersion::V3);
+        match outcome {
+            Outcome::Served { reply, offset, .. } => {
+                out.extend_from_slice(&reply);
+                return Some(offset);
+            }
+            Outcome::TimedOut | Outcome::Gone => waiter.unserved.write(&mut reply),
+            Outcome::Refused(error) => reply.error_bytes(&error.wire_text()),
+            Outcome::Again => return None,
+        }
+        Some(Offset(0))
     }
 
     /// Applies effects: RESP multibulks of commands, as a batch holds them. Used by replay, by replicas and by imports.
@@ -206,11 +284,21 @@ impl Engine {
         }
     }
 
-    /// Does what is due at `now`: deletes expired keys, ends pauses, samples the rates that INFO shows. At most about `budget` entries are looked at, so
+    /// When the next blocked request gives up, by the engine's clock: [`tick`](Self::tick) called then makes it answer.
+    /// `alarm` is woken once when an earlier one comes in.
+    pub fn next_deadline(&self, alarm: &Waker) -> Option<UnixMillis> {
+        self.core.deadlines.next(alarm)
+    }
+
+    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that INFO shows. At most about `budget` entries are looked at, so
     /// that a call takes a bounded time (about 50 ns for each). Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
+        sweep(&self.core, now);
         self.core.clients.paused(|| now);
         self.core.stats.sample_rates(now);
         expire_cycle::run(&self.core, now, budget)
     }
 }
+
+/// A thread that waits for a key looks at the clock this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -31,6 +31,7 @@ mod turn;
 mod value;
 
 pub use client::PeerInfo;
+pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
@@ -48,4 +49,4 @@ pub use slot::{SLOT_COUNT, Slot, SlotSet};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, StrRef, ValueType};
+pub use value::{AsValue, FieldType, Overflow, StrRef, ValueType};

@@ -2,6 +2,7 @@
 
 use super::registry::Client;
 use crate::resp::RespVersion;
+use crate::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -30,6 +31,10 @@ pub(crate) struct Connection {
     pub(crate) asking: bool,
     /// Set by QUIT and by protocol errors: what was written is flushed, then the connection ends.
     pub(crate) closing: bool,
+    /// Whether its requests may wait for keys.
+    pub(crate) may_block: bool,
+    /// The deadline that a request keeps which is run once more.
+    pub(crate) deadline_kept: Option<Option<UnixMillis>>,
 }
 
 impl Connection {
@@ -42,6 +47,8 @@ impl Connection {
             authenticated,
             asking: false,
             closing: false,
+            may_block: true,
+            deadline_kept: None,
         }
     }
 

@@ -4,8 +4,10 @@
 //! - [`Connection`] is the session's own state: database, protocol version, whether it has authenticated.
 
 mod connection;
+mod deadlines;
 mod registry;
 
 pub(crate) use connection::{Connection, ReplyMode};
+pub(crate) use deadlines::Deadlines;
 pub use registry::PeerInfo;
 pub(crate) use registry::{Client, PauseMode, Registry};

@@ -1,5 +1,6 @@
 //! All connected clients, and the switches that concern them all.
 
+use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ pub(crate) struct Client {
     /// Set by READONLY: a replica in a cluster may answer its reads.
     pub(crate) readonly: AtomicBool,
     pub(crate) is_parked: AtomicBool,
+    /// The request of this client that waits for a key.
+    pub(crate) blocked: Mutex<Option<Arc<Waiter>>>,
     /// Set by CLIENT KILL; the session closes when it sees it.
     pub(crate) killed: AtomicBool,
     /// Wakes the session's host.
@@ -87,9 +90,20 @@ impl Client {
             no_touch: AtomicBool::new(false),
             readonly: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
+            blocked: Mutex::default(),
             killed: AtomicBool::new(false),
             waker,
         }
+    }
+
+    /// The request that waits for a key, if one does.
+    pub(crate) fn waiter(&self) -> Option<Arc<Waiter>> {
+        self.blocked.lock().as_ref().filter(|waiter| waiter.is_waiting()).map(Arc::clone)
+    }
+
+    /// Whether a request waits: for a key, or for the end of a pause.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.is_parked.load(Ordering::Relaxed) || self.waiter().is_some()
     }
 }
 
@@ -145,8 +159,16 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
+    /// The client of an id.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients.lock().get(&id).cloned()
+    }
+
     /// Tells a client's session to close.
     pub(crate) fn kill(&self, client: &Client) {
+        if let Some(waiter) = client.waiter() {
+            waiter.end(Outcome::Gone);
+        }
         client.killed.store(true, Ordering::Release);
         client.waker.wake_by_ref();
     }

@@ -9,6 +9,7 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
@@ -28,6 +29,8 @@ pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+#[allow(dead_code)]
+pub(crate) mod timeout;
 
 use crate::client::Connection;
 use crate::core::Core;
@@ -96,6 +99,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
 const FAMILIES: &[&[Row]] = &[
+    bitmap::ROWS,
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,

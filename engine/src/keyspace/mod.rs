@@ -1,8 +1,8 @@
 //! The keyspace: entries, segments, tables, and the array of slots that hold them.
 //!
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
-//! with its counts and its expiry hint; [`slots`] is the array of locked slots. Nothing here knows a command, a turn or an
-//! effect.
+//! with its counts and its expiry hint; [`slots`] is the array of locked slots; [`waiting`] holds
+//! requests that wait for a key. Nothing here knows a command, a turn or an effect.
 
 pub(crate) mod entry;
 pub(crate) mod expiry_walk;
@@ -10,6 +10,7 @@ pub(crate) mod reclaim;
 pub(crate) mod shard;
 pub(crate) mod slots;
 pub(crate) mod totals;
+pub(crate) mod waiting;
 
 pub(crate) use entry::EntryRef;
 pub use slots::{DATABASE_COUNT, GateState};

@@ -3,7 +3,7 @@
 //! ```text
 //! SlotCell, 128 bytes, aligned
 //!   hint    address and number of database 0's lines, readable without the lock: for prefetching only
-//!   lock -> SlotState { shards by database, newest journal offset, gate }
+//!   lock -> SlotState { shards by database, newest journal offset, gate, who waits }
 //! ```
 //!
 //! The lock is exclusive, for readers too: a turn on one key is shorter than the second atomic operation that a
@@ -13,6 +13,7 @@
 //! Thread safety: everything but the hint is reached through a [`SlotGuard`]. The hint may be stale; nobody follows it.
 
 use super::shard::Shard;
+use super::waiting::{Waiter, Waiting};
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::prefetch;
@@ -40,7 +41,7 @@ pub enum GateState {
 /// Everything about one slot.
 pub(crate) struct SlotState {
     first: Shard,
-    others: Option<Box<[Option<Box<Shard>>; DATABASE_COUNT as usize - 1]>>,
+    seldom: Option<Box<Seldom>>,
     /// The journal's end after the newest batch of this slot: what a reply about it may have to wait for.
     pub(crate) last_offset: Offset,
     pub(crate) gate: GateState,
@@ -51,13 +52,47 @@ pub(crate) struct SlotState {
     pub(crate) misses: u64,
 }
 
+/// What few slots have.
+#[derive(Default)]
+struct Seldom {
+    /// Databases 1 and up.
+    others: [Option<Box<Shard>>; DATABASE_COUNT as usize - 1],
+    /// Requests that wait for a key of this slot.
+    waiting: Waiting,
+}
+
+static NOBODY: Waiting = Waiting::NOBODY;
+
 impl SlotState {
+    /// Whether a request waits for a key of this slot.
+    #[inline]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.seldom.as_ref().is_some_and(|seldom| !seldom.waiting.is_empty())
+    }
+
+    /// The requests that wait for a key of this slot.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        self.seldom.as_ref().map_or(&NOBODY, |seldom| &seldom.waiting)
+    }
+
+    /// Takes a waiter out of this slot's queues.
+    pub(crate) fn leave(&mut self, waiter: &Waiter) {
+        if let Some(seldom) = &mut self.seldom {
+            seldom.waiting.leave(waiter);
+        }
+    }
+
+    /// The requests that wait for a key of this slot.
+    pub(crate) fn waiting_mut(&mut self) -> &mut Waiting {
+        &mut self.seldom.get_or_insert_default().waiting
+    }
+
     /// The keys of one database, if there ever were any.
     #[inline]
     pub(crate) fn shard(&self, db: u16) -> Option<&Shard> {
         match db {
             0 => Some(&self.first),
-            _ => self.others.as_ref()?[usize::from(db) - 1].as_deref(),
+            _ => self.seldom.as_ref()?.others[usize::from(db) - 1].as_deref(),
         }
     }
 
@@ -72,7 +107,7 @@ impl SlotState {
     pub(crate) fn shard_mut(&mut self, db: u16) -> &mut Shard {
         match db {
             0 => &mut self.first,
-            _ => self.others.get_or_insert_with(Box::default)[usize::from(db) - 1].get_or_insert_with(Box::default),
+            _ => self.seldom.get_or_insert_default().others[usize::from(db) - 1].get_or_insert_default(),
         }
     }
 
@@ -101,7 +136,7 @@ impl SlotArray {
             hint_count: AtomicU32::new(0),
             state: Mutex::new(SlotState {
                 first: Shard::default(),
-                others: None,
+                seldom: None,
                 last_offset: Offset(0),
                 gate: GateState::Open,
                 turn_count: 0,

@@ -17,17 +17,20 @@ use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
+use crate::keyspace::waiting::Waiter;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
+use crate::turn::waiting::Blocker;
 use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 /// Why a request cannot go on now. Its session is woken when it can.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Parked {
     /// CLIENT PAUSE.
     Pause,
@@ -35,6 +38,8 @@ pub(crate) enum Parked {
     Room,
     /// Another turn holds a slot for longer than a moment.
     Contended,
+    /// It ran, and waits for one of its keys. It is not tried again from the start: whoever makes a key ready runs it.
+    Blocked(Arc<Waiter>),
 }
 
 /// What became of a request.
@@ -85,10 +90,10 @@ impl Surroundings<'_> {
         let (offset, result) = match command.row.run.0 {
             How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
             How::Look(adapter) => self.run_look(command, args, known, adapter, out)?,
-            How::Visit(adapter) => self.run_in_turn(&[], None, adapter, args, out)?,
+            How::Visit(adapter) => self.run_in_turn(command, &[], None, adapter, args, out)?,
             How::Store(adapter) => {
                 let slots: Vec<Slot> = Slot::all().collect();
-                self.run_in_turn(&slots, None, adapter, args, out)?
+                self.run_in_turn(command, &slots, None, adapter, args, out)?
             }
             How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
@@ -193,13 +198,13 @@ impl Surroundings<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         if let Some(known) = known {
-            return self.run_in_turn(&[known.slot], Some(known), adapter, args, out);
+            return self.run_in_turn(command, &[known.slot], Some(known), adapter, args, out);
         }
         let slots = match self.slots_of(command, args) {
             Ok(slots) => slots,
             Err(error) => return Ok((Offset(0), Err(error))),
         };
-        self.run_in_turn(&slots, None, adapter, args, out)
+        self.run_in_turn(command, &slots, None, adapter, args, out)
     }
 
     /// The slots of a request's keys, ascending.
@@ -224,6 +229,7 @@ impl Surroundings<'_> {
     #[inline]
     fn run_in_turn(
         &mut self,
+        command: &Command,
         slots: &[Slot],
         known: Option<KnownKey>,
         adapter: impl FnOnce(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
@@ -243,11 +249,35 @@ impl Surroundings<'_> {
             Ok(turn) => turn,
             Err(error) => return Ok((Offset(0), Err(error))),
         };
+        if self.connection.may_block {
+            turn.allow_blocking();
+        }
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         let result = adapter(&mut turn, args, &mut reply);
+        let waiter = if turn.is_blocked() { self.enqueue(&mut turn, command, args, slots) } else { None };
         let Committed { offset, buffer, .. } = turn.commit();
         *self.buffer = buffer;
-        Ok((offset, result))
+        match waiter {
+            None => Ok((offset, result)),
+            Some(waiter) => Err(Parked::Blocked(waiter)),
+        }
+    }
+
+    /// Queues a request that blocked, while its slots are held.
+    #[cold]
+    fn enqueue(
+        &mut self,
+        turn: &mut Turn<'_>,
+        command: &Command,
+        args: &[&[u8]],
+        slots: &[Slot],
+    ) -> Option<Arc<Waiter>> {
+        let How::Turn(work) = command.row.run.0 else { return None };
+        let client = &self.connection.client;
+        let (resp, deadline) = (self.connection.resp, self.connection.deadline_kept.take());
+        let waiter = turn.enqueue(Blocker { args, slots, work, resp, waker: &client.waker, deadline })?;
+        *client.blocked.lock() = Some(Arc::clone(&waiter));
+        Some(waiter)
     }
 
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
@@ -289,14 +319,14 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, start: usize, out: &
 }
 
 /// Registers the waker of a parked session with what it waits for.
-pub(crate) fn wake_when_ready(core: &Core, parked: Parked, client: &Client) {
+pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
     match parked {
         Parked::Pause => {
             client.is_parked.store(true, Ordering::Relaxed);
             core.clients.wake_after_pause(client);
         }
-        // The journal took the waker when it was asked for room.
-        Parked::Room => {}
+        // The journal took the waker when it was asked for room, the waiter when it was queued.
+        Parked::Room | Parked::Blocked(_) => {}
         Parked::Contended => client.waker.wake_by_ref(),
     }
 }

@@ -9,9 +9,10 @@
 //!
 //! Invariants
 //! - Replies leave in the order of the requests.
-//! - A parked session runs nothing until it is woken; its input waits.
+//! - A parked session runs nothing until it is woken; its input waits. So it is while a request blocks for a key.
 //! - Whenever `poll_output` may have more to give, the host's waker was or will be woken.
 
+mod blocked;
 mod execute;
 mod outbox;
 mod tally;
@@ -23,6 +24,7 @@ pub(crate) use execute::{Parked, Surroundings};
 use crate::client::{Connection, PeerInfo};
 use crate::command::table::{Command, table};
 use crate::core::Core;
+use crate::keyspace::waiting::Waiter;
 use crate::resp::{ArgRange, Decoded, Decoder, Limits, ReplyWriter, RespVersion, Source, Trust, is_http_attack};
 use crate::slot::Slot;
 use crate::table::prefetch;
@@ -64,6 +66,8 @@ pub struct Session {
     input: Vec<u8>,
     outbox: Outbox,
     parked: Option<Parked>,
+    /// A request that blocked and has to be run once more, by this session.
+    again: Option<Arc<Waiter>>,
     ranges: Vec<ArgRange>,
     group: Vec<Request>,
     effects: Vec<u8>,
@@ -100,6 +104,7 @@ impl Session {
             input: Vec::new(),
             outbox: Outbox::default(),
             parked: None,
+            again: None,
             ranges: Vec::new(),
             group: Vec::new(),
             effects: Vec::new(),
@@ -155,11 +160,11 @@ impl Session {
         if self.connection.client.killed.load(Ordering::Acquire) {
             self.connection.closing = true;
             self.input = Vec::new();
+            self.leave_queues();
             return SessionState::Closing;
         }
-        if self.parked.take().is_some() {
-            self.connection.client.is_parked.store(false, Ordering::Relaxed);
-            self.run_input();
+        if let Some(parked) = self.parked.take() {
+            self.go_on(parked);
         }
         let before = out.len();
         let client = &self.connection.client;
@@ -365,8 +370,11 @@ impl Session {
             let outcome = match outcome {
                 Ok(outcome) => outcome,
                 Err(parked) => {
+                    wake_when_ready(&self.core, &parked, &self.connection.client);
+                    if let Parked::Blocked(_) = parked {
+                        *done = request.end;
+                    }
                     self.parked = Some(parked);
-                    wake_when_ready(&self.core, parked, &self.connection.client);
                     break;
                 }
             };
@@ -401,6 +409,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.leave_queues();
         self.core.clients.disconnect(&self.connection.client);
     }
 }

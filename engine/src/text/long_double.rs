@@ -78,6 +78,35 @@ impl LongDouble {
         Some(Self { negative, size })
     }
 
+    /// A thousand times the number, rounded up to an integer: seconds to milliseconds, as Redis reads timeouts. `None` if that is
+    /// above `i64::MAX`; what is below `i64::MIN` is held there.
+    pub fn ceil_of_thousandfold(self) -> Option<i64> {
+        let product = match self.size {
+            Size::Infinite => None,
+            Size::Finite { significand, exponent } => {
+                let product = u128::from(significand) * 1000;
+                round(Scaled { significand: product, inexact: false, exponent: exponent.into() })
+            }
+        };
+        let whole = match product {
+            None | Some(Size::Infinite) => None,
+            Some(Size::Finite { significand, exponent }) if exponent >= 0 => {
+                let places = exponent.unsigned_abs();
+                (places <= significand.leading_zeros()).then(|| significand.checked_shl(places).unwrap_or(0))
+            }
+            Some(Size::Finite { significand, exponent }) => {
+                let places = exponent.unsigned_abs();
+                let floor = significand.checked_shr(places).unwrap_or(0);
+                let is_cut = significand != 0 && significand.trailing_zeros() < places;
+                Some(floor + u64::from(is_cut && !self.negative))
+            }
+        };
+        match (self.negative, whole) {
+            (false, whole) => i64::try_from(whole?).ok(),
+            (true, whole) => Some(whole.and_then(|whole| 0i64.checked_sub_unsigned(whole)).unwrap_or(i64::MIN)),
+        }
+    }
+
     /// The number with at most 17 decimals, without zeros at the end and without exponent; `inf` or `-inf`. What rounds
     /// to zero is `0`.
     pub fn to_text(self) -> Vec<u8> {

@@ -172,3 +172,26 @@ const SUMS: &[(&str, &str, &str)] = &[
     ("12345.6789", "-0.6789", "12345"),
     ("299792458", "6.62607015e-34", "299792458"),
 ];
+
+#[test]
+fn seconds_become_milliseconds_rounded_up() {
+    let ms = |text: &str| LongDouble::parse(text.as_bytes()).and_then(LongDouble::ceil_of_thousandfold);
+    for (text, expected) in [
+        ("0", 0),
+        ("1", 1000),
+        ("0.1", 100),
+        ("0.0001", 1),
+        ("-0.0001", 0),
+        ("-1", -1000),
+        ("1.5", 1500),
+        ("1e-400", 1),
+        ("9223372036854775", 9_223_372_036_854_775_000),
+        ("-1e30", i64::MIN),
+        ("-inf", i64::MIN),
+    ] {
+        assert_eq!(ms(text), Some(expected), "{text}");
+    }
+    for text in ["9223372036854776", "1e16", "1e400", "inf"] {
+        assert_eq!(ms(text), None, "{text}");
+    }
+}

@@ -12,6 +12,7 @@
 //!   where the turn may be given up, what was there before.
 //! - What a turn changed it recorded as effects before it ends; they reach the journal while the slots are still held, so
 //!   the journal has them in the order in which they happened.
+//! - Who waits for a key that changed is served before the turn ends: see [`waiting`].
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
 mod ahead;
@@ -20,6 +21,8 @@ mod look;
 mod look_group;
 mod notice;
 mod undo;
+#[allow(dead_code)]
+pub(crate) mod waiting;
 
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
@@ -38,6 +41,7 @@ use notice::Notice;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
+use waiting::{Attendance, Patience};
 
 pub(crate) use ahead::GROUP_KEYS;
 pub(crate) use look_group::look_group;
@@ -86,6 +90,9 @@ pub struct Turn<'e> {
     effect_count: u32,
     select_count: u32,
     undo: Option<UndoLog>,
+    /// Whether a command may block, and who waits for what this turn does.
+    may_block: bool,
+    attendance: Option<Box<Attendance>>,
     /// Keyspace events, announced at the end.
     notices: Vec<Notice>,
     /// What is freed after the slots are released.
@@ -152,10 +159,13 @@ impl<'e> Turn<'e> {
     #[inline]
     pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        let guards = match slots {
+        let mut guards: Guards<'e> = match slots {
             [slot] => Guards::from_buf([core.slots.lock(*slot)]),
             slots => slots.iter().map(|slot| core.slots.lock(*slot)).collect(),
         };
+        if is_awaited(&guards) {
+            guards = waiting::widen(core, guards, Patience::Unlimited).expect("it waits as long as it takes");
+        }
         check_gate(core, opening.origin, &guards)?;
         Ok(Self::open(core, opening, guards))
     }
@@ -164,12 +174,18 @@ impl<'e> Turn<'e> {
     #[inline]
     pub(crate) fn try_lock(core: &'e Core, slots: &[Slot]) -> Option<Guards<'e>> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
-        if let [slot] = slots {
-            return Some(Guards::from_buf([try_lock(core, *slot)?]));
-        }
-        let mut guards = Guards::new();
-        for slot in slots {
-            guards.push(try_lock(core, *slot)?);
+        let guards = match slots {
+            [slot] => Guards::from_buf([try_lock(core, *slot)?]),
+            slots => {
+                let mut guards = Guards::new();
+                for slot in slots {
+                    guards.push(try_lock(core, *slot)?);
+                }
+                guards
+            }
+        };
+        if is_awaited(&guards) {
+            return waiting::widen(core, guards, Patience::Moment);
         }
         Some(guards)
     }
@@ -208,6 +224,8 @@ impl<'e> Turn<'e> {
             effect_count: 0,
             select_count: 0,
             undo: None,
+            may_block: false,
+            attendance: None,
             notices: Vec::new(),
             discarded: None,
         }
@@ -407,6 +425,9 @@ impl<'e> Turn<'e> {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
         }
+        if self.state(key).is_awaited() {
+            self.note_ready(key);
+        }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
         let (core, touch) = (self.core, self.touch);
@@ -432,6 +453,9 @@ impl<'e> Turn<'e> {
         }
         if self.undo.is_some() {
             self.keep(key, None);
+        }
+        if self.state(key).is_awaited() {
+            self.note_ready(key);
         }
         self.core.touch(&entry);
         let around = self.surroundings(key);
@@ -462,6 +486,9 @@ impl<'e> Turn<'e> {
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
+        if self.state(key).is_awaited() {
+            self.note_ready(key);
+        }
         let around = self.surroundings(key);
         let entry = self.guards[key.guard as usize].state.shard_mut(self.db).remove(spot, around);
         if self.undo.is_some() {
@@ -572,7 +599,9 @@ impl<'e> Turn<'e> {
                 discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
             }
         }
-        discarded.shards.len() > before
+        let found = discarded.shards.len() > before;
+        self.note_all_ready(db);
+        found
     }
 
     /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
@@ -593,6 +622,9 @@ impl<'e> Turn<'e> {
     /// Ends the turn: its effects go to the journal, its slots are released.
     #[inline]
     pub(crate) fn commit(mut self) -> Committed {
+        if self.attendance.is_some() {
+            self.serve();
+        }
         let effect_count = self.effect_count;
         let offset = match effect_count {
             0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get()),
@@ -604,6 +636,9 @@ impl<'e> Turn<'e> {
         }
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        if let Some(mut attendance) = self.attendance.take() {
+            attendance.deliver(offset);
+        }
         if let Some(discarded) = self.discarded.take() {
             free(discarded.shards, self.core);
         }
@@ -672,6 +707,9 @@ impl Drop for Turn<'_> {
         if let Some(undo) = self.undo.take() {
             self.restore(undo);
         }
+        if let Some(mut attendance) = self.attendance.take() {
+            attendance.give_up();
+        }
     }
 }
 
@@ -680,6 +718,12 @@ impl Drop for Turn<'_> {
 fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), CommandError> {
     let closed = guards.iter().find(|guard| guard.state.gate != GateState::Open && origin == Origin::Client);
     closed.map_or(Ok(()), |guard| Err(core.gate.refusal(guard.slot(), guard.state.gate)))
+}
+
+/// Whether somebody waits for a key in these slots.
+#[inline]
+fn is_awaited(guards: &Guards<'_>) -> bool {
+    guards.iter().any(|guard| guard.state.is_awaited())
 }
 
 /// Takes a slot's lock, trying for a moment.

@@ -3,11 +3,15 @@
 //! Small collections are kept [`packed`], inside their entry's block; large ones are an [`Object`]. A set, a hash and the
 //! index of a sorted set keep their members in a [`MemberTable`].
 
+mod bit_field;
+pub(crate) mod bits;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod sorted_set;
 
 pub use crate::text::{AsValue, StrRef};
+pub use bit_field::{FieldType, Overflow};
+pub(crate) use bits::BitOperation;
 pub(crate) use member::{LongBytes, Member, MemberTable};
 
 use crate::table::Boxed;

@@ -10,6 +10,7 @@
 //! - A rename shows either the old or the new file, never a mix.
 //! - After a failed `sync_data` nothing is known about the bytes since the last good one; calling it again proves nothing.
 
+mod direct;
 mod memory;
 mod real;
 

@@ -2,8 +2,9 @@
 //!
 //! Linux and other Unix systems. `sync_data` is `fdatasync`, which also writes the size; `reserve` is `fallocate` with
 //! `KEEP_SIZE`, so that the file never shows bytes that were not written; the lock is `flock`, which a dead process
-//! cannot keep.
+//! cannot keep. Large writes go past the page cache where the system allows; see [`Direct`].
 
+use super::direct::{DIRECT_SIZE_MIN, Direct};
 use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fdatasync, flock, fsync};
 use rustix::io::{Errno, pwritev};
@@ -34,7 +35,12 @@ impl Storage for RealStorage {
                 options.write(true).create(true).truncate(true);
             }
         }
-        Ok(Box::new(RealFile { file: options.open(path)? }))
+        let file = options.open(path)?;
+        let direct = match access {
+            Access::Read => None,
+            Access::Write | Access::Create => Direct::open(path),
+        };
+        Ok(Box::new(RealFile { file, direct }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -101,6 +107,7 @@ impl StorageLock for RealLock {}
 #[derive(Debug)]
 struct RealFile {
     file: File,
+    direct: Option<Direct>,
 }
 
 impl StorageFile for RealFile {
@@ -118,6 +125,11 @@ impl StorageFile for RealFile {
     }
 
     fn write_at(&mut self, parts: &[&[u8]], at: u64) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct
+            && parts.iter().map(|part| part.len()).sum::<usize>() >= DIRECT_SIZE_MIN
+        {
+            return direct.write_at(&self.file, parts, at);
+        }
         let mut at = at;
         let mut index = 0;
         let mut skip = 0;

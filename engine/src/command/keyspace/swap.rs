@@ -57,6 +57,8 @@ fn exchange(turn: &mut Turn<'_>, first: u16, second: u16) -> Result<(), CommandE
     }
     turn.core().totals.swap(first, second);
     turn.make_global();
+    turn.note_all_ready(first);
+    turn.note_all_ready(second);
     let (mut first_text, mut second_text) = (itoa::Buffer::new(), itoa::Buffer::new());
     turn.record(&[b"SWAPDB", first_text.format(first).as_bytes(), second_text.format(second).as_bytes()]);
     Ok(())

@@ -80,7 +80,8 @@ impl AddIf {
     fn takes(self, old: Option<f64>, new: f64) -> bool {
         match old {
             None => !self.0.only_existing,
-            Some(old) => !self.0.only_new && !(self.0.only_less && new >= old) && !(self.0.only_greater && new <= old),
+            Some(old) if new >= old && self.0.only_less || new <= old && self.0.only_greater => false,
+            Some(_) => !self.0.only_new,
         }
     }
 }

@@ -409,10 +409,8 @@ mod tests {
     #[test]
     fn ranges_by_rank_score_and_bytes_in_both_directions() {
         let bench = Bench::new();
-        for (small, large) in [("ZADD z 1 a 2 b 2 c 5 d", "ZADD l 0 a 0 b 0 c 0 d")] {
-            bench.ask(small);
-            bench.ask(large);
-        }
+        bench.ask("ZADD z 1 a 2 b 2 c 5 d");
+        bench.ask("ZADD l 0 a 0 b 0 c 0 d");
         for (request, members) in [
             ("ZRANGE z 0 -1", "a b c d"),
             ("ZRANGE z 1 2 REV", "c b"),

@@ -139,7 +139,7 @@ fn flags(client: &Client) -> String {
     let load = Ordering::Relaxed;
     let letters: String = [
         (client.multi.load(load) >= 0, 'x'),
-        (client.is_parked.load(load), 'b'),
+        (client.is_blocked(), 'b'),
         (client.killed.load(load), 'A'),
         (client.peer.is_unix_socket, 'U'),
         (client.readonly.load(load), 'r'),

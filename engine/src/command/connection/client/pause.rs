@@ -9,6 +9,7 @@ use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::keyspace::waiting::Outcome;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
@@ -62,18 +63,20 @@ fn unpause(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter
     Ok(())
 }
 
-fn unblock(_: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    match args {
-        [_, _, _] => {}
+fn unblock(core: &Core, _: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    let outcome = match args {
+        [_, _, _] => Outcome::TimedOut,
         [_, _, _, reason] => match reason.to_ascii_uppercase().as_slice() {
-            b"TIMEOUT" | b"ERROR" => {}
+            b"TIMEOUT" => Outcome::TimedOut,
+            b"ERROR" => Outcome::Refused(CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
         },
         _ => return Err(wrong_count(args)),
-    }
-    parse_i64(args[2]).ok_or(CommandError::NotInteger)?;
-    // No command blocks; a paused client is not blocked in this sense.
-    reply.integer(0);
+    };
+    let id = parse_i64(args[2]).ok_or(CommandError::NotInteger)?;
+    // A paused client is not blocked in this sense.
+    let waiter = u64::try_from(id).ok().and_then(|id| core.clients.find(id)?.waiter());
+    reply.integer(waiter.is_some_and(|waiter| waiter.end(outcome)).into());
     Ok(())
 }
 

@@ -6,7 +6,10 @@ use crate::command::REDIS_VERSION;
 use crate::core::Core;
 use crate::host::InfoSection;
 use crate::keyspace::DATABASE_COUNT;
+use crate::keyspace::waiting::Waiter;
 use crate::slot::{SLOT_COUNT, Slot};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Gives a section the engine's lines.
@@ -45,18 +48,23 @@ fn server(core: &Core, lines: &mut Lines) {
 
 fn clients(core: &Core, lines: &mut Lines) {
     let all = core.clients.all();
-    let parked = all.iter().filter(|client| client.is_parked.load(Relaxed)).count();
+    let blocked = all.iter().filter(|client| client.is_blocked()).count();
+    let waiters: Vec<_> = all.iter().filter_map(|client| client.waiter()).collect();
+    let keys = |waiters: &mut dyn Iterator<Item = &Arc<Waiter>>| -> usize {
+        let keys = waiters.flat_map(|waiter| waiter.keys.iter().map(|key| (waiter.db, key)));
+        keys.collect::<BTreeSet<_>>().len()
+    };
     let input = all.iter().map(|client| client.query_buffer_bytes.load(Relaxed)).max();
     let output = all.iter().map(|client| client.output_buffer_bytes.load(Relaxed)).max();
     lines.set("connected_clients", all.len());
     lines.set("cluster_connections", 0);
     lines.set("client_recent_max_input_buffer", input.unwrap_or(0));
     lines.set("client_recent_max_output_buffer", output.unwrap_or(0));
-    lines.set("blocked_clients", parked);
+    lines.set("blocked_clients", blocked);
     lines.set("tracking_clients", 0);
-    lines.set("clients_in_timeout_table", 0);
-    lines.set("total_blocking_keys", 0);
-    lines.set("total_blocking_keys_on_nokey", 0);
+    lines.set("clients_in_timeout_table", waiters.iter().filter(|waiter| waiter.deadline.is_some()).count());
+    lines.set("total_blocking_keys", keys(&mut waiters.iter()));
+    lines.set("total_blocking_keys_on_nokey", keys(&mut waiters.iter().filter(|waiter| waiter.on_removal)));
 }
 
 fn memory(core: &Core, lines: &mut Lines) {

@@ -4,10 +4,13 @@ use super::node::{Child, Node};
 use super::{Direction, Element, Handle};
 use smallvec::SmallVec;
 
+/// A branch, and which of its children was taken.
+type Step<'t, M> = (&'t [Child<M>], usize);
+
 /// The elements of a part of a tree, one after the other.
 pub(crate) struct Walk<'t, M> {
     /// The branches above the leaf, each with the place of the child that was taken.
-    path: SmallVec<[(&'t [Child<M>], usize); 6]>,
+    path: SmallVec<[Step<'t, M>; 6]>,
     leaf: &'t [Element<M>],
     /// Up: the next element. Down: the element after the next.
     at: usize,
