@@ -13,10 +13,13 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+pub(crate) mod geo;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
@@ -24,6 +27,7 @@ pub(crate) mod keyspace;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod sorted_set;
 pub(crate) mod string;
 pub mod table;
@@ -103,9 +107,12 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     server::ROWS,
+    set::ROWS,
     sorted_set::ROWS,
     string::ROWS,
 ];

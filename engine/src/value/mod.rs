@@ -5,8 +5,11 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod geohash;
+pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
+pub(crate) mod set;
 pub(crate) mod sorted_set;
 
 pub use crate::text::{AsValue, StrRef};
@@ -65,6 +68,8 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// The members of a large set.
+    Set(Arc<MemberTable>),
     /// A large sorted set.
     SortedSet(Arc<sorted_set::SortedSet>),
 }
@@ -77,6 +82,7 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::Set(_) => None,
             Self::SortedSet(_) => None,
         }
     }
@@ -84,6 +90,7 @@ impl Boxed for Object {
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::Set(_) => None,
             Self::SortedSet(_) => None,
         }
     }
@@ -91,10 +98,14 @@ impl Boxed for Object {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
             Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
         }
     }
 }
+
+/// What a table of members takes besides what hangs on it: itself and the counts of its owners.
+const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 
 /// Bytes of heap behind a shared vector, spare capacity included.
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {

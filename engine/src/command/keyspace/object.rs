@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
+use crate::value::set::SetRef;
 use crate::value::{StrRef, ValueType};
 use std::sync::atomic::Ordering;
 
@@ -108,7 +109,8 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             _ => "raw",
         },
         ValueType::SortedSet if entry.packed().is_none() => "skiplist",
-        ValueType::List | ValueType::Set | ValueType::SortedSet | ValueType::Hash => "listpack",
+        ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
+        ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",
         ValueType::Stream => "stream",
     }
 }

@@ -8,7 +8,7 @@ use super::read;
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::text::StrRef;
-use crate::value::ValueType;
+use crate::value::set::SetRef;
 use crate::value::sorted_set::SortedSetRef;
 use foldhash::fast::RandomState;
 use std::borrow::Cow;
@@ -46,6 +46,8 @@ enum Members<'a> {
     /// Nothing is there.
     None,
     Scored(SortedSetRef<'a>),
+    /// All scores are 1.
+    Plain(SetRef<'a>),
 }
 
 /// One input, with its weight.
@@ -60,8 +62,10 @@ impl<'a> Input<'a> {
     pub(super) fn of(entry: Option<&'a EntryRef>) -> Result<Self, CommandError> {
         let members = match entry {
             None => Members::None,
-            Some(entry) if entry.value_type() == ValueType::SortedSet => Members::Scored(read(entry)?),
-            Some(_) => return Err(CommandError::WrongType),
+            Some(entry) => match entry.as_set() {
+                Some(set) => Members::Plain(set),
+                None => Members::Scored(read(entry)?),
+            },
         };
         Ok(Self { members, weight: 1.0 })
     }
@@ -70,6 +74,7 @@ impl<'a> Input<'a> {
         match self.members {
             Members::None => 0,
             Members::Scored(set) => set.len(),
+            Members::Plain(set) => set.len(),
         }
     }
 
@@ -77,6 +82,7 @@ impl<'a> Input<'a> {
         match self.members {
             Members::None => None,
             Members::Scored(set) => set.score(member),
+            Members::Plain(set) => set.contains(StrRef::of(member)).then_some(1.0),
         }
     }
 
@@ -84,6 +90,7 @@ impl<'a> Input<'a> {
         match self.members {
             Members::None => {}
             Members::Scored(set) => set.iter().for_each(|(member, score)| f(bytes(member), score)),
+            Members::Plain(set) => set.for_each(|member| f(bytes(member), 1.0)),
         }
     }
 

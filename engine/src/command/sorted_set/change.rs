@@ -10,7 +10,6 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::table::Spot;
 use crate::text::{DoubleBuffer, format_f64};
-use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
 use crate::value::sorted_set::tree::order;
 use crate::value::sorted_set::{Placed, SortedSet, SortedSetRef, compact};
@@ -188,23 +187,15 @@ pub(crate) fn store_whole(
         turn.discard(key, spot);
         turn.record(&[b"DEL", key.bytes]);
     }
-    record_members(turn, key, &entry);
+    record_members(turn, key, read(&entry)?);
     let count = read(&entry)?.len();
     turn.put(key, None, entry);
     turn.notify(EventClass::SortedSet, event, key.bytes);
     Ok(count)
 }
 
-/// Records that `key`, which is not there, gets what an entry holds, with its expiry.
-pub(crate) fn record_whole(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
-    record_members(turn, key, entry);
-    if let Some(UnixMillis(ms)) = entry.expiry() {
-        turn.record(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(ms).as_bytes()]);
-    }
-}
-
-fn record_members(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
-    let Ok(set) = read(entry) else { return };
+/// Records that `key` gets the members of a set.
+pub(crate) fn record_members(turn: &mut Turn<'_>, key: &Key<'_>, set: SortedSetRef<'_>) {
     if !turn.is_recording() {
         return turn.record(&[b"ZADD", key.bytes]);
     }

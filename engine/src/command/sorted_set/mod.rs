@@ -31,8 +31,10 @@ use crate::turn::{Key, Turn};
 use crate::value::sorted_set::SortedSetRef;
 use crate::value::{Object, ValueType};
 
-pub(super) use change::record_whole;
-pub(super) use listing::write_score;
+use listing::write_score;
+
+pub(super) use change::{record_members, store_whole, whole};
+pub(super) use zadd::{AddIf, add_all};
 
 pub(super) const ROWS: &[Row] = &[
     zadd::ZADD,

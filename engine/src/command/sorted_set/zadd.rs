@@ -36,12 +36,14 @@ pub(super) const ZADD: Row = Row::new("zadd", -4, Run::Turn(zadd))
         "key:key#0 condition:oneof@3.0.2?{nx=NX xx=XX} comparison:oneof@6.2.0?{gt=GT lt=LT} change@3.0.2?=CH \
          increment@3.0.2?=INCR data:block*{score:double member:string}",
     );
+
 pub(super) const ZINCRBY: Row = Row::new("zincrby", 4, Run::Turn(zincr_by))
     .flags(WRITE | DENYOOM | FAST)
     .keys(&[KeySpec::index(1).rw().access().update()])
     .summary("Increments the score of a member in a sorted set.")
     .docs(Group::SortedSet, "1.2.0", "O(log(N)) where N is the number of elements in the sorted set.")
     .args("key:key#0 increment:integer member:string");
+
 /// Which members ZADD gives a score.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ZaddOptions {
@@ -75,6 +77,11 @@ impl ZaddOptions {
 pub(crate) struct AddIf(ZaddOptions);
 
 impl AddIf {
+    /// Members that are new, members that are there, or both.
+    pub(crate) fn of(only_new: bool, only_existing: bool) -> Result<Self, CommandError> {
+        ZaddOptions { only_new, only_existing, ..ZaddOptions::default() }.check()
+    }
+
     /// Whether a member that has a score, or none, gets another.
     #[inline]
     fn takes(self, old: Option<f64>, new: f64) -> bool {

@@ -35,6 +35,7 @@ pub(super) const ZUNION: Row = Row::new("zunion", -3, Run::Turn(zunion))
         "numkeys:integer key:key#0* weight:integer?*=WEIGHTS aggregate:oneof?=AGGREGATE{sum=SUM min=MIN max=MAX} \
          withscores?=WITHSCORES",
     );
+
 pub(super) const ZINTER: Row = Row::new("zinter", -3, Run::Turn(zinter))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).counted().ro().access()])
@@ -49,6 +50,7 @@ pub(super) const ZINTER: Row = Row::new("zinter", -3, Run::Turn(zinter))
         "numkeys:integer key:key#0* weight:integer?*=WEIGHTS aggregate:oneof?=AGGREGATE{sum=SUM min=MIN max=MAX} \
          withscores?=WITHSCORES",
     );
+
 pub(super) const ZDIFF: Row = Row::new("zdiff", -3, Run::Turn(zdiff))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).counted().ro().access()])
@@ -60,6 +62,7 @@ pub(super) const ZDIFF: Row = Row::new("zdiff", -3, Run::Turn(zdiff))
      first set, and K is the size of the result set.",
     )
     .args("numkeys:integer key:key#0* withscores?=WITHSCORES");
+
 pub(super) const ZUNIONSTORE: Row = Row::new("zunionstore", -4, Run::Turn(zunion_store))
     .flags(WRITE | DENYOOM)
     .keys(&[KeySpec::index(1).ow().update(), KeySpec::index(2).counted().ro().access()])
@@ -74,6 +77,7 @@ pub(super) const ZUNIONSTORE: Row = Row::new("zunionstore", -4, Run::Turn(zunion
         "destination:key#0 numkeys:integer key:key#1* weight:integer?*=WEIGHTS aggregate:oneof?=AGGREGATE{sum=SUM \
          min=MIN max=MAX}",
     );
+
 pub(super) const ZINTERSTORE: Row = Row::new("zinterstore", -4, Run::Turn(zinter_store))
     .flags(WRITE | DENYOOM)
     .keys(&[KeySpec::index(1).ow().update(), KeySpec::index(2).counted().ro().access()])
@@ -88,6 +92,7 @@ pub(super) const ZINTERSTORE: Row = Row::new("zinterstore", -4, Run::Turn(zinter
         "destination:key#0 numkeys:integer key:key#1* weight:integer?*=WEIGHTS aggregate:oneof?=AGGREGATE{sum=SUM \
          min=MIN max=MAX}",
     );
+
 pub(super) const ZDIFFSTORE: Row = Row::new("zdiffstore", -4, Run::Turn(zdiff_store))
     .flags(WRITE | DENYOOM)
     .keys(&[KeySpec::index(1).ow().update(), KeySpec::index(2).counted().ro().access()])
@@ -99,6 +104,7 @@ pub(super) const ZDIFFSTORE: Row = Row::new("zdiffstore", -4, Run::Turn(zdiff_st
      first set, and K is the size of the result set.",
     )
     .args("destination:key#0 numkeys:integer key:key#1*");
+
 pub(super) const ZINTERCARD: Row = Row::new("zintercard", -3, Run::Turn(zinter_card))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).counted().ro().access()])
@@ -109,6 +115,7 @@ pub(super) const ZINTERCARD: Row = Row::new("zintercard", -3, Run::Turn(zinter_c
         "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
     )
     .args("numkeys:integer key:key#0* limit:integer?=LIMIT");
+
 /// How the scores that a member has in several sets become one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Aggregate {
@@ -509,6 +516,26 @@ mod tests {
         assert_eq!(bench.ask("ZINTERCARD 2 {k}a {k}b"), ":2\r\n");
         assert_eq!(bench.ask("ZINTERCARD 2 {k}a {k}b LIMIT 1"), ":1\r\n");
         assert!(bench.effects().is_empty());
+    }
+
+    #[test]
+    fn members_of_plain_sets_have_score_one() {
+        let bench = bench();
+        bench.ask("SADD {k}set y 7 new");
+        bench.ask("SADD {k}numbers 7 8");
+        for (request, expected) in [
+            ("ZUNION 2 {k}a {k}set WITHSCORES", "new 1 x 1 7 1 y 3 z 3"),
+            ("ZINTER 2 {k}set {k}b WEIGHTS 3 1 WITHSCORES", "y 13 7 33"),
+            ("ZDIFF 2 {k}set {k}numbers WITHSCORES", "new 1 y 1"),
+            ("ZINTER 2 {k}set {k}numbers WITHSCORES", "7 2"),
+        ] {
+            let mut words: Vec<_> = expected.split(' ').collect();
+            let reply = flat(&bench.ask(request));
+            let mut found: Vec<_> = reply.split(' ').collect();
+            (words.sort_unstable(), found.sort_unstable());
+            assert_eq!(found, words, "{request}");
+        }
+        bench.assert_replays();
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) const ZCARD: Row = Row::new("zcard", 2, Run::Look(zcard))
     .summary("Returns the number of members in a sorted set.")
     .docs(Group::SortedSet, "1.2.0", "O(1)")
     .args("key:key#0");
+
 fn zcard(entry: Option<&EntryRef>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     reply.integer(read_or_empty(entry)?.len() as i64);
     Ok(())

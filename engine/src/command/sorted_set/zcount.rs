@@ -18,12 +18,14 @@ pub(super) const ZCOUNT: Row = Row::new("zcount", 4, Run::Look(zcount))
     .summary("Returns the count of members in a sorted set that have scores within a range.")
     .docs(Group::SortedSet, "2.0.0", "O(log(N)) with N being the number of elements in the sorted set.")
     .args("key:key#0 min:double max:double");
+
 pub(super) const ZLEXCOUNT: Row = Row::new("zlexcount", 4, Run::Look(zlexcount))
     .flags(READONLY | FAST)
     .keys(&[KeySpec::index(1).ro().access()])
     .summary("Returns the number of members in a sorted set within a lexicographical range.")
     .docs(Group::SortedSet, "2.8.9", "O(log(N)) with N being the number of elements in the sorted set.")
     .args("key:key#0 min:string max:string");
+
 fn zcount(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let range = score_range(args[2], args[3])?;
     reply.integer(read_or_empty(entry)?.score_ranks(&range).len() as i64);

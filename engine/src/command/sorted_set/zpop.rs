@@ -31,6 +31,7 @@ pub(super) const ZPOPMIN: Row = Row::new("zpopmin", -2, Run::Turn(zpop_min))
      popped.",
     )
     .args("key:key#0 count:integer?");
+
 pub(super) const ZPOPMAX: Row = Row::new("zpopmax", -2, Run::Turn(zpop_max))
     .flags(WRITE | FAST)
     .keys(&[KeySpec::index(1).rw().access().delete()])
@@ -45,6 +46,7 @@ pub(super) const ZPOPMAX: Row = Row::new("zpopmax", -2, Run::Turn(zpop_max))
      popped.",
     )
     .args("key:key#0 count:integer?");
+
 pub(super) const ZMPOP: Row = Row::new("zmpop", -4, Run::Turn(zmpop))
     .flags(WRITE)
     .keys(&[KeySpec::index(1).counted().rw().access().delete()])
@@ -59,6 +61,7 @@ pub(super) const ZMPOP: Row = Row::new("zmpop", -4, Run::Turn(zmpop))
      and M being the number of elements popped.",
     )
     .args("numkeys:integer key:key#0* where:oneof{min=MIN max=MAX} count:integer?=COUNT");
+
 /// Which end members are taken from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum End {

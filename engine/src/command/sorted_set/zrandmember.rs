@@ -26,6 +26,7 @@ pub(super) const ZRANDMEMBER: Row = Row::new("zrandmember", -2, Run::Turn(zrand_
     .summary("Returns one or more random members from a sorted set.")
     .docs(Group::SortedSet, "6.2.0", "O(N) where N is the number of members returned")
     .args("key:key#0 options:block?{count:integer withscores?=WITHSCORES}");
+
 fn zrand_member(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let core = turn.core();
     let Some(count) = args.get(2) else {

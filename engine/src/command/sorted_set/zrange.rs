@@ -32,6 +32,7 @@ pub(super) const ZRANGE: Row = Row::new("zrange", -4, Run::Look(zrange))
         "key:key#0 start:string stop:string sortby:oneof@6.2.0?{byscore=BYSCORE bylex=BYLEX} rev@6.2.0?=REV \
          limit:block@6.2.0?=LIMIT{offset:integer count:integer} withscores?=WITHSCORES",
     );
+
 pub(super) const ZREVRANGE: Row = Row::new("zrevrange", -4, Run::Look(zrevrange))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -43,6 +44,7 @@ pub(super) const ZREVRANGE: Row = Row::new("zrevrange", -4, Run::Look(zrevrange)
     )
     .deprecated("6.2.0", "`ZRANGE` with the `REV` argument")
     .args("key:key#0 start:integer stop:integer withscores?=WITHSCORES");
+
 pub(super) const ZRANGEBYSCORE: Row = Row::new("zrangebyscore", -4, Run::Look(zrange_by_score))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -60,6 +62,7 @@ pub(super) const ZRANGEBYSCORE: Row = Row::new("zrangebyscore", -4, Run::Look(zr
         "key:key#0 min:double max:double withscores@2.0.0?=WITHSCORES limit:block?=LIMIT{offset:integer \
          count:integer}",
     );
+
 pub(super) const ZREVRANGEBYSCORE: Row = Row::new("zrevrangebyscore", -4, Run::Look(zrevrange_by_score))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -74,6 +77,7 @@ pub(super) const ZREVRANGEBYSCORE: Row = Row::new("zrevrangebyscore", -4, Run::L
     .history(&[("2.1.6", "`min` and `max` can be exclusive.")])
     .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")
     .args("key:key#0 max:double min:double withscores?=WITHSCORES limit:block?=LIMIT{offset:integer count:integer}");
+
 pub(super) const ZRANGEBYLEX: Row = Row::new("zrangebylex", -4, Run::Look(zrange_by_lex))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -87,6 +91,7 @@ pub(super) const ZRANGEBYLEX: Row = Row::new("zrangebylex", -4, Run::Look(zrange
     )
     .deprecated("6.2.0", "`ZRANGE` with the `BYLEX` argument")
     .args("key:key#0 min:string max:string limit:block?=LIMIT{offset:integer count:integer}");
+
 pub(super) const ZREVRANGEBYLEX: Row = Row::new("zrevrangebylex", -4, Run::Look(zrevrange_by_lex))
     .flags(READONLY)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -100,6 +105,7 @@ pub(super) const ZREVRANGEBYLEX: Row = Row::new("zrevrangebylex", -4, Run::Look(
     )
     .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")
     .args("key:key#0 max:string min:string limit:block?=LIMIT{offset:integer count:integer}");
+
 fn zrange(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     write(entry, &Query::read(&args[2..], Form::Any)?, reply)
 }

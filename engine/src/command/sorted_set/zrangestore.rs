@@ -25,6 +25,7 @@ pub(super) const ZRANGESTORE: Row = Row::new("zrangestore", -5, Run::Turn(zrange
         "dst:key#0 src:key#1 min:string max:string sortby:oneof?{byscore=BYSCORE bylex=BYLEX} rev?=REV \
          limit:block?=LIMIT{offset:integer count:integer}",
     );
+
 fn zrange_store(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let query = Query::read(&args[3..], Form::Stored)?;
     let (destination, source) = (turn.key(args[1])?, turn.key(args[2])?);

@@ -22,6 +22,7 @@ pub(super) const ZRANK: Row = Row::new("zrank", -3, Run::Look(zrank))
     .docs(Group::SortedSet, "2.0.0", "O(log(N))")
     .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
     .args("key:key#0 member:string withscore?=WITHSCORE");
+
 pub(super) const ZREVRANK: Row = Row::new("zrevrank", -3, Run::Look(zrevrank))
     .flags(READONLY | FAST)
     .keys(&[KeySpec::index(1).ro().access()])
@@ -29,6 +30,7 @@ pub(super) const ZREVRANK: Row = Row::new("zrevrank", -3, Run::Look(zrevrank))
     .docs(Group::SortedSet, "2.0.0", "O(log(N))")
     .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
     .args("key:key#0 member:string withscore?=WITHSCORE");
+
 fn zrank(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     write_rank(entry, args, reply, Direction::Up)
 }

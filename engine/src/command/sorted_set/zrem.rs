@@ -28,6 +28,7 @@ pub(super) const ZREM: Row = Row::new("zrem", -3, Run::Turn(zrem))
     )
     .history(&[("2.4.0", "Accepts multiple elements.")])
     .args("key:key#0 member:string*");
+
 fn zrem(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     reply.integer(turn.zrem(args[1], &args[2..])? as i64);
     Ok(())

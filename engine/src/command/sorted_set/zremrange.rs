@@ -30,6 +30,7 @@ pub(super) const ZREMRANGEBYRANK: Row = Row::new("zremrangebyrank", 4, Run::Turn
      the operation.",
     )
     .args("key:key#0 start:integer stop:integer");
+
 pub(super) const ZREMRANGEBYSCORE: Row = Row::new("zremrangebyscore", 4, Run::Turn(by_score))
     .flags(WRITE)
     .keys(&[KeySpec::index(1).rw().delete()])
@@ -44,6 +45,7 @@ pub(super) const ZREMRANGEBYSCORE: Row = Row::new("zremrangebyscore", 4, Run::Tu
      the operation.",
     )
     .args("key:key#0 min:double max:double");
+
 pub(super) const ZREMRANGEBYLEX: Row = Row::new("zremrangebylex", 4, Run::Turn(by_lex))
     .flags(WRITE)
     .keys(&[KeySpec::index(1).rw().delete()])
@@ -58,6 +60,7 @@ pub(super) const ZREMRANGEBYLEX: Row = Row::new("zremrangebylex", 4, Run::Turn(b
      the operation.",
     )
     .args("key:key#0 min:string max:string");
+
 fn by_rank(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let (start, stop) = (integer(args[2])?, integer(args[3])?);
     reply.integer(turn.zremrangebyrank(args[1], start, stop)? as i64);

@@ -4,9 +4,9 @@
 //! nothing changes: one that is there from the first call to the last is returned exactly once. A compact set is returned
 //! whole.
 
-use super::arguments::integer;
 use super::{look, read};
-use crate::command::keyspace::{ScanCursor, parse_cursor};
+use crate::command::element_scan::{ElementScan, Values, parse_cursor, write_step};
+use crate::command::keyspace::ScanCursor;
 use crate::command::row::flag::READONLY;
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -14,7 +14,7 @@ use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
-use crate::text::{Case, DoubleBuffer, format_f64, format_f64_g17, glob_matches};
+use crate::text::{DoubleBuffer, format_f64, format_f64_g17};
 use crate::value::sorted_set::SortedSetRef;
 use bytes::Bytes;
 
@@ -30,44 +30,30 @@ pub(super) const ZSCAN: Row = Row::new("zscan", -3, Run::Look(zscan))
      back to 0. N is the number of elements inside the collection.",
     )
     .args("key:key#0 cursor:integer pattern:pattern?=MATCH count:integer?=COUNT");
+
 fn zscan(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let cursor = parse_cursor(args[2])?;
     let Some(entry) = entry else {
-        write_found(reply, 0, 0, &[]);
+        write_step(reply, |_| (0, 0));
         return Ok(());
     };
     let set = read(entry)?;
-    let (mut pattern, mut count) = (None, COUNT_DEFAULT);
-    for pair in args[3..].chunks(2) {
-        let &[word, value] = pair else { return Err(CommandError::Syntax) };
-        match word.to_ascii_uppercase().as_slice() {
-            b"COUNT" => count = usize::try_from(integer(value)?).ok().filter(|n| *n > 0).ok_or(CommandError::Syntax)?,
-            b"MATCH" => pattern = (value != b"*").then_some(value),
-            _ => return Err(CommandError::Syntax),
-        }
-    }
-    let (mut found, mut word_count) = (Vec::new(), 0);
-    let mut writer = ReplyWriter::new(&mut found, reply.version());
-    let mut buffer = DoubleBuffer::new();
-    let next = step(set, cursor.0, count, |member, score| {
-        if pattern.is_none_or(|pattern| glob_matches(pattern, member, Case::Exact)) {
-            writer.bulk(member);
-            writer.bulk(match set {
-                SortedSetRef::Compact(_) => format_f64(score, &mut buffer),
-                SortedSetRef::Large(_) => format_f64_g17(score, &mut buffer),
-            });
-            word_count += 2;
-        }
+    let scan = ElementScan::parse(cursor, &args[3..], Values::Always)?;
+    write_step(reply, |reply| {
+        let (mut word_count, mut buffer) = (0, DoubleBuffer::new());
+        let next = step(set, scan.cursor, scan.count, |member, score| {
+            if scan.takes(member) {
+                reply.bulk(member);
+                reply.bulk(match set {
+                    SortedSetRef::Compact(_) => format_f64(score, &mut buffer),
+                    SortedSetRef::Large(_) => format_f64_g17(score, &mut buffer),
+                });
+                word_count += 2;
+            }
+        });
+        (next, word_count)
     });
-    write_found(reply, next, word_count, &found);
     Ok(())
-}
-
-fn write_found(reply: &mut ReplyWriter<'_>, next: u64, word_count: usize, words: &[u8]) {
-    reply.array(2);
-    reply.bulk(itoa::Buffer::new().format(next).as_bytes());
-    reply.array(word_count);
-    reply.encoded(words);
 }
 
 /// Visits about `count` members from a cursor on; returns the next.
@@ -103,8 +89,6 @@ impl Engine {
         })
     }
 }
-
-const COUNT_DEFAULT: usize = 10;
 
 #[cfg(test)]
 mod tests {

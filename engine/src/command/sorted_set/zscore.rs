@@ -18,12 +18,14 @@ pub(super) const ZSCORE: Row = Row::new("zscore", 3, Run::Look(zscore))
     .summary("Returns the score of a member in a sorted set.")
     .docs(Group::SortedSet, "1.2.0", "O(1)")
     .args("key:key#0 member:string");
+
 pub(super) const ZMSCORE: Row = Row::new("zmscore", -3, Run::Look(zmscore))
     .flags(READONLY | FAST)
     .keys(&[KeySpec::index(1).ro().access()])
     .summary("Returns the score of one or more members in a sorted set.")
     .docs(Group::SortedSet, "6.2.0", "O(N) where N is the number of members being requested.")
     .args("key:key#0 member:string*");
+
 fn zscore(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     write_score(reply, read_or_empty(entry)?.score(args[2]));
     Ok(())

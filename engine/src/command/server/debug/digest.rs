@@ -79,7 +79,11 @@ impl Digest {
                 }
             }
             ValueType::List => {}
-            ValueType::Set => {}
+            ValueType::Set => {
+                if let Some(set) = entry.as_set() {
+                    set.for_each(|member| member.with_bytes(|member| self.xor(member)));
+                }
+            }
             ValueType::SortedSet => self.xor_members_and_scores(entry),
             ValueType::Hash => {}
             ValueType::Stream => {}
