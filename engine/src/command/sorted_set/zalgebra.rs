@@ -532,7 +532,8 @@ mod tests {
             let mut words: Vec<_> = expected.split(' ').collect();
             let reply = flat(&bench.ask(request));
             let mut found: Vec<_> = reply.split(' ').collect();
-            (words.sort_unstable(), found.sort_unstable());
+            words.sort_unstable();
+            found.sort_unstable();
             assert_eq!(found, words, "{request}");
         }
         bench.assert_replays();
