@@ -41,6 +41,7 @@ pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit}
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::set::MemberScan;
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
+pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
@@ -56,4 +57,4 @@ pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, FieldType, Overflow, StrRef, ValueType};
+pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};

@@ -30,6 +30,7 @@ pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -116,6 +117,7 @@ const FAMILIES: &[&[Row]] = &[
     server::ROWS,
     set::ROWS,
     sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
 ];
 

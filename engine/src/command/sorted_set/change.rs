@@ -34,7 +34,7 @@ impl CompactMax {
         }
     }
 
-    fn admits(self, entries: usize, member_bytes: usize) -> bool {
+    pub(super) fn admits(self, entries: usize, member_bytes: usize) -> bool {
         entries <= self.entries && member_bytes <= self.member_bytes
     }
 }

@@ -4,6 +4,7 @@
 
 mod algebra;
 mod arguments;
+mod bzpop;
 mod change;
 mod listing;
 mod zadd;
@@ -37,6 +38,9 @@ pub(super) use change::{record_members, store_whole, whole};
 pub(super) use zadd::{AddIf, add_all};
 
 pub(super) const ROWS: &[Row] = &[
+    bzpop::BZMPOP,
+    bzpop::BZPOPMAX,
+    bzpop::BZPOPMIN,
     zadd::ZADD,
     zadd::ZINCRBY,
     zalgebra::ZDIFF,

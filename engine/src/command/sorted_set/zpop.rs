@@ -4,7 +4,7 @@
 //! Reply: member, score, ...; of ZMPOP the key that had members and pairs, or null. Effect: `ZREM key member ...`; `DEL key`
 //! if none is left.
 
-use super::arguments::{integer, positive};
+use super::arguments::positive;
 use super::change::{find, remove_ranks};
 use super::listing::{self, Scores};
 use super::read;
@@ -14,6 +14,7 @@ use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::resp::{ReplyWriter, RespVersion};
+use crate::text::parse_i64;
 use crate::turn::{Key, Turn};
 use bytes::Bytes;
 
@@ -91,7 +92,10 @@ fn zpop_max(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) ->
 fn zpop(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>, end: End) -> CommandResult {
     let count = match &args[2..] {
         [] => None,
-        [word] => Some(usize::try_from(integer(word)?).map_err(|_| CommandError::MustBePositive)?),
+        [word] => {
+            let count = parse_i64(word).and_then(|count| usize::try_from(count).ok());
+            Some(count.ok_or(CommandError::MustBePositive)?)
+        }
         _ => return Err(CommandError::Syntax),
     };
     let key = turn.key(args[1])?;
@@ -273,7 +277,7 @@ mod tests {
         assert_eq!((bench.ask("ZPOPMIN z"), bench.ask("ZPOPMIN z 3")), ("*0\r\n".into(), "*0\r\n".into()));
         assert_eq!(bench.effects(), ["ZREM z a", "ZREM z d", "DEL z"]);
         assert_eq!(bench.error("ZPOPMIN z -1"), "ERR value is out of range, must be positive");
-        assert_eq!(bench.error("ZPOPMIN z x"), "ERR value is not an integer or out of range");
+        assert_eq!(bench.error("ZPOPMIN z x"), "ERR value is out of range, must be positive");
         assert_eq!(bench.error("ZPOPMIN z 1 2"), "ERR syntax error");
         bench.assert_replays();
         assert_totals(&bench.db);

@@ -208,6 +208,10 @@ impl<'a> Query<'a> {
             let text = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
             return Err(CommandError::text(text));
         }
+        if by == By::Rank {
+            // A count of -1 is let through, and then means nothing, whatever the offset.
+            limit = (0, -1);
+        }
         let (min, max) = if direction == Direction::Up { (args[0], args[1]) } else { (args[1], args[0]) };
         let wanted = match by {
             By::Rank => Wanted::Ranks(integer(args[0])?, integer(args[1])?),
@@ -233,6 +237,11 @@ impl<'a> Query<'a> {
             Wanted::Members(range) => set.lex_ranks(range, direction),
         };
         self.limited(found)
+    }
+
+    /// Whether how many members there are is only known when they have been met.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.wanted, Wanted::Ranks(..))
     }
 
     fn limited(&self, found: Range<usize>) -> (usize, usize) {
@@ -421,6 +430,7 @@ mod tests {
             ("ZRANGE z 0 -1", "a b c d"),
             ("ZRANGE z 1 2 REV", "c b"),
             ("ZREVRANGE z 0 0", "d"),
+            ("ZRANGE z 0 1 LIMIT 5 -1", "a b"),
             ("ZRANGE z (1 +inf BYSCORE", "b c d"),
             ("ZRANGE z +inf (1 BYSCORE REV LIMIT 1 1", "c"),
             ("ZRANGEBYSCORE z 2 5 LIMIT 1 -1", "c d"),
