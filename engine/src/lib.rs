@@ -16,10 +16,14 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+#[allow(dead_code)]
+pub mod payload;
+mod pubsub;
 pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod subscription;
 mod sync;
 mod system;
 #[allow(dead_code, unused_imports)]
@@ -35,6 +39,7 @@ pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::set::MemberScan;
+pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
@@ -46,7 +51,8 @@ pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
+pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, FieldType, Overflow, StrRef, ValueType};
+pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
