@@ -260,7 +260,7 @@ impl Engine {
                 out.extend_from_slice(&reply);
                 return Some(offset);
             }
-            Outcome::TimedOut | Outcome::Gone => waiter.unserved.write(&mut reply),
+            Outcome::TimedOut | Outcome::Gone => reply.null_array(),
             Outcome::Refused(error) => reply.error_bytes(&error.wire_text()),
             Outcome::Again => return None,
         }

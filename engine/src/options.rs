@@ -23,6 +23,11 @@ pub struct Options {
     pub active_expire: AtomicBool,
     /// Whether `maxmemory-policy` is one of the LFU policies: what the access bits of entries mean.
     pub lfu: AtomicBool,
+    /// How large a node of a list may become: a number of elements, or -1 to -5 for 4, 8, 16, 32 or 64 KiB
+    /// (`list-max-listpack-size`).
+    pub list_max_listpack_size: AtomicI64,
+    /// List elements of so many bytes have a node of their own (DEBUG QUICKLIST-PACKED-THRESHOLD).
+    pub quicklist_packed_threshold: AtomicUsize,
     /// Whether per-command latency histograms are kept (`latency-tracking`).
     pub latency_tracking: AtomicBool,
     /// Percentiles that INFO latencystats shows, 0 to 100 (`latency-tracking-info-percentiles`).
@@ -45,6 +50,8 @@ impl Default for Options {
             latency_threshold_ms: AtomicU64::new(0),
             active_expire: AtomicBool::new(true),
             lfu: AtomicBool::new(false),
+            list_max_listpack_size: AtomicI64::new(-2),
+            quicklist_packed_threshold: AtomicUsize::new(1 << 30),
             latency_tracking: AtomicBool::new(true),
             latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),

@@ -21,6 +21,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod list;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
@@ -104,6 +105,7 @@ const FAMILIES: &[&[Row]] = &[
     expiry::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    list::ROWS,
     server::ROWS,
     string::ROWS,
 ];

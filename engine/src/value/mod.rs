@@ -5,12 +5,15 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
+pub use list::End;
+pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{LongBytes, Member, MemberTable};
 
 use crate::table::Boxed;
@@ -64,6 +67,8 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A list in chunks.
+    List(Arc<List>),
 }
 
 impl Boxed for Object {
@@ -74,18 +79,21 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::List(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::List(_) => None,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::List(list) => list.heap_bytes(),
         }
     }
 }

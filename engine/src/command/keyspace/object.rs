@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
-use crate::value::{StrRef, ValueType};
+use crate::value::{ListRef, StrRef, ValueType};
 use std::sync::atomic::Ordering;
 
 /// HELP of OBJECT.
@@ -107,6 +107,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::List if entry.list().is_some_and(ListRef::is_quick) => "quicklist",
         ValueType::List | ValueType::Set | ValueType::SortedSet | ValueType::Hash => "listpack",
         ValueType::Stream => "stream",
     }

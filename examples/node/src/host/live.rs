@@ -77,6 +77,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
+        "list-max-listpack-size" => options.list_max_listpack_size.store(values.signed(name), Relaxed),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
@@ -95,7 +96,8 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 9] = [
+const ENGINE_NAMES: [&str; 10] = [
+    "list-max-listpack-size",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",

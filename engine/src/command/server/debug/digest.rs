@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
 use crate::turn::Turn;
-use crate::value::ValueType;
+use crate::value::{ValueType, Walk};
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
 
@@ -76,7 +76,14 @@ impl Digest {
                     value.with_bytes(|bytes| self.mix(bytes));
                 }
             }
-            ValueType::List => {}
+            ValueType::List => {
+                if let Some(list) = entry.list() {
+                    list.walk_from(0, |element| {
+                        element.with_bytes(|bytes| self.mix(bytes));
+                        Walk::On
+                    });
+                }
+            }
             ValueType::Set => {}
             ValueType::SortedSet => {}
             ValueType::Hash => {}
