@@ -23,7 +23,7 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
         match command.row.run.0 {
             How::Store(_) => slots = Slot::all().collect(),
             _ if slots.len() == crate::slot::SLOT_COUNT => {}
-            _ => slots.extend(command.keys(args, Include::Keys).iter().map(|key| Slot::of(args[key.index as usize]))),
+            _ => slots.extend(command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize]))),
         }
     }
     slots.sort_unstable();

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 pub struct Options {
     /// Longest argument and longest string, bytes (`proto-max-bulk-len`).
     pub bulk_bytes_max: AtomicUsize,
+    /// Longest sparse HyperLogLog, bytes (`hll-sparse-max-bytes`).
+    pub hll_sparse_bytes_max: AtomicUsize,
     /// Longest undecoded input of one session, bytes (`client-query-buffer-limit`).
     pub query_buffer_bytes_max: AtomicUsize,
     /// Commands that took longer are logged, microseconds; negative: none (`slowlog-log-slower-than`).
@@ -28,6 +30,16 @@ pub struct Options {
     pub list_max_listpack_size: AtomicI64,
     /// List elements of so many bytes have a node of their own (DEBUG QUICKLIST-PACKED-THRESHOLD).
     pub quicklist_packed_threshold: AtomicUsize,
+    /// Most members of a set that is kept as sorted integers (`set-max-intset-entries`).
+    pub set_intset_entries_max: AtomicUsize,
+    /// Most members of a set that is kept in its compact form (`set-max-listpack-entries`).
+    pub set_listpack_entries_max: AtomicUsize,
+    /// Longest member of a set in its compact form, bytes (`set-max-listpack-value`).
+    pub set_listpack_value_max: AtomicUsize,
+    /// Most fields of a hash that is kept in its compact form (`hash-max-listpack-entries`).
+    pub hash_listpack_entries_max: AtomicUsize,
+    /// Longest field or value of a hash in its compact form, bytes (`hash-max-listpack-value`).
+    pub hash_listpack_value_max: AtomicUsize,
     /// Whether per-command latency histograms are kept (`latency-tracking`).
     pub latency_tracking: AtomicBool,
     /// Percentiles that INFO latencystats shows, 0 to 100 (`latency-tracking-info-percentiles`).
@@ -44,6 +56,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bulk_bytes_max: AtomicUsize::new(512 << 20),
+            hll_sparse_bytes_max: AtomicUsize::new(3000),
             query_buffer_bytes_max: AtomicUsize::new(1 << 30),
             slowlog_slower_than_us: AtomicI64::new(10_000),
             slowlog_count_max: AtomicUsize::new(128),
@@ -52,6 +65,11 @@ impl Default for Options {
             lfu: AtomicBool::new(false),
             list_max_listpack_size: AtomicI64::new(-2),
             quicklist_packed_threshold: AtomicUsize::new(1 << 30),
+            set_intset_entries_max: AtomicUsize::new(512),
+            set_listpack_entries_max: AtomicUsize::new(128),
+            set_listpack_value_max: AtomicUsize::new(64),
+            hash_listpack_entries_max: AtomicUsize::new(512),
+            hash_listpack_value_max: AtomicUsize::new(64),
             latency_tracking: AtomicBool::new(true),
             latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),

@@ -117,3 +117,28 @@ fn only_chosen_classes_are_announced() {
     bench.ask("SET k v EX 10");
     assert!(bench.events().is_empty(), "on no channel");
 }
+
+#[test]
+fn sets() {
+    expect(
+        &Bench::new(),
+        &[
+            ("SADD k a b", "0 new k, 0 sadd k"),
+            ("SADD k a", ""),
+            ("SREM k x", ""),
+            ("SREM k a", "0 srem k"),
+            ("SMOVE k j b", "0 srem k, 0 del k, 0 new j, 0 sadd j"),
+            ("SPOP j", "0 spop j, 0 del j"),
+            ("SADD k a b c", "0 new k, 0 sadd k"),
+            ("SPOP k 0", ""),
+            ("SPOP k 2", "0 spop k"),
+            ("SPOP k 5", "0 spop k, 0 del k"),
+            ("SADD k a b c", "0 new k, 0 sadd k"),
+            ("SINTERSTORE d k k", "0 new d, 0 sinterstore d"),
+            ("SUNIONSTORE d k", "0 sunionstore d"),
+            ("SDIFFSTORE d k", "0 sdiffstore d"),
+            ("SDIFFSTORE d k k", "0 del d"),
+            ("SMEMBERS none", "0 keymiss none"),
+        ],
+    );
+}

@@ -34,7 +34,8 @@ pub type KeyRefs = SmallVec<[KeyRef; 4]>;
 pub enum Include {
     /// Keys alone.
     Keys,
-    /// Keys, and what decides the slot like a key (shard channels).
+    /// Keys, and what decides the slot like a key (shard channels). Where the specs do not fit the request, the legacy
+    /// range tells if it covers them.
     Routed,
 }
 
@@ -137,8 +138,22 @@ impl Command {
         };
         if !whole {
             found.clear();
+            if include == Include::Routed {
+                self.legacy_keys(args.len(), &mut found);
+            }
         }
         found
+    }
+
+    /// Appends what lies in the range by which clients before Redis 7 route: the destination of a PFMERGE that names
+    /// no source.
+    fn legacy_keys(&self, count: usize, found: &mut KeyRefs) {
+        let LegacyRange { first, last, step, is_whole } = self.legacy_range;
+        let last = if last >= 0 { Some(last as usize) } else { count.checked_sub(last.unsigned_abs() as usize) };
+        if let (true, 1.., Some(last)) = (is_whole, first, last.filter(|last| *last < count)) {
+            let positions = (first as usize..=last).step_by((step as usize).max(1));
+            found.extend(positions.map(|at| KeyRef { index: at as u32, flags: KeyFlags(KeyFlags::RW) }));
+        }
     }
 }
 

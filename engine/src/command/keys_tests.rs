@@ -143,6 +143,10 @@ fn what_is_only_routed_is_returned_only_on_request() {
     assert!(command.keys(&args, Include::Keys).is_empty());
     assert_eq!(shown(&args, command.keys(&args, Include::Routed)), "channel:not_key");
     assert!(!table.find(b"ping").unwrap().has_keys());
+    let args = words("bitop and d");
+    let command = table.lookup(&args).unwrap();
+    assert!(command.keys(&args, Include::Keys).is_empty());
+    assert_eq!(shown(&args, command.keys(&args, Include::Routed)), "d:RW");
 }
 
 #[test]

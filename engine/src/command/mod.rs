@@ -13,10 +13,12 @@ pub(crate) mod bitmap;
 mod cluster;
 mod connection;
 pub mod docs;
+pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod host_request;
+mod hyperloglog;
 pub mod introspection;
 mod key_spec;
 pub mod keys;
@@ -25,6 +27,7 @@ pub(crate) mod list;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
+pub(crate) mod set;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -103,10 +106,12 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     list::ROWS,
     server::ROWS,
+    set::ROWS,
     string::ROWS,
 ];
 

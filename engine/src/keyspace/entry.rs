@@ -42,7 +42,7 @@ impl Block<Object> {
 
     /// The list, whatever it is kept as; `None` for other types. O(1).
     #[inline]
-    pub(crate) fn list(&self) -> Option<ListRef<'_>> {
+    pub(crate) fn as_list(&self) -> Option<ListRef<'_>> {
         match (self.value_type(), self.as_object()) {
             (_, Some(Object::List(list))) => Some(ListRef::Chunks(list)),
             (ValueType::List, _) => self.packed().map(ListRef::Compact),

@@ -17,6 +17,7 @@
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
 use super::block::{Block, Boxed};
+use crate::text::StrRef;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -83,6 +84,32 @@ impl<T: Thin> Deref for Lent<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         &self.element
+    }
+}
+
+impl<'a, O: Boxed> Lent<'a, Block<O>> {
+    /// The key, for as long as the table is borrowed.
+    #[inline]
+    pub(crate) fn into_key(self) -> &'a [u8] {
+        let key: *const [u8] = self.element.key();
+        // SAFETY: the key lies in the element's block, which a word of the table owns; the table is borrowed for `'a`.
+        unsafe { &*key }
+    }
+
+    /// The key and the bytes or number that the value is kept as, for as long as the table is borrowed. No bytes if the
+    /// value is boxed as something else.
+    #[inline]
+    pub(crate) fn into_pair(self) -> (&'a [u8], StrRef<'a>) {
+        let value = match self.element.as_bytes() {
+            Some(StrRef::Int(n)) => StrRef::Int(n),
+            Some(StrRef::Bytes(bytes)) => {
+                let bytes: *const [u8] = bytes;
+                // SAFETY: the bytes lie in the element's block or belong to it; see `into_key`.
+                StrRef::Bytes(unsafe { &*bytes })
+            }
+            None => StrRef::Bytes(b""),
+        };
+        (self.into_key(), value)
     }
 }
 
@@ -473,13 +500,13 @@ unsafe fn from_word<T: Thin>(word: u64) -> T {
 }
 
 /// How many elements so many lines take before they grow.
-fn room(line_count: u32) -> usize {
+const fn room(line_count: u32) -> usize {
     let words = line_count as usize * LINE_WORDS;
     if line_count <= 1 { words } else { words - words / 8 }
 }
 
 /// Line counts go up by about a quarter, along the sizes that allocators have.
-fn larger(line_count: u32) -> u32 {
+const fn larger(line_count: u32) -> u32 {
     match line_count {
         0..8 => line_count + 1,
         _ => line_count + (1 << (line_count.ilog2() - 2)),
@@ -487,12 +514,17 @@ fn larger(line_count: u32) -> u32 {
 }
 
 /// The smallest line count with room for `count` elements and one more step.
-fn fitting(count: usize) -> u32 {
+const fn fitting(count: usize) -> u32 {
     let mut lines = 0;
     while room(lines) < count {
         lines = larger(lines);
     }
     if lines <= 2 { lines } else { larger(lines) }
+}
+
+/// Words of a segment of `count` elements, at most.
+pub(crate) const fn word_count_for(count: usize) -> usize {
+    fitting(count) as usize * LINE_WORDS
 }
 
 fn layout(line_count: u32) -> Layout {

@@ -14,7 +14,7 @@
 //! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
-use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin};
+use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin, word_count_for};
 use std::sync::Arc;
 
 /// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
@@ -257,24 +257,32 @@ impl<T: Thin + Clone> Table<T> {
         }
     }
 
-    /// An element chosen by `pick`, which gives a random number below its argument. Every element has about the same
-    /// chance. `None` when there is none.
+    /// An element chosen by `pick`, which gives a random number below its argument; every element has the same chance.
+    /// `None` when there is none.
+    ///
+    /// A segment is drawn, then a word as if all segments were as large as the largest; an empty draw is drawn again. So
+    /// every used word has the same chance. Where draws come out empty too often (a table that was much larger), the
+    /// segments are counted instead. O(1), at worst O(segments).
     pub(crate) fn random(&self, mut pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, T>> {
         if self.count == 0 {
             return None;
         }
-        loop {
-            let segment = self.segment(match &self.directory {
-                None => 0,
-                Some(d) => d.index[pick(d.index.len())],
-            });
-            let words = segment.word_count();
-            if words > 0
-                && let Some(element) = segment.at_word(pick(words))
-            {
+        let Some(directory) = &self.directory else { return Some(draw(&self.only, &mut pick)) };
+        for _ in 0..DRAWS_MAX {
+            let segment = &directory.segments[pick(directory.segments.len())];
+            // A segment that grew beyond what segments have has few like it: its chance is a little smaller.
+            if let Some(element) = segment.at_word(pick(SEGMENT_WORDS_MAX.max(segment.word_count()))) {
                 return Some(element);
             }
         }
+        let mut n = pick(self.count);
+        for segment in &directory.segments {
+            if n < segment.count() {
+                return Some(draw(segment, &mut pick));
+            }
+            n -= segment.count();
+        }
+        None
     }
 
     /// Takes the elements of one segment out of a table that is being freed: nothing can be looked up in it any more. Takes
@@ -292,6 +300,22 @@ impl<T: Thin + Clone> Table<T> {
         segment.drain(&mut f);
     }
 }
+
+/// An element of a segment that is not empty.
+fn draw<'a, T: Thin>(segment: &'a Segment<T>, pick: &mut impl FnMut(usize) -> usize) -> Lent<'a, T> {
+    for _ in 0..DRAWS_MAX {
+        if let Some(element) = segment.at_word(pick(segment.word_count())) {
+            return element;
+        }
+    }
+    segment.iter().nth(pick(segment.count())).expect("the segment is not empty")
+}
+
+/// Draws that may come out empty before the elements are counted instead.
+const DRAWS_MAX: usize = 256;
+
+/// Words of the largest segment that is not split.
+const SEGMENT_WORDS_MAX: usize = word_count_for(SEGMENT_ELEMENTS_MAX);
 
 /// The bits of a hash that a scan's position keeps: the first 39.
 pub(crate) const POSITION_MASK: u64 = !0 << (64 - POSITION_BITS);

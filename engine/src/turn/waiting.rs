@@ -82,11 +82,13 @@ impl Wait {
     }
 
     /// Runs again, too, when a key is deleted or gets a value of another type.
+    #[allow(dead_code)]
     pub(crate) fn or_removal(self) -> Self {
         Self { on_removal: true, ..self }
     }
 
     /// Runs this request when a key is ready, instead of the one that blocked. Its keys are the same.
+    #[allow(dead_code)]
     pub(crate) fn request(self, args: &[&[u8]]) -> Self {
         Self { request: Some(args.iter().map(|arg| (*arg).into()).collect()), ..self }
     }

@@ -60,10 +60,22 @@ impl MemberTable {
         self.table.heap_bytes() + self.member_bytes
     }
 
+    /// The hash of a member, for several calls about it.
+    #[inline]
+    pub(crate) fn hash(&self, member: &[u8]) -> u64 {
+        self.hasher.hash(member)
+    }
+
     /// Where a member lies until the table changes next. O(1).
     #[inline]
     pub(crate) fn find(&self, member: &[u8]) -> Option<Spot> {
-        self.table.find(self.hasher.hash(member), |m| m.key() == member)
+        self.find_hashed(self.hasher.hash(member), member)
+    }
+
+    /// As [`find`](Self::find), for a member that was hashed before.
+    #[inline]
+    pub(crate) fn find_hashed(&self, hash: u64, member: &[u8]) -> Option<Spot> {
+        self.table.find(hash, |m| m.key() == member)
     }
 
     /// The member at a spot.
@@ -85,10 +97,15 @@ impl MemberTable {
 
     /// Adds a member that is not there. Amortised O(1), at worst one segment's work.
     pub(crate) fn insert(&mut self, member: Member) {
+        self.insert_hashed(self.hasher.hash(member.key()), member);
+    }
+
+    /// As [`insert`](Self::insert), for a member that was hashed before.
+    pub(crate) fn insert_hashed(&mut self, hash: u64, member: Member) {
         debug_assert!(!self.contains(member.key()), "a member is there once");
         self.member_bytes += member.heap_bytes();
         let Self { table, hasher, .. } = self;
-        table.insert(hasher.hash(member.key()), member, |m| hasher.hash(m.key()));
+        table.insert(hash, member, |m| hasher.hash(m.key()));
     }
 
     /// Changes a member; `f` keeps its key.
@@ -123,7 +140,7 @@ impl MemberTable {
         next.map_or(0, |position| position >> (64 - POSITION_BITS))
     }
 
-    /// A member chosen by `pick`, which gives a random number below its argument; every member has about the same chance.
+    /// A member chosen by `pick`, which gives a random number below its argument; every member has the same chance.
     pub(crate) fn random(&self, pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, Member>> {
         self.table.random(pick)
     }

@@ -5,9 +5,11 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod hyperloglog;
 pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
+pub(crate) mod set;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
@@ -69,6 +71,8 @@ pub(crate) enum Object {
     Bytes(Arc<Vec<u8>>),
     /// A list in chunks.
     List(Arc<List>),
+    /// The members of a large set.
+    Set(Arc<MemberTable>),
 }
 
 impl Boxed for Object {
@@ -79,14 +83,14 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::List(_) => None,
+            Self::List(_) | Self::Set(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::List(_) => None,
+            Self::List(_) | Self::Set(_) => None,
         }
     }
 
@@ -94,9 +98,13 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
             Self::List(list) => list.heap_bytes(),
+            Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
         }
     }
 }
+
+/// What a table of members takes besides what hangs on it: itself and the counts of its owners.
+const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 
 /// Bytes of heap behind a shared vector, spare capacity included.
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {

@@ -25,6 +25,8 @@ pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
 use super::row::Row;
+use super::list::record_list;
+use super::set::record_set;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::text::parse_i64;
@@ -66,13 +68,25 @@ fn database(text: &[u8]) -> Result<u16, CommandError> {
 /// Records that `key` holds what `entry` holds, with its expiry: the effect of commands that bring a whole value from
 /// elsewhere.
 fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
-    let Some(value) = entry.as_string() else { return };
+    let Some(value) = entry.as_string() else { return record_collection(turn, key, entry) };
     value.with_bytes(|value| match entry.expiry() {
         None => turn.record(&[b"SET", key.bytes, value]),
         Some(UnixMillis(ms)) => {
             turn.record(&[b"SET", key.bytes, value, b"PXAT", itoa::Buffer::new().format(ms).as_bytes()]);
         }
     });
+}
+
+fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
+    if let Some(list) = entry.as_list() {
+        record_list(turn, key, list);
+    }
+    if let Some(set) = entry.as_set() {
+        record_set(turn, key, set);
+    }
+    if let Some(UnixMillis(ms)) = entry.expiry() {
+        turn.record(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(ms).as_bytes()]);
+    }
 }
 
 const BEYOND_32_BITS: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";

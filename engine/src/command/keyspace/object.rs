@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
+use crate::value::set::SetRef;
 use crate::value::{ListRef, StrRef, ValueType};
 use std::sync::atomic::Ordering;
 
@@ -107,8 +108,9 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
-        ValueType::List if entry.list().is_some_and(ListRef::is_quick) => "quicklist",
-        ValueType::List | ValueType::Set | ValueType::SortedSet | ValueType::Hash => "listpack",
+        ValueType::List if entry.as_list().is_some_and(ListRef::is_quick) => "quicklist",
+        ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
+        ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",
         ValueType::Stream => "stream",
     }
 }

@@ -9,6 +9,7 @@
 //! and shrink meanwhile. COUNT is how many keys a call looks at, a hint. Due keys are
 //! deleted where that is allowed, and not returned.
 
+use crate::command::element_scan::{COUNT_DEFAULT, parse_cursor};
 use crate::command::row::flag::{READONLY, TOUCHES_ARBITRARY_KEYS};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
@@ -58,7 +59,7 @@ impl Default for ScanOptions {
 }
 
 fn scan(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let cursor = parse_cursor(args[1])?;
+    let cursor = ScanCursor(parse_cursor(args[1])?);
     let (mut filter, mut count) = (Filter::default(), COUNT_DEFAULT);
     for pair in args[2..].chunks(2) {
         let &[word, value] = pair else { return Err(CommandError::Syntax) };
@@ -85,24 +86,6 @@ fn scan(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
     reply.array(key_count);
     reply.encoded(&keys);
     Ok(())
-}
-
-/// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, nothing at all is 0.
-fn parse_cursor(text: &[u8]) -> Result<ScanCursor, CommandError> {
-    let (is_negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() && !text.is_empty() {
-        return Err(CommandError::InvalidCursor);
-    }
-    let mut number = 0u64;
-    for byte in digits {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0')).ok_or(CommandError::InvalidCursor)?;
-        number = number.checked_mul(10).and_then(|n| n.checked_add(digit)).ok_or(CommandError::InvalidCursor)?;
-    }
-    Ok(ScanCursor(if is_negative { number.wrapping_neg() } else { number }))
 }
 
 /// Which keys a scan returns.
@@ -249,9 +232,6 @@ impl Engine {
         (next.unwrap_or_default(), keys)
     }
 }
-
-/// Keys looked at in one call that does not say how many.
-const COUNT_DEFAULT: usize = 10;
 
 /// Keys looked at in one step of an iterator.
 const ITERATOR_COUNT: usize = 128;

@@ -6,7 +6,7 @@
 use super::edit::{find_list, pop};
 use super::pop::record_pop;
 use super::write_element;
-use crate::command::row::flag::{BLOCKING, NOSCRIPT, WRITE};
+use crate::command::row::flag::{BLOCKING, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::timeout::deadline_of_seconds;
 use crate::command::{CommandResult, Run};
@@ -19,7 +19,7 @@ use crate::value::{End, ValueType};
 use bytes::Bytes;
 
 pub(super) const BLPOP: Row = Row::new("blpop", -3, Run::Turn(blpop))
-    .flags(WRITE | BLOCKING | NOSCRIPT)
+    .flags(WRITE | BLOCKING)
     .keys(&[KeySpec::index(1).range(-2, 1).rw().access().delete()])
     .summary(
         "Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the \
@@ -30,7 +30,7 @@ pub(super) const BLPOP: Row = Row::new("blpop", -3, Run::Turn(blpop))
     .args("key:key#0* timeout:double");
 
 pub(super) const BRPOP: Row = Row::new("brpop", -3, Run::Turn(brpop))
-    .flags(WRITE | BLOCKING | NOSCRIPT)
+    .flags(WRITE | BLOCKING)
     .keys(&[KeySpec::index(1).range(-2, 1).rw().access().delete()])
     .summary(
         "Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the \

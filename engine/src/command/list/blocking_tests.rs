@@ -330,9 +330,13 @@ fn pushers_and_waiters_of_many_threads_lose_nothing() {
     for n in 0..2000 {
         db.rpush(["a", "b", "c", "d", "inbox"][n % 5], "x").unwrap();
     }
-    movers.iter().for_each(|_| drop(db.rpush("inbox", "stop").unwrap()));
+    for _ in &movers {
+        db.rpush("inbox", "stop").unwrap();
+    }
     movers.into_iter().for_each(|mover| mover.join().unwrap());
-    takers.iter().for_each(|_| drop(db.rpush("end", "end").unwrap()));
+    for _ in &takers {
+        db.rpush("end", "end").unwrap();
+    }
     let taken: usize = takers.into_iter().map(|taker| taker.join().unwrap()).sum();
     let left: usize = keys.iter().map(|key| db.llen(key).unwrap()).sum();
     assert_eq!(taken + left, 2002);

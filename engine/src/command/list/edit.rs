@@ -30,7 +30,7 @@ pub(super) fn find_list(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spo
 /// How long the list at a spot is.
 #[inline]
 pub(super) fn len_at(turn: &Turn<'_>, key: &Key<'_>, spot: Spot) -> usize {
-    turn.entry(key, spot).list().map_or(0, ListRef::len)
+    turn.entry(key, spot).as_list().map_or(0, ListRef::len)
 }
 
 /// Adds elements at an end, one after another, to a list or to a new one. Returns how many there are then.
@@ -92,7 +92,7 @@ pub(super) fn pop(
             f(element);
             Walk::On
         };
-        if let Some(list) = turn.entry(key, spot).list() {
+        if let Some(list) = turn.entry(key, spot).as_list() {
             match end {
                 End::Left => list.walk_from(0, &mut see),
                 End::Right => list.walk_back(&mut see),

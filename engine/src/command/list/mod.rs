@@ -8,12 +8,14 @@ mod pop;
 mod position;
 mod push;
 mod range;
+mod recording;
 mod removal;
 mod set;
 mod transfer;
 mod trim;
 
 pub use position::PositionOptions;
+pub(crate) use recording::record_list;
 
 use super::row::Row;
 use crate::error::CommandError;
@@ -48,7 +50,7 @@ pub(super) const ROWS: &[Row] = &[
 
 /// The list of an entry. WRONGTYPE on other types.
 fn list_of(entry: &EntryRef) -> Result<ListRef<'_>, CommandError> {
-    entry.list().ok_or(CommandError::WrongType)
+    entry.as_list().ok_or(CommandError::WrongType)
 }
 
 /// Reads `LEFT` or `RIGHT`.

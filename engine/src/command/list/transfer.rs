@@ -7,7 +7,7 @@ use super::edit::{change, find_list, pop, push};
 use super::push::record_push;
 use super::pop::record_pop;
 use super::{list_of, name_of, parse_end};
-use crate::command::row::flag::{BLOCKING, DENYOOM, NOSCRIPT, WRITE};
+use crate::command::row::flag::{BLOCKING, DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::timeout::deadline_of_seconds;
 use crate::command::{CommandResult, Run};
@@ -46,7 +46,7 @@ pub(super) const RPOPLPUSH: Row = Row::new("rpoplpush", 3, Run::Turn(rpoplpush))
     .args("source:key#0 destination:key#1");
 
 pub(super) const BLMOVE: Row = Row::new("blmove", 6, Run::Turn(blmove))
-    .flags(WRITE | DENYOOM | BLOCKING | NOSCRIPT)
+    .flags(WRITE | DENYOOM | BLOCKING)
     .keys(KEYS)
     .summary(
         "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available \
@@ -59,7 +59,7 @@ pub(super) const BLMOVE: Row = Row::new("blmove", 6, Run::Turn(blmove))
     );
 
 pub(super) const BRPOPLPUSH: Row = Row::new("brpoplpush", 4, Run::Turn(brpoplpush))
-    .flags(WRITE | DENYOOM | BLOCKING | NOSCRIPT)
+    .flags(WRITE | DENYOOM | BLOCKING)
     .keys(KEYS)
     .summary(
         "Pops an element from a list, pushes it to another list and returns it. Block until an element is available \

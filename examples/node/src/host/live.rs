@@ -73,6 +73,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
     match name {
         "proto-max-bulk-len" => options.bulk_bytes_max.store(size(name), Relaxed),
         "client-query-buffer-limit" => options.query_buffer_bytes_max.store(size(name), Relaxed),
+        "hll-sparse-max-bytes" => options.hll_sparse_bytes_max.store(size(name), Relaxed),
         "slowlog-log-slower-than" => options.slowlog_slower_than_us.store(values.signed(name), Relaxed),
         "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
@@ -81,6 +82,11 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        "hash-max-listpack-entries" => options.hash_listpack_entries_max.store(size(name), Relaxed),
+        "hash-max-listpack-value" => options.hash_listpack_value_max.store(size(name), Relaxed),
+        "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
+        "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -96,8 +102,14 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
     options.debug_commands_local.store(debug != "no", Relaxed);
 }
 
-const ENGINE_NAMES: [&str; 10] = [
+const ENGINE_NAMES: &[&str] = &[
     "list-max-listpack-size",
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
+    "hll-sparse-max-bytes",
     "latency-tracking-info-percentiles",
     "proto-max-bulk-len",
     "client-query-buffer-limit",

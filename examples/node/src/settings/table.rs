@@ -327,13 +327,18 @@ pub(crate) static ROWS: &[Row] = &[
     switch("jemalloc-bg-thread", "yes"),
 
     // Encodings.
-    count("hash-max-listpack-entries", 0, LONG, "512").alias("hash-max-ziplist-entries"),
-    bytes("hash-max-listpack-value", 0, BYTES, "64").alias("hash-max-ziplist-value"),
-    count("list-max-listpack-size", i32::MIN as i64, INT, "-2").alias("list-max-ziplist-size"),
+    count("hash-max-listpack-entries", 0, LONG, "512").alias("hash-max-ziplist-entries")
+        .live(Limits, "Fields up to which a hash is kept compact."),
+    bytes("hash-max-listpack-value", 0, BYTES, "64").alias("hash-max-ziplist-value")
+        .live(Limits, "Longest field or value of a compact hash."),
+    count("list-max-listpack-size", i32::MIN as i64, INT, "-2").alias("list-max-ziplist-size").live(Limits, "How large a node of a list may become: elements, or -1 to -5 for 4 to 64 KiB."),
     count("list-compress-depth", 0, INT, "0"),
-    count("set-max-intset-entries", 0, LONG, "512"),
-    count("set-max-listpack-entries", 0, LONG, "128"),
-    bytes("set-max-listpack-value", 0, BYTES, "64"),
+    count("set-max-intset-entries", 0, LONG, "512")
+        .live(Limits, "Members up to which a set of integers is kept compact."),
+    count("set-max-listpack-entries", 0, LONG, "128")
+        .live(Limits, "Members up to which a set is kept compact."),
+    bytes("set-max-listpack-value", 0, BYTES, "64")
+        .live(Limits, "Longest member of a compact set."),
     count("zset-max-listpack-entries", 0, LONG, "128").alias("zset-max-ziplist-entries"),
     bytes("zset-max-listpack-value", 0, BYTES, "64").alias("zset-max-ziplist-value"),
     bytes("hll-sparse-max-bytes", 0, BYTES, "3000"),

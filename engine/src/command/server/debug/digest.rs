@@ -77,14 +77,18 @@ impl Digest {
                 }
             }
             ValueType::List => {
-                if let Some(list) = entry.list() {
+                if let Some(list) = entry.as_list() {
                     list.walk_from(0, |element| {
                         element.with_bytes(|bytes| self.mix(bytes));
                         Walk::On
                     });
                 }
             }
-            ValueType::Set => {}
+            ValueType::Set => {
+                if let Some(set) = entry.as_set() {
+                    set.for_each(|member| member.with_bytes(|member| self.xor(member)));
+                }
+            }
             ValueType::SortedSet => {}
             ValueType::Hash => {}
             ValueType::Stream => {}
