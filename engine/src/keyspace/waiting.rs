@@ -104,6 +104,11 @@ impl Waiter {
         self.state.load(Ordering::Acquire) == WAITING
     }
 
+    /// Whether it was told how it ends.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DONE
+    }
+
     /// Takes the right to say how it ends. False if somebody else did.
     pub(crate) fn claim(&self) -> bool {
         self.state.compare_exchange(WAITING, CLAIMED, Ordering::AcqRel, Ordering::Acquire).is_ok()
