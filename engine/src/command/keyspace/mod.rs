@@ -24,8 +24,8 @@ pub use copy::CopyOptions;
 pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
-use super::row::Row;
 use super::list::record_list;
+use super::row::Row;
 use super::set::record_set;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};

@@ -185,8 +185,7 @@ fn a_chain_of_moves_is_followed_over_slots_and_databases() {
         assert_eq!(client.served(), "$1\r\n1\r\n");
     }
     assert_eq!(clients[3].served(), "*2\r\n$1\r\nd\r\n*1\r\n$1\r\n1\r\n");
-    let expected =
-        ["RPUSH a 1", "RPUSH b 1", "LPOP a", "RPUSH c 1", "LPOP b", "LPUSH d 1", "RPOP c", "LPOP d 1"];
+    let expected = ["RPUSH a 1", "RPUSH b 1", "LPOP a", "RPUSH c 1", "LPOP b", "LPUSH d 1", "RPOP c", "LPOP d 1"];
     assert_eq!(bench.effects(), expected);
     assert_eq!(bench.run("DBSIZE"), Value::Integer(0));
     bench.assert_replays();
@@ -227,7 +226,13 @@ fn several_keys_wake_once() {
     let bench = Bench::new();
     let mut client = Client::new(&bench.db);
     client.ask("BLPOP j k k l 0");
-    bench.db.atomic("k", |tx| { tx.rpush("k", 1)?; tx.rpush("k", 2) }).unwrap();
+    bench
+        .db
+        .atomic("k", |tx| {
+            tx.rpush("k", 1)?;
+            tx.rpush("k", 2)
+        })
+        .unwrap();
     assert_eq!(client.served(), pair());
     bench.run("RPUSH l 1");
     bench.run("RPUSH j 1");

@@ -110,7 +110,11 @@ fn find(list: ListRef<'_>, element: StrRef<'_>, options: PositionOptions) -> Vec
     places
 }
 
-fn find_in(entry: Option<&EntryRef>, element: StrRef<'_>, options: PositionOptions) -> Result<Vec<usize>, CommandError> {
+fn find_in(
+    entry: Option<&EntryRef>,
+    element: StrRef<'_>,
+    options: PositionOptions,
+) -> Result<Vec<usize>, CommandError> {
     if options.rank == 0 {
         return Err(CommandError::text(ZERO_RANK));
     }

@@ -78,13 +78,7 @@ enum Missing {
 }
 
 #[inline]
-fn add(
-    turn: &mut Turn<'_>,
-    key: &[u8],
-    end: End,
-    missing: Missing,
-    elements: &[&[u8]],
-) -> Result<i64, CommandError> {
+fn add(turn: &mut Turn<'_>, key: &[u8], end: End, missing: Missing, elements: &[&[u8]]) -> Result<i64, CommandError> {
     let key = turn.key(key)?;
     let spot = find_list(turn, &key)?;
     if elements.is_empty() || spot.is_none() && missing == Missing::Leave {
@@ -215,7 +209,10 @@ mod tests {
         assert_eq!(bench.run("RPUSH l c 1 \"\""), Value::Integer(5));
         assert_eq!(bench.run("RPUSHX l z"), Value::Integer(6));
         assert_eq!(bench.run("lpushx l y"), Value::Integer(7));
-        assert_eq!(bench.ask("LRANGE l 0 -1"), "*7\r\n$1\r\ny\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\nc\r\n$1\r\n1\r\n$0\r\n\r\n$1\r\nz\r\n");
+        assert_eq!(
+            bench.ask("LRANGE l 0 -1"),
+            "*7\r\n$1\r\ny\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\nc\r\n$1\r\n1\r\n$0\r\n\r\n$1\r\nz\r\n"
+        );
         assert_eq!(bench.effects(), ["LPUSH l a b", "RPUSH l c 1 ", "RPUSH l z", "LPUSH l y"]);
         bench.run("SET s v");
         bench.effects();

@@ -20,11 +20,7 @@ pub(super) const LREM: Row = Row::new("lrem", 4, Run::Turn(lrem))
     .flags(WRITE)
     .keys(&[KeySpec::index(1).rw().delete()])
     .summary("Removes elements from a list. Deletes the list if the last element was removed.")
-    .docs(
-        Group::List,
-        "1.0.0",
-        "O(N+M) where N is the length of the list and M is the number of elements removed.",
-    )
+    .docs(Group::List, "1.0.0", "O(N+M) where N is the length of the list and M is the number of elements removed.")
     .args("key:key#0 count:integer element:string");
 
 fn lrem(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {

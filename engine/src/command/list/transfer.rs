@@ -4,8 +4,8 @@
 //! Reply: the element; null if there is none. Effect: `LMOVE` where both lists lie in one slot, else the pop and the push.
 
 use super::edit::{change, find_list, pop, push};
-use super::push::record_push;
 use super::pop::record_pop;
+use super::push::record_push;
 use super::{list_of, name_of, parse_end};
 use crate::command::row::flag::{BLOCKING, DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -30,9 +30,7 @@ pub(super) const LMOVE: Row = Row::new("lmove", 5, Run::Turn(lmove))
          element was moved.",
     )
     .docs(Group::List, "6.2.0", "O(1)")
-    .args(
-        "source:key#0 destination:key#1 wherefrom:oneof{left=LEFT right=RIGHT} whereto:oneof{left=LEFT right=RIGHT}",
-    );
+    .args("source:key#0 destination:key#1 wherefrom:oneof{left=LEFT right=RIGHT} whereto:oneof{left=LEFT right=RIGHT}");
 
 pub(super) const RPOPLPUSH: Row = Row::new("rpoplpush", 3, Run::Turn(rpoplpush))
     .flags(WRITE | DENYOOM)
@@ -209,11 +207,7 @@ impl Engine {
     }
 
     /// Takes the last element of one list and adds it at the head of another; as [`Engine::lmove`] otherwise.
-    pub fn rpoplpush(
-        &self,
-        source: impl AsRef<[u8]>,
-        target: impl AsRef<[u8]>,
-    ) -> Result<Option<Bytes>, CommandError> {
+    pub fn rpoplpush(&self, source: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<Option<Bytes>, CommandError> {
         self.lmove(source, target, End::Right, End::Left)
     }
 

@@ -233,7 +233,10 @@ mod tests {
         assert!(Elements::new(&bytes).eq(elements.iter().copied()));
         assert!(Elements::new(&bytes).rev().eq(elements.iter().rev().copied()));
         for index in 0..=elements.len() {
-            assert_eq!(first(&bytes[locate(&bytes, elements.len(), index)..]).map(|e| e.0), elements.get(index).copied());
+            assert_eq!(
+                first(&bytes[locate(&bytes, elements.len(), index)..]).map(|e| e.0),
+                elements.get(index).copied()
+            );
         }
         assert_eq!((first(b""), last(b"")), (None, None));
     }

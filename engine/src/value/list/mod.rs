@@ -200,7 +200,8 @@ impl List {
             let bytes = link.chunk.bytes();
             Elements::new(&bytes[element::locate(bytes, link.chunk.count(), offset)..])
         });
-        let rest = self.links.range((at + 1).min(self.links.len())..).flat_map(|link| Elements::new(link.chunk.bytes()));
+        let rest =
+            self.links.range((at + 1).min(self.links.len())..).flat_map(|link| Elements::new(link.chunk.bytes()));
         first.into_iter().flatten().chain(rest)
     }
 
@@ -228,7 +229,8 @@ impl List {
             return self.push(End::Left, element, limits);
         }
         let Some((at, offset)) = self.place(index) else { return self.push(End::Right, element, limits) };
-        let allows = |list: &Self, at: usize| list.links.get(at).is_some_and(|link| limits.allows(&link.chunk, element));
+        let allows =
+            |list: &Self, at: usize| list.links.get(at).is_some_and(|link| limits.allows(&link.chunk, element));
         if !self.is_quick || allows(self, at) {
             self.change(at, |chunk| chunk.splice(offset, 0, Some(element)));
         } else if offset == 0 && allows(self, at - 1) {

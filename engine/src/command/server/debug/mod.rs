@@ -46,9 +46,8 @@ fn debug(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut R
             reply.ok();
         }
         (b"QUICKLIST-PACKED-THRESHOLD", [size]) => {
-            let bytes = memory_size(size).ok_or(CommandError::text(
-                "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
-            ))?;
+            let bytes = memory_size(size)
+                .ok_or(CommandError::text("ERR argument must be a memory value bigger than 1 and smaller than 4gb"))?;
             // Zero is the size at the start, as in Redis.
             let bytes = if bytes == 0 { 1 << 30 } else { bytes };
             core.options.quicklist_packed_threshold.store(bytes, Ordering::Relaxed);
