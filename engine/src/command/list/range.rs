@@ -53,12 +53,12 @@ fn llen(entry: Option<&EntryRef>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> C
 }
 
 fn lindex(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let list = entry.map(list_of).transpose()?;
-    let index = match (list, parse_i64(args[2])) {
-        (None, _) => return Ok(reply.null()),
-        (_, index) => index.ok_or(CommandError::NotInteger)?,
+    // An index is looked at only where there is a list.
+    let element = match entry.map(list_of).transpose()? {
+        None => None,
+        Some(list) => at(list, parse_i64(args[2]).ok_or(CommandError::NotInteger)?),
     };
-    match list.and_then(|list| at(list, index)) {
+    match element {
         None => reply.null(),
         Some(element) => write_element(reply, element),
     }
@@ -68,7 +68,10 @@ fn lindex(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>)
 fn lrange(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let [start, stop] = [args[2], args[3]].map(|word| parse_i64(word).ok_or(CommandError::NotInteger));
     let (start, stop) = (start?, stop?);
-    let Some(list) = entry.map(list_of).transpose()? else { return Ok(reply.array(0)) };
+    let Some(list) = entry.map(list_of).transpose()? else {
+        reply.array(0);
+        return Ok(());
+    };
     let places = places_of(start, stop, list.len());
     reply.array(places.len());
     walk(list, places, |element| write_element(reply, element));

@@ -26,31 +26,32 @@ pub(crate) const FRAME_BYTES: usize = 7;
 fn front_len(element: StrRef<'_>) -> usize {
     match element {
         StrRef::Int(0..=127) => 1,
-        StrRef::Int(-4096..=4095) => 2,
+        StrRef::Int(-4096..=-1 | 128..=4095) => 2,
         StrRef::Int(n) => 1 + int_size(n),
         StrRef::Bytes(bytes) => match bytes.len() {
-            len @ ..64 => 1 + len,
-            len @ ..4096 => 2 + len,
+            len @ 0..64 => 1 + len,
+            len @ 64..4096 => 2 + len,
             len => 5 + len,
         },
     }
 }
 
 fn int_size(n: i64) -> usize {
-    match n {
-        -0x8000..=0x7fff => 2,
-        -0x80_0000..=0x7f_ffff => 3,
-        -0x8000_0000..=0x7fff_ffff => 4,
+    let magnitude = if n < 0 { !n } else { n };
+    match magnitude {
+        0..0x8000 => 2,
+        0x8000..0x80_0000 => 3,
+        0x80_0000..0x8000_0000 => 4,
         _ => 8,
     }
 }
 
 fn back_len(front: usize) -> usize {
     match front {
-        ..0x80 => 1,
-        ..0x4000 => 2,
-        ..0x20_0000 => 3,
-        ..0x1000_0000 => 4,
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
         _ => 5,
     }
 }
@@ -68,7 +69,7 @@ pub(crate) fn write(out: &mut [u8], element: StrRef<'_>) {
     let (body, back) = out.split_at_mut(front);
     match element {
         StrRef::Int(n @ 0..=127) => body[0] = n as u8,
-        StrRef::Int(n @ -4096..=4095) => {
+        StrRef::Int(n @ (-4096..=-1 | 128..=4095)) => {
             let bits = n as u16 & 0x1fff;
             body.copy_from_slice(&[0xc0 | (bits >> 8) as u8, bits as u8]);
         }
