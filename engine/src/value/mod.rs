@@ -10,6 +10,7 @@ pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
@@ -17,6 +18,7 @@ pub(crate) use bits::BitOperation;
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{LongBytes, Member, MemberTable};
+pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub(crate) enum Object {
     Bytes(Arc<Vec<u8>>),
     /// A list in chunks.
     List(Arc<List>),
+    /// A stream.
+    Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
 }
@@ -83,14 +87,14 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::List(_) | Self::Set(_) => None,
+            Self::List(_) | Self::Set(_) | Self::Stream(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::List(_) | Self::Set(_) => None,
+            Self::List(_) | Self::Set(_) | Self::Stream(_) => None,
         }
     }
 
@@ -98,6 +102,7 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
             Self::List(list) => list.heap_bytes(),
+            Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
         }
     }
