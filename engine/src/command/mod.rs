@@ -17,6 +17,7 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+pub(crate) mod geo;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;
@@ -29,6 +30,7 @@ pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
@@ -108,6 +110,7 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
@@ -115,6 +118,7 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,
 ];

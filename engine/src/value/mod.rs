@@ -5,11 +5,13 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod geohash;
 pub(crate) mod hyperloglog;
 pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
 pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
@@ -77,6 +79,8 @@ pub(crate) enum Object {
     Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
+    /// A large sorted set.
+    SortedSet(Arc<sorted_set::SortedSet>),
 }
 
 impl Boxed for Object {
@@ -87,14 +91,14 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::List(_) | Self::Set(_) | Self::Stream(_) => None,
+            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::List(_) | Self::Set(_) | Self::Stream(_) => None,
+            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
         }
     }
 
@@ -104,6 +108,7 @@ impl Boxed for Object {
             Self::List(list) => list.heap_bytes(),
             Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
+            Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
         }
     }
 }
@@ -115,3 +120,6 @@ const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {
     48 + bytes.capacity().next_multiple_of(16)
 }
+
+/// The shared part of a large sorted set.
+const SHARED_SET_BYTES: usize = (size_of::<sorted_set::SortedSet>() + 16).next_multiple_of(16);

@@ -109,6 +109,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             _ => "raw",
         },
         ValueType::List if entry.as_list().is_some_and(ListRef::is_quick) => "quicklist",
+        ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
         ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",
         ValueType::Stream => "stream",

@@ -101,8 +101,8 @@ fn lmpop(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Co
 }
 
 fn blmpop(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let deadline = deadline_of_seconds(turn, args[1])?;
     let request = Request::parse(&args[2..])?;
+    let deadline = deadline_of_seconds(turn, args[1])?;
     match request.take(turn, reply)? {
         true => Ok(()),
         false => turn.block(Wait::new(ValueType::List, request.keys, Unserved::NullArray).until(deadline), reply),
@@ -184,8 +184,8 @@ mod tests {
             ("LMPOP 1 a LEFT COUNT", "ERR syntax error"),
             ("LMPOP 1 a LEFT COUNT 0", "ERR count should be greater than 0"),
             ("LMPOP 1 a LEFT COUNT 1 COUNT 1", "ERR syntax error"),
-            ("BLMPOP -1 0 a LEFT", "ERR timeout is negative"),
-            ("BLMPOP 0 0 a LEFT", "ERR numkeys should be greater than 0"),
+            ("BLMPOP -1 1 a LEFT", "ERR timeout is negative"),
+            ("BLMPOP -1 0 a LEFT", "ERR numkeys should be greater than 0"),
         ] {
             assert_eq!(bench.error(request), text, "{request}");
         }
