@@ -41,6 +41,7 @@ pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit}
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
+pub use command::sort::{SortOptions, SortOrder};
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
 pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};

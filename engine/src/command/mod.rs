@@ -30,6 +30,7 @@ pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sort;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -118,6 +119,7 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sort::ROWS,
     sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,
