@@ -39,7 +39,10 @@ pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::set::MemberScan;
-pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
+pub use command::stream::{
+    AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,
+    PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,
+};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
