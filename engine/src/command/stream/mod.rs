@@ -4,6 +4,8 @@ mod ack;
 mod add;
 mod arguments;
 mod autoclaim;
+#[cfg(test)]
+mod blocking_tests;
 mod claim;
 mod claims;
 mod delete;

@@ -12,14 +12,16 @@ use super::lookup::{find_stream, quoting_all, read_stream};
 use super::reply::{StreamEntry, write_entry, write_id};
 use crate::command::row::flag::{BLOCKING, READONLY, WRITE};
 use crate::command::row::{Group as CommandGroup, KeySpec, Row};
+use crate::command::timeout::deadline_of_millis;
 use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
-use crate::resp::{Deferred, ReplyWriter, RespVersion};
+use crate::resp::{Deferred, ReplyWriter, RespVersion, Value};
 use crate::text::parse_i64;
+use crate::turn::waiting::{Unserved, Wait};
 use crate::turn::{Key, Turn};
-use crate::value::StreamId;
-use crate::value::stream::{Entry, Stream};
+use crate::value::stream::{Entry, IdBuffer, Stream};
+use crate::value::{StreamId, ValueType};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -76,6 +78,8 @@ pub struct ReadOptions {
     pub group: Option<(Bytes, Bytes)>,
     /// Entries do not become pending.
     pub no_ack: bool,
+    /// How long [`Engine::xread_options`] waits for an entry, in milliseconds; 0 for ever. Inside of a turn nothing waits.
+    pub block_ms: Option<u64>,
 }
 
 /// What was read of one stream.
@@ -98,18 +102,18 @@ struct Words<'a> {
 }
 
 fn xread(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    read(turn, args, reply, parse(args, "xread")?)
+    read(turn, args, reply, parse(turn, args, "xread")?)
 }
 
 fn xreadgroup(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let words = parse(args, "xreadgroup")?;
+    let words = parse(turn, args, "xreadgroup")?;
     if words.group.is_none() {
         return Err(CommandError::text("ERR Missing GROUP option for XREADGROUP"));
     }
     read(turn, args, reply, words)
 }
 
-fn parse<'a>(args: &[&'a [u8]], name: &'static str) -> Result<Words<'a>, CommandError> {
+fn parse<'a>(turn: &Turn<'_>, args: &[&'a [u8]], name: &str) -> Result<Words<'a>, CommandError> {
     let is_group = name == "xreadgroup";
     let mut words = Words { group: None, count: usize::MAX, block: None, no_ack: false, keys_at: 0 };
     let mut at = 1;
@@ -118,7 +122,7 @@ fn parse<'a>(args: &[&'a [u8]], name: &'static str) -> Result<Words<'a>, Command
         let rest = &args[at + 1..];
         match (word.to_ascii_uppercase().as_slice(), rest) {
             (b"BLOCK", [ms, ..]) => {
-                check_timeout(ms)?;
+                deadline_of_millis(turn, ms)?;
                 (words.block, at) = (Some(*ms), at + 2);
             }
             (b"COUNT", [number, ..]) => {
@@ -150,14 +154,6 @@ fn unbalanced(name: &str) -> CommandError {
     )
 }
 
-fn check_timeout(text: &[u8]) -> CommandResult {
-    match parse_i64(text) {
-        None => Err(CommandError::text("ERR timeout is not an integer or out of range")),
-        Some(..0) => Err(CommandError::text("ERR timeout is negative")),
-        Some(_) => Ok(()),
-    }
-}
-
 fn read(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>, words: Words<'_>) -> CommandResult {
     let streams = &args[words.keys_at..];
     let (keys, ids) = streams.split_at(streams.len() / 2);
@@ -172,8 +168,31 @@ fn read(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>, words:
     if delivery.finish() {
         return Ok(());
     }
-    reply.null_array();
-    Ok(())
+    let Some(timeout) = words.block else {
+        reply.null_array();
+        return Ok(());
+    };
+    let deadline = deadline_of_millis(turn, timeout)?;
+    let wait = Wait::new(ValueType::Stream, keys, Unserved::NullArray).until(deadline);
+    match words.group {
+        // A group that goes is told to those who wait for it.
+        Some(_) => turn.block(wait.or_removal(), reply),
+        None => {
+            let request = resolved(args, ids.len(), &from);
+            let request: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+            turn.block(wait.request(&request), reply)
+        }
+    }
+}
+
+/// The request with ids in the place of `$`, which would mean something else later.
+fn resolved(args: &[&[u8]], id_count: usize, from: &[ReadFrom]) -> Vec<Vec<u8>> {
+    let ids = args.len() - id_count;
+    let text = |from: &ReadFrom| match from {
+        ReadFrom::After(id) => id.text(&mut IdBuffer::new()).to_vec(),
+        ReadFrom::New => b"$".to_vec(),
+    };
+    args[..ids].iter().map(|arg| arg.to_vec()).chain(from.iter().map(text)).collect()
 }
 
 /// Where to begin in one stream.
@@ -358,7 +377,7 @@ impl Engine {
         self.xread_options(keys, &from, &ReadOptions::default())
     }
 
-    /// Reads with options, also for a group. Follows XREAD and XREADGROUP of Redis 7.2; records what was handed to a group.
+    /// Reads with options, also for a group; may block this thread, with no lock held. Follows XREAD and XREADGROUP of Redis 7.2; records what was handed to a group.
     ///
     /// ```
     /// use keyslot_engine::{AddId, Engine, GroupStart, ReadFrom, ReadOptions};
@@ -378,9 +397,57 @@ impl Engine {
         options: &ReadOptions,
     ) -> Result<Vec<StreamRead>, CommandError> {
         let names: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        if let Some(block_ms) = options.block_ms {
+            return wait_for(self, &names, from, options, block_ms);
+        }
         let access = if options.group.is_some() { Access::Write } else { Access::Read };
         self.on_keys(&names, access, |turn| turn.xread_options(keys, from, options))
     }
+}
+
+/// Reads by way of a request, which this thread may wait for.
+fn wait_for(
+    db: &Engine,
+    keys: &[&[u8]],
+    from: &[ReadFrom],
+    options: &ReadOptions,
+    block_ms: u64,
+) -> Result<Vec<StreamRead>, CommandError> {
+    let count = options.count.unwrap_or(0).to_string();
+    let block = i64::try_from(block_ms).unwrap_or(i64::MAX).to_string();
+    let mut args: Vec<&[u8]> = match &options.group {
+        None => vec![b"XREAD"],
+        Some((group, consumer)) => vec![b"XREADGROUP", b"GROUP", group, consumer],
+    };
+    args.extend([&b"COUNT"[..], count.as_bytes(), b"BLOCK", block.as_bytes()]);
+    if options.no_ack {
+        args.push(b"NOACK");
+    }
+    args.push(b"STREAMS");
+    args.extend(keys);
+    let new = if options.group.is_some() { ">" } else { "$" };
+    let text = |from: &ReadFrom| match from {
+        ReadFrom::After(id) => id.to_string(),
+        ReadFrom::New => new.to_owned(),
+    };
+    let ids: Vec<String> = from.iter().map(text).collect();
+    args.extend(ids.iter().map(String::as_bytes));
+    match db.call_blocking(&args) {
+        Value::Error(text) => Err(CommandError::Quoting(text.to_vec())),
+        Value::Map(streams) => Ok(streams.iter().filter_map(|(key, entries)| read_of(key, entries)).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn read_of(key: &Value, entries: &Value) -> Option<StreamRead> {
+    let bytes = |value: &Value| value.as_bytes().map(Bytes::copy_from_slice);
+    let entry = |entry: &Value| {
+        let [id, fields] = entry.as_slice()? else { return None };
+        let pairs = fields.as_slice().unwrap_or_default().chunks_exact(2);
+        let fields = pairs.filter_map(|pair| Some((bytes(&pair[0])?, bytes(&pair[1])?))).collect();
+        Some(StreamEntry { id: StreamId::parse(id.as_bytes()?, 0)?, fields })
+    };
+    Some(StreamRead { key: bytes(key)?, entries: entries.as_slice()?.iter().filter_map(entry).collect() })
 }
 
 const GROUP_IN_XREAD: CommandError =
