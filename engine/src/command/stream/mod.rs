@@ -21,6 +21,8 @@ mod pending;
 mod range;
 mod read;
 mod recording;
+#[cfg(test)]
+mod replay_tests;
 mod reply;
 mod set_id;
 mod trim;
