@@ -43,7 +43,7 @@ fn request() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn effects_make_the_same_stream(requests in prop::collection::vec(request(), 1..120)) {
