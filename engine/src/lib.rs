@@ -39,6 +39,7 @@ pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
 pub use command::stream::{
@@ -60,4 +61,4 @@ pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
+pub use value::{AsValue, End, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
