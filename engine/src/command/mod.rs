@@ -24,6 +24,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod list;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
@@ -113,6 +114,7 @@ const FAMILIES: &[&[Row]] = &[
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
