@@ -34,6 +34,7 @@ pub mod table;
 pub(crate) mod testing;
 #[allow(dead_code)]
 pub(crate) mod timeout;
+pub(crate) mod transaction;
 
 use crate::client::Connection;
 use crate::core::Core;
@@ -67,6 +68,10 @@ pub(crate) enum How {
     Visit(TurnAdapter),
     /// On the connection alone.
     Connection(ConnectionAdapter),
+    /// By the session: it runs what was queued.
+    Exec,
+    /// By the session: it watches keys.
+    Watch,
     /// By the host.
     Host,
 }
@@ -75,6 +80,9 @@ pub(crate) enum How {
 impl Run {
     /// Done by the host: files, processes, other nodes.
     pub const Host: Self = Self(How::Host);
+
+    pub(crate) const Exec: Self = Self(How::Exec);
+    pub(crate) const Watch: Self = Self(How::Watch);
 
     pub(crate) const fn Turn(adapter: TurnAdapter) -> Self {
         Self(How::Turn(adapter))
@@ -113,6 +121,7 @@ const FAMILIES: &[&[Row]] = &[
     server::ROWS,
     set::ROWS,
     string::ROWS,
+    transaction::ROWS,
 ];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
