@@ -16,6 +16,8 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+#[allow(dead_code)]
+pub mod payload;
 mod pubsub;
 pub mod resp;
 mod session;
