@@ -28,6 +28,7 @@ pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -120,6 +121,7 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    stream::ROWS,
     string::ROWS,
     transaction::ROWS,
 ];

@@ -9,11 +9,13 @@ pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
 pub(crate) use member::{LongBytes, Member, MemberTable};
+pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;
 use std::sync::Arc;
@@ -66,6 +68,8 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A stream.
+    Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
 }
@@ -78,6 +82,7 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::Stream(_) => None,
             Self::Set(_) => None,
         }
     }
@@ -85,6 +90,7 @@ impl Boxed for Object {
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::Stream(_) => None,
             Self::Set(_) => None,
         }
     }
@@ -92,6 +98,7 @@ impl Boxed for Object {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
         }
     }

@@ -342,8 +342,8 @@ pub(crate) static ROWS: &[Row] = &[
     count("zset-max-listpack-entries", 0, LONG, "128").alias("zset-max-ziplist-entries"),
     bytes("zset-max-listpack-value", 0, BYTES, "64").alias("zset-max-ziplist-value"),
     bytes("hll-sparse-max-bytes", 0, BYTES, "3000"),
-    bytes("stream-node-max-bytes", 0, BYTES, "4096"),
-    count("stream-node-max-entries", 0, LONG, "100"),
+    bytes("stream-node-max-bytes", 0, BYTES, "4096").live(Limits, "Bytes that a stream packs together; 0 for no limit."),
+    count("stream-node-max-entries", 0, LONG, "100").live(Limits, "Entries that a stream packs together; 0 for no limit."),
     text("locale-collate", ""),
 
     // Watching.

@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
 use crate::turn::Turn;
-use crate::value::ValueType;
+use crate::value::{StreamId, ValueType};
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
 
@@ -84,7 +84,16 @@ impl Digest {
             }
             ValueType::SortedSet => {}
             ValueType::Hash => {}
-            ValueType::Stream => {}
+            ValueType::Stream => {
+                for entry in entry.as_stream().into_iter().flat_map(|stream| stream.range(StreamId::MIN, StreamId::MAX))
+                {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (field, value) in entry.fields() {
+                        field.with_bytes(|bytes| self.mix(bytes));
+                        value.with_bytes(|bytes| self.mix(bytes));
+                    }
+                }
+            }
         }
         if entry.has_expiry() {
             self.xor(b"!!expire!!");
