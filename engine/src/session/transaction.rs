@@ -209,12 +209,11 @@ impl<'a> Surroundings<'a> {
         args: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> CommandResult {
-        let touch = self.touch();
-        let turn = turn.map(|turn| {
+        let mut turn = turn;
+        if let Some(turn) = &mut turn {
             turn.select(self.connection.db);
-            turn.set_touch(touch);
-            turn
-        });
+            turn.set_touch(self.touch());
+        }
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         match (command.row.run.0, turn) {
             (How::Turn(adapter) | How::Visit(adapter) | How::Store(adapter), Some(turn)) => {
