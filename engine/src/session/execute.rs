@@ -6,7 +6,6 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
-use super::transaction::is_never_queued;
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
@@ -348,6 +347,11 @@ impl Surroundings<'_> {
             Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
         }
     }
+}
+
+/// Whether a command runs at once, also after MULTI.
+fn is_never_queued(command: &Command) -> bool {
+    matches!(command.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
 /// What a listening client of RESP2 may ask for.

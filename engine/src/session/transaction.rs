@@ -290,8 +290,3 @@ fn takes_slots_itself(command: &Command) -> bool {
         _ => false,
     }
 }
-
-/// Whether a command runs at once, also after MULTI.
-pub(super) fn is_never_queued(command: &Command) -> bool {
-    matches!(command.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
-}
