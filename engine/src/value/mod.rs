@@ -5,10 +5,12 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod geohash;
 pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
 pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
@@ -72,6 +74,8 @@ pub(crate) enum Object {
     Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
+    /// A large sorted set.
+    SortedSet(Arc<sorted_set::SortedSet>),
 }
 
 impl Boxed for Object {
@@ -84,6 +88,7 @@ impl Boxed for Object {
             Self::Bytes(bytes) => Some(bytes),
             Self::Stream(_) => None,
             Self::Set(_) => None,
+            Self::SortedSet(_) => None,
         }
     }
 
@@ -92,6 +97,7 @@ impl Boxed for Object {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
             Self::Stream(_) => None,
             Self::Set(_) => None,
+            Self::SortedSet(_) => None,
         }
     }
 
@@ -100,6 +106,7 @@ impl Boxed for Object {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
             Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
+            Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
         }
     }
 }
@@ -111,3 +118,6 @@ const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {
     48 + bytes.capacity().next_multiple_of(16)
 }
+
+/// The shared part of a large sorted set.
+const SHARED_SET_BYTES: usize = (size_of::<sorted_set::SortedSet>() + 16).next_multiple_of(16);

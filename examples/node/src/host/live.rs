@@ -106,6 +106,8 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
         "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
         "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
+        "zset-max-listpack-entries" => options.zset_compact_entries_max.store(size(name), Relaxed),
+        "zset-max-listpack-value" => options.zset_compact_value_bytes_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -139,6 +141,8 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-tracking",
     "maxmemory-policy",
     "notify-keyspace-events",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
     "client-output-buffer-limit",
 ];
 
