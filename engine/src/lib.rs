@@ -15,6 +15,7 @@ mod gate;
 mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
+mod library;
 mod options;
 #[allow(dead_code)]
 pub mod payload;

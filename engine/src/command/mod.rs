@@ -17,6 +17,7 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+mod function;
 pub(crate) mod geo;
 pub(crate) mod host_request;
 mod hyperloglog;
@@ -26,6 +27,8 @@ pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
+#[cfg(test)]
+mod revocation_tests;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
@@ -117,6 +120,7 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    function::ROWS,
     geo::ROWS,
     hyperloglog::ROWS,
     introspection::ROWS,
