@@ -177,7 +177,7 @@ fn prepared(setup: &str) -> Bench {
 }
 
 /// The command of a request, if it is there and runs in a turn over its keys.
-fn resolve<'a>(request: &'a [Vec<u8>]) -> Option<(&'static Command, Vec<&'a [u8]>)> {
+fn resolve(request: &[Vec<u8>]) -> Option<(&'static Command, Vec<&[u8]>)> {
     let args: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
     let command = table().lookup(&args).ok()?;
     matches!(command.row.run.0, How::Turn(_)).then_some((command, args))
