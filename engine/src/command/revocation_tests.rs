@@ -215,8 +215,10 @@ fn a_turn_that_is_given_up_leaves_every_key_as_it_was() {
         assert_eq!(contents(&bench.db), before, "{request} after {setup}");
         assert!(bench.batches().is_empty(), "{request}");
         assert!(bench.db.core.totals.bytes() <= size * 2, "{request}");
-        run(&bench, command, &args, |turn| drop(turn.commit()));
-        assert_totals(&bench.db);
+        if setup.starts_with('@') {
+            run(&bench, command, &args, |turn| drop(turn.commit()));
+            assert_totals(&bench.db);
+        }
     }
 }
 
