@@ -25,6 +25,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod list;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
 #[cfg(test)]
@@ -125,6 +126,7 @@ const FAMILIES: &[&[Row]] = &[
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,

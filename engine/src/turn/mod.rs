@@ -21,7 +21,6 @@ mod look;
 mod look_group;
 mod notice;
 mod undo;
-#[allow(dead_code)]
 pub(crate) mod waiting;
 pub(crate) mod watching;
 
