@@ -11,10 +11,12 @@ pub mod effect;
 mod engine;
 mod error;
 mod event;
+mod feed;
 mod gate;
 mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
+mod library;
 mod options;
 #[allow(dead_code)]
 pub mod payload;
@@ -52,6 +54,7 @@ pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
+pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
