@@ -11,6 +11,7 @@
 //! | `KEYSLOT_RANDOM_REQUESTS` | how many requests are sent |
 //! | `KEYSLOT_SEED` | which session it is |
 //! | `KEYSLOT_FAMILIES` | only these families, by name, with commas |
+//! | `KEYSLOT_NODE` | another program than the one built beside the tests: one that is faster |
 //! | `KEYSLOT_DIFFERENCES` | goes on until so many different differences were found |
 //!
 //! The node follows Redis 7.2, the server at hand is 7.0: where they are known to differ, the rule of the command says so.
