@@ -446,7 +446,11 @@ impl<'e> Turn<'e> {
     pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
-            return self.update(key, spot, |place| *place = entry);
+            let old = self.update(key, spot, |place| std::mem::replace(place, entry));
+            if old.as_object().is_some() {
+                self.discarded.get_or_insert_default().entries.push(old);
+            }
+            return;
         }
         if self.hid {
             self.remove_hidden(key);
@@ -644,6 +648,7 @@ impl<'e> Turn<'e> {
             attendance.deliver(offset);
         }
         if let Some(discarded) = self.discarded.take() {
+            self.core.reclaim.add_values(discarded.entries);
             free(discarded.shards, self.core);
         }
         if share {
@@ -712,6 +717,7 @@ impl Drop for Turn<'_> {
             self.restore(undo);
         }
         if let Some(mut attendance) = self.attendance.take() {
+            self.guards.clear();
             attendance.give_up();
         }
     }
