@@ -35,7 +35,7 @@ use crate::slot::Slot;
 use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
-use crate::value::StrRef;
+use crate::value::{StrRef, ValueType};
 pub(crate) use look::{Looked, look, try_look};
 use notice::Notice;
 use smallvec::SmallVec;
@@ -478,6 +478,10 @@ impl<'e> Turn<'e> {
         expiry: Option<UnixMillis>,
     ) {
         match old {
+            // A collection may take long to free.
+            Some(spot) if self.entry(key, spot).value_type() != ValueType::String => {
+                self.put(key, old, EntryRef::string(key.bytes, value, raw, expiry));
+            }
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
