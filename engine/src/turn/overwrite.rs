@@ -1,7 +1,7 @@
 //! An overwrite: a new string in the place of one of the same length, without the machinery of a turn.
 //!
 //! For an engine without a journal, where a plain SET of a key that is there changes nothing but bytes: no effect is
-//! recorded, no count moves, nobody waits for the key and no event is announced. Whatever needs more is left to a turn.
+//! recorded, no count moves, nobody waits for a key of the slot or watches one, and no event is announced. Whatever needs more is left to a turn.
 
 use super::look::Looked;
 use super::{SHARE_TURNS, Touch};
@@ -17,7 +17,7 @@ pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'
     let state = &mut *guard.state;
     let turn_count = state.turn_count.wrapping_add(1);
     // A turn that does a share of the housekeeping is a whole one.
-    if state.gate != GateState::Open || state.is_awaited() || turn_count % SHARE_TURNS == 0 {
+    if state.gate != GateState::Open || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
         return false;
     }
     let Some((spot, entry)) = state.shard(looked.db).and_then(|shard| shard.seek(looked.hash, looked.key)) else {
