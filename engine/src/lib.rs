@@ -44,7 +44,10 @@ pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOption
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
-pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
+pub use command::stream::{
+    AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,
+    PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,
+};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};

@@ -80,6 +80,11 @@ impl Block<Object> {
         }
     }
 
+    /// Frees a part of a large value that nobody else shares; whether more is left to do. What is left is no value any more.
+    pub(crate) fn drain_part(&mut self) -> bool {
+        self.is_unique() && self.object_mut().is_some_and(Object::drain_part)
+    }
+
     /// Replaces a compact collection by the form that it grows into, keeping key, type, expiry and access bits.
     pub(crate) fn outgrow(&mut self, object: Object) {
         self.set_boxed(object, self.value_type().kind());

@@ -292,7 +292,10 @@ impl Surroundings<'_> {
         *self.buffer = buffer;
         match waiter {
             None => Ok((offset, result)),
-            Some(waiter) => Err(Parked::Blocked(waiter)),
+            Some(waiter) => {
+                self.core.deadlines.add(&waiter);
+                Err(Parked::Blocked(waiter))
+            }
         }
     }
 

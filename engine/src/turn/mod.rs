@@ -37,7 +37,7 @@ use crate::slot::Slot;
 use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
-use crate::value::StrRef;
+use crate::value::{StrRef, ValueType};
 pub(crate) use look::{Looked, look, try_look};
 use notice::Notice;
 use smallvec::SmallVec;
@@ -453,7 +453,11 @@ impl<'e> Turn<'e> {
     pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
-            return self.update(key, spot, |place| *place = entry);
+            let old = self.update(key, spot, |place| std::mem::replace(place, entry));
+            if old.as_object().is_some() {
+                self.discarded.get_or_insert_default().entries.push(old);
+            }
+            return;
         }
         if self.hid {
             self.remove_hidden(key);
@@ -481,6 +485,10 @@ impl<'e> Turn<'e> {
         expiry: Option<UnixMillis>,
     ) {
         match old {
+            // A collection may take long to free.
+            Some(spot) if self.entry(key, spot).value_type() != ValueType::String => {
+                self.put(key, old, EntryRef::string(key.bytes, value, raw, expiry));
+            }
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
@@ -652,6 +660,7 @@ impl<'e> Turn<'e> {
             attendance.deliver(offset);
         }
         if let Some(discarded) = self.discarded.take() {
+            self.core.reclaim.add_values(discarded.entries);
             free(discarded.shards, self.core);
         }
         if share {
@@ -720,6 +729,7 @@ impl Drop for Turn<'_> {
             self.restore(undo);
         }
         if let Some(mut attendance) = self.attendance.take() {
+            self.guards.clear();
             attendance.give_up();
         }
     }

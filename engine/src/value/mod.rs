@@ -83,6 +83,17 @@ pub(crate) enum Object {
     SortedSet(Arc<sorted_set::SortedSet>),
 }
 
+impl Object {
+    /// Frees a part of a collection that nobody else shares; whether more is left to do.
+    pub(crate) fn drain_part(&mut self) -> bool {
+        match self {
+            Self::List(list) => Arc::get_mut(list).is_some_and(|list| list.drain_part() > 0),
+            Self::Set(members) => Arc::get_mut(members).is_some_and(|members| members.drain_part() > 0),
+            _ => false,
+        }
+    }
+}
+
 impl Boxed for Object {
     fn from_bytes(bytes: Vec<u8>) -> Self {
         Self::Bytes(Arc::new(bytes))
