@@ -133,30 +133,71 @@ fn find_whole(bytes: &[u8], turned: u8) -> Option<u64> {
     Some(at as u64 * 8 + u64::from((bytes[at] ^ turned).leading_zeros()))
 }
 
-/// Makes `sources` into one string, as long as the longest of them; the shorter ones end in zeros. `out` is written from
-/// its start on. O(all lengths).
-pub(crate) fn combine(operation: BitOperation, sources: &[&[u8]], out: &mut Vec<u8>) {
+/// What is combined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BitSource<'a> {
+    /// Another string.
+    Other(&'a [u8]),
+    /// What the result takes the place of.
+    Own,
+}
+
+/// Makes `sources` into one string in the place of `out`, as long as the longest of them; the shorter ones end in zeros.
+/// O(all lengths).
+pub(crate) fn combine(operation: BitOperation, sources: &[BitSource<'_>], out: &mut Vec<u8>) {
+    let own_len = out.len();
+    let lens = sources.iter().map(|source| match source {
+        BitSource::Other(bytes) => bytes.len(),
+        BitSource::Own => own_len,
+    });
+    let len = lens.max().unwrap_or(0);
+    if sources.contains(&BitSource::Own) {
+        return combine_over(operation, sources, out, len);
+    }
     out.clear();
-    let len = sources.iter().map(|source| source.len()).max().unwrap_or(0);
     out.reserve_exact(len);
     let mut start = 0;
     // Pieces that stay in the nearest cache while every source goes over them.
     while start < len {
         let end = len.min(start + PIECE_BYTES);
-        let piece_of = |source: &'_ [u8]| start.min(source.len())..end.min(source.len());
-        let first = sources[0];
-        out.extend_from_slice(&first[piece_of(first)]);
+        out.extend_from_slice(part(sources[0], b"", start..end));
         out.resize(end, 0);
-        let piece = &mut out[start..];
-        match operation {
-            BitOperation::Not => piece.iter_mut().for_each(|byte| *byte = !*byte),
-            _ => {
-                for source in &sources[1..] {
-                    fold(operation, piece, &source[piece_of(source)]);
-                }
-            }
-        }
+        fold_rest(operation, &mut out[start..], &sources[1..], b"", start..end);
         start = end;
+    }
+}
+
+/// As [`combine`], where a source is what is written over: each piece is put together beside it.
+fn combine_over(operation: BitOperation, sources: &[BitSource<'_>], out: &mut Vec<u8>, len: usize) {
+    out.resize(len, 0);
+    let mut piece = Vec::with_capacity(len.min(PIECE_BYTES));
+    let mut start = 0;
+    while start < len {
+        let end = len.min(start + PIECE_BYTES);
+        piece.clear();
+        piece.extend_from_slice(part(sources[0], out, start..end));
+        piece.resize(end - start, 0);
+        fold_rest(operation, &mut piece, &sources[1..], out, start..end);
+        out[start..end].copy_from_slice(&piece);
+        start = end;
+    }
+}
+
+/// What a source has of a range.
+fn part<'a>(source: BitSource<'a>, own: &'a [u8], range: Range<usize>) -> &'a [u8] {
+    let bytes = match source {
+        BitSource::Other(bytes) => bytes,
+        BitSource::Own => own,
+    };
+    &bytes[range.start.min(bytes.len())..range.end.min(bytes.len())]
+}
+
+fn fold_rest(operation: BitOperation, piece: &mut [u8], rest: &[BitSource<'_>], own: &[u8], range: Range<usize>) {
+    if operation == BitOperation::Not {
+        piece.iter_mut().for_each(|byte| *byte = !*byte);
+    }
+    for source in rest {
+        fold(operation, piece, part(*source, own, range.clone()));
     }
 }
 
@@ -212,7 +253,7 @@ mod tests {
         }
 
         #[test]
-        fn combining_agrees_with_each_byte(sources in proptest::collection::vec(sparse(), 1..5), which in 0..4) {
+        fn combining_agrees_with_each_byte(sources in proptest::collection::vec(sparse(), 1..5), which in 0..4, own: usize) {
             let operation = [BitOperation::And, BitOperation::Or, BitOperation::Xor, BitOperation::Not][which as usize];
             let sources: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
             let sources = if operation == BitOperation::Not { &sources[..1] } else { &sources[..] };
@@ -228,8 +269,14 @@ mod tests {
                     }
                 })
                 .collect();
+            let others: Vec<_> = sources.iter().map(|source| BitSource::Other(source)).collect();
             let mut out = vec![7; 5];
-            combine(operation, sources, &mut out);
+            combine(operation, &others, &mut out);
+            prop_assert_eq!(&out, &expected);
+            let at = own % sources.len();
+            let (mut mixed, mut out) = (others, sources[at].to_vec());
+            mixed[at] = BitSource::Own;
+            combine(operation, &mixed, &mut out);
             prop_assert_eq!(out, expected);
         }
     }
@@ -238,10 +285,11 @@ mod tests {
     fn long_strings_are_combined_piece_by_piece() {
         let (long, short) = (vec![0x0f; 3 * PIECE_BYTES + 5], vec![0xff; PIECE_BYTES + 1]);
         let mut out = Vec::new();
-        combine(BitOperation::And, &[&long, &short], &mut out);
+        let (long_one, short_one) = (BitSource::Other(&long), BitSource::Other(&short));
+        combine(BitOperation::And, &[long_one, short_one], &mut out);
         assert_eq!(count_ones(&out), 4 * short.len() as u64);
         assert_eq!(out.len(), long.len());
-        combine(BitOperation::Xor, &[&short, &long, &long], &mut out);
+        combine(BitOperation::Xor, &[short_one, long_one, long_one], &mut out);
         assert_eq!((count_ones(&out), out.len()), (8 * short.len() as u64, long.len()));
     }
 }

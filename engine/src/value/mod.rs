@@ -16,7 +16,7 @@ pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
-pub(crate) use bits::BitOperation;
+pub(crate) use bits::{BitOperation, BitSource};
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{LongBytes, Member, MemberTable};
