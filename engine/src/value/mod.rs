@@ -6,6 +6,7 @@
 mod bit_field;
 pub(crate) mod bits;
 pub(crate) mod hyperloglog;
+pub(crate) mod hash;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
@@ -13,6 +14,7 @@ pub(crate) mod set;
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
+pub(crate) use hash::{FieldExpiry, FieldTable};
 pub(crate) use member::{LongBytes, Member, MemberTable};
 
 use crate::table::Boxed;
@@ -68,6 +70,8 @@ pub(crate) enum Object {
     Bytes(Arc<Vec<u8>>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
+    /// The fields of a large hash.
+    Hash(Arc<FieldTable>),
 }
 
 impl Boxed for Object {
@@ -78,14 +82,14 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Set(_) => None,
+            Self::Set(_) | Self::Hash(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::Set(_) => None,
+            Self::Set(_) | Self::Hash(_) => None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Boxed for Object {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
+            Self::Hash(table) => TABLE_BYTES + table.fields().heap_bytes(),
         }
     }
 }
