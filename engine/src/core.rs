@@ -13,6 +13,7 @@ use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
 use crate::options::Options;
+use crate::pubsub::{Event, Post, PubSub, Woken};
 use crate::stats::Stats;
 use crate::table::KeyHasher;
 use crate::time::{Clock, UnixMillis};
@@ -30,6 +31,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) stats: Stats,
     pub(crate) clients: Registry,
+    pub(crate) pubsub: PubSub,
     pub(crate) deadlines: Deadlines,
     clock: Box<dyn Clock>,
     sink: OnceLock<Arc<dyn EffectSink>>,
@@ -55,6 +57,7 @@ impl Core {
             options: Options::default(),
             stats: Stats::new(command_count),
             clients: Registry::default(),
+            pubsub: PubSub::default(),
             deadlines: Deadlines::default(),
             clock,
             sink: OnceLock::new(),
@@ -135,11 +138,18 @@ impl Core {
         self.host.set(host).is_ok()
     }
 
-    /// Announces a keyspace event. Called while the key's slot is held.
-    pub(crate) fn announce(&self, db: u16, event: &'static str, key: &[u8]) {
+    /// What goes with a message that tells of the journal up to `offset`.
+    pub(crate) fn post<'w>(&self, offset: Offset, woken: &'w mut Woken) -> Post<'w> {
+        Post { offset, waiting_bytes_max: self.options.subscriber_bytes_max.load(Ordering::Relaxed), woken }
+    }
+
+    /// Announces a keyspace event, while the key's slot is held.
+    pub(crate) fn announce(&self, db: u16, name: &'static str, key: &[u8], offset: Offset, woken: &mut Woken) {
+        let classes = self.options.keyspace_events();
         #[cfg(test)]
-        self.announced.lock().push(format!("{db} {event} {}", String::from_utf8_lossy(key)));
-        let _ = (db, event, key);
+        self.announced.lock().push(format!("{db} {name} {}", String::from_utf8_lossy(key)));
+        let event = Event { db, name, key, by_key: classes.by_key(), by_event: classes.by_event() };
+        self.pubsub.announce(event, &mut self.post(offset, woken));
     }
 
     /// The journal's end, 0 without a journal.

@@ -19,6 +19,7 @@ use crate::keyspace::GateState;
 use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::options::Options;
+use crate::pubsub::{Woken, wake};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Parked, Session, Surroundings};
 use crate::slot::Slot;
@@ -139,17 +140,23 @@ impl Engine {
         self.core.gate.set_route(Box::new(route));
     }
 
-    /// Opens or closes slots for clients. O(slots), each locked for a moment.
+    /// Opens or closes slots for clients. O(slots), each locked for a moment. Who listens to shard channels of a slot that
+    /// is served here no longer is told so.
     pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
         let state = match state {
             GateState::Open if self.core.gate.is_down() => GateState::Down,
             state => state,
         };
+        let mut woken = Woken::new();
         for slot in slots {
             let mut guard = self.core.slots.lock(slot);
             guard.state.gate = state;
+            if !matches!(state, GateState::Open | GateState::Down) {
+                self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
+            }
             self.send_away(&mut guard);
         }
+        wake(&mut woken);
     }
 
     /// Tells those who wait in a closed slot what they would be told if they came now.
@@ -193,6 +200,7 @@ impl Engine {
         let client = self.core.clients.unlisted(waker.clone());
         let mut connection = Connection::new(client, true);
         connection.resp = RespVersion::V3;
+        connection.takes_pushes = false;
         connection.may_block = may_block;
         let mut waited: Arc<Waiter>;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
@@ -225,6 +233,7 @@ impl Engine {
                 },
             }
         };
+        wake(&mut connection.woken);
         if let Err(error) = self.wait_for(self.core.options.ack(), offset) {
             return Value::Error(CommandError::from(error).to_string().into_bytes().into());
         }

@@ -71,6 +71,16 @@ impl EventClasses {
     pub(crate) const fn announces(self, class: EventClass) -> bool {
         self.0 & bit(class) != 0 && self.0 & (KEYSPACE | KEYEVENT) != 0
     }
+
+    /// Whether events are announced under the name of their key.
+    pub(crate) const fn by_key(self) -> bool {
+        self.0 & KEYSPACE != 0
+    }
+
+    /// Whether keys are announced under the name of their event.
+    pub(crate) const fn by_event(self) -> bool {
+        self.0 & KEYEVENT != 0
+    }
 }
 
 impl FromStr for EventClasses {

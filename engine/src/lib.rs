@@ -16,10 +16,14 @@ mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
 mod options;
+#[allow(dead_code)]
+pub mod payload;
+mod pubsub;
 pub mod resp;
 mod session;
 pub mod slot;
 mod stats;
+mod subscription;
 mod sync;
 mod system;
 #[allow(dead_code, unused_imports)]
@@ -46,6 +50,7 @@ pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
+pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};

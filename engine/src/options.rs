@@ -43,6 +43,8 @@ pub struct Options {
     pub debug_commands: AtomicBool,
     /// Whether DEBUG is allowed at least for clients of this machine.
     pub debug_commands_local: AtomicBool,
+    /// Bytes of messages that may wait for a subscriber before it is cut off; 0: any (`client-output-buffer-limit pubsub`).
+    pub subscriber_bytes_max: AtomicU64,
     ack: AtomicU8,
     keyspace_events: AtomicU32,
 }
@@ -67,6 +69,7 @@ impl Default for Options {
             latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),
             debug_commands_local: AtomicBool::new(true),
+            subscriber_bytes_max: AtomicU64::new(32 << 20),
             ack: AtomicU8::new(Ack::Memory as u8),
             keyspace_events: AtomicU32::new(0),
         }

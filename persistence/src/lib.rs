@@ -19,6 +19,7 @@ mod driver;
 mod error;
 pub mod journal;
 mod log;
+pub mod rdb;
 pub mod recovery;
 pub mod storage;
 pub mod store;

@@ -1,6 +1,7 @@
 //! What only its own session knows of a client.
 
 use super::registry::Client;
+use crate::effect::Offset;
 use crate::resp::RespVersion;
 use crate::time::UnixMillis;
 use std::sync::Arc;
@@ -31,6 +32,14 @@ pub(crate) struct Connection {
     pub(crate) asking: bool,
     /// Set by QUIT and by protocol errors: what was written is flushed, then the connection ends.
     pub(crate) closing: bool,
+    /// Whether it can be sent what it did not ask for: not a single call of an embedder.
+    pub(crate) takes_pushes: bool,
+    /// Set by the first subscription: from here on its mailbox is looked into.
+    pub(crate) listens: bool,
+    /// The newest journal offset of messages that were taken among the reply at hand.
+    pub(crate) mail_offset: Offset,
+    /// Clients to be woken when the requests at hand are done: their mailboxes were filled.
+    pub(crate) woken: Vec<Arc<Client>>,
     /// Whether its requests may wait for keys.
     pub(crate) may_block: bool,
     /// The deadline that a request keeps which is run once more.
@@ -47,9 +56,18 @@ impl Connection {
             authenticated,
             asking: false,
             closing: false,
+            takes_pushes: true,
+            listens: false,
+            mail_offset: Offset(0),
+            woken: Vec::new(),
             may_block: true,
             deadline_kept: None,
         }
+    }
+
+    /// Appends the messages that wait to `out`.
+    pub(crate) fn take_mail(&mut self, out: &mut Vec<u8>) {
+        self.mail_offset = self.mail_offset.max(self.client.mailbox.take(out));
     }
 
     /// Works in another database from here on.

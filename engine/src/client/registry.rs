@@ -1,5 +1,7 @@
 //! All connected clients, and the switches that concern them all.
 
+use super::mailbox::Mailbox;
+use super::subscriptions::Subscriptions;
 use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
@@ -66,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) blocked: Mutex<Option<Arc<Waiter>>>,
     /// Set by CLIENT KILL; the session closes when it sees it.
     pub(crate) killed: AtomicBool,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) mailbox: Mailbox,
     /// Wakes the session's host.
     pub(crate) waker: Waker,
 }
@@ -92,6 +96,8 @@ impl Client {
             is_parked: AtomicBool::new(false),
             blocked: Mutex::default(),
             killed: AtomicBool::new(false),
+            subscriptions: Subscriptions::default(),
+            mailbox: Mailbox::default(),
             waker,
         }
     }
@@ -139,6 +145,12 @@ impl Registry {
         let client = Arc::new(Client::new(id, peer, now, waker));
         self.clients.lock().insert(id, Arc::clone(&client));
         client
+    }
+
+    /// A client that no list shows and that has a number of its own: an embedder's subscription.
+    pub(crate) fn listener(&self, waker: Waker) -> Arc<Client> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Client::new(id, PeerInfo::default(), UnixMillis(0), waker))
     }
 
     /// A client that no list shows: an embedder's own call.

@@ -23,6 +23,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
@@ -47,7 +48,7 @@ pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
-type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
 /// How a command runs. `args[0]` is its name.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +109,7 @@ const FAMILIES: &[&[Row]] = &[
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    pubsub::ROWS,
     server::ROWS,
     set::ROWS,
     string::ROWS,

@@ -98,7 +98,7 @@ impl Session {
 
     /// Sends the reply of the request that waited, counts it, and goes on with the input behind it.
     fn close_request(&mut self, waiter: &Waiter, start: usize, outcome: Outcome) {
-        apply_reply_mode(&mut self.connection, start, &mut self.outbox.bytes);
+        apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
         self.outbox.hold(start, outcome.offset);
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         if let Ok(command) = table().lookup(&args) {

@@ -11,14 +11,14 @@ use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
-use crate::command::{CommandResult, How, LookAdapter, look_in_turn};
+use crate::command::{CommandResult, ConnectionAdapter, How, LookAdapter, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::keyspace::waiting::Waiter;
-use crate::resp::ReplyWriter;
+use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::turn::waiting::Blocker;
@@ -97,7 +97,7 @@ impl Surroundings<'_> {
             }
             How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
-                (Offset(0), adapter(self.core, self.connection, args, &mut reply))
+                (Offset(0), self.run_on_connection(command, adapter, args, &mut reply)?)
             }
             How::Host => (Offset(0), self.run_by_host(args, out)),
         };
@@ -142,6 +142,9 @@ impl Surroundings<'_> {
         if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
             return Err(CommandError::NoAuth.into());
         }
+        if self.connection.listens {
+            self.admit_listener(command)?;
+        }
         let may_write = flags.has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
             Some(PauseMode::All) => return Err(Refusal::Parked(Parked::Pause)),
@@ -156,6 +159,20 @@ impl Surroundings<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A client of RESP2 that listens cannot tell replies from messages, so it may ask for little.
+    #[cold]
+    fn admit_listener(&self, command: &Command) -> Result<(), CommandError> {
+        let is_confused = self.connection.resp == RespVersion::V2 && self.connection.client.subscriptions.is_any();
+        match is_confused && !LISTENER_COMMANDS.contains(&command.row.name) {
+            false => Ok(()),
+            true => Err(CommandError::Text(Cow::Owned(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+                 context",
+                command.row.name
+            )))),
+        }
     }
 
     /// Reads one key: without a turn where that will do.
@@ -280,6 +297,31 @@ impl Surroundings<'_> {
         Some(waiter)
     }
 
+    /// Runs a command that changes the connection. Where it names channels that belong to a slot, the slot is held
+    /// meanwhile, so that it cannot move away unnoticed.
+    fn run_on_connection(
+        &mut self,
+        command: &Command,
+        adapter: ConnectionAdapter,
+        args: &[&[u8]],
+        reply: &mut ReplyWriter<'_>,
+    ) -> Result<CommandResult, Parked> {
+        if !self.core.gate.is_cluster() || command.row.keys.is_empty() {
+            return Ok(adapter(self.core, self.connection, args, reply));
+        }
+        let slots = match self.slots_of(command, args) {
+            Ok(slots) => slots,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        if let Some(guard) = guards.first()
+            && !matches!(guard.state.gate, GateState::Open | GateState::Down)
+        {
+            return Ok(Err(self.core.gate.refusal(guard.slot(), guard.state.gate)));
+        }
+        Ok(adapter(self.core, self.connection, args, reply))
+    }
+
     fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
         let start = out.len();
         ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
@@ -290,6 +332,10 @@ impl Surroundings<'_> {
         }
     }
 }
+
+/// What a listening client of RESP2 may ask for.
+const LISTENER_COMMANDS: [&str; 9] =
+    ["ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "quit", "reset"];
 
 enum Refusal {
     Error(CommandError),
@@ -302,8 +348,17 @@ impl From<CommandError> for Refusal {
     }
 }
 
-/// What CLIENT REPLY makes of the reply just written.
-pub(crate) fn apply_reply_mode(connection: &mut Connection, start: usize, out: &mut Vec<u8>) {
+/// What CLIENT REPLY makes of the reply just written. Confirmations of subscriptions are messages and always shown.
+pub(crate) fn apply_reply_mode(
+    connection: &mut Connection,
+    command: Option<&Command>,
+    start: usize,
+    out: &mut Vec<u8>,
+) {
+    let start = match command {
+        Some(command) if connection.listens && command.row.name.ends_with("subscribe") => out.len(),
+        _ => start,
+    };
     match connection.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => out.truncate(start),

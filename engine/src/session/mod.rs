@@ -22,9 +22,11 @@ mod tests;
 pub(crate) use execute::{Parked, Surroundings};
 
 use crate::client::{Connection, PeerInfo};
+use crate::command::pubsub::leave_all;
 use crate::command::table::{Command, table};
 use crate::core::Core;
 use crate::keyspace::waiting::Waiter;
+use crate::pubsub::wake;
 use crate::resp::{ArgRange, Decoded, Decoder, Limits, ReplyWriter, RespVersion, Source, Trust, is_http_attack};
 use crate::slot::Slot;
 use crate::table::prefetch;
@@ -124,9 +126,15 @@ impl Session {
         self.input.len()
     }
 
-    /// How many bytes of replies wait, held ones included.
+    /// How many bytes of replies and messages wait, held ones included.
     pub fn output_bytes(&self) -> usize {
-        self.outbox.len()
+        let mail = if self.connection.listens { self.connection.client.mailbox.len() } else { 0 };
+        self.outbox.len() + mail
+    }
+
+    /// Whether the client listens to a channel: other limits hold for its output then.
+    pub fn is_subscriber(&self) -> bool {
+        self.connection.listens && self.connection.client.subscriptions.is_any()
     }
 
     /// Takes bytes from the peer and runs the requests that they complete. Never waits: what cannot go on is parked.
@@ -165,6 +173,9 @@ impl Session {
         }
         if let Some(parked) = self.parked.take() {
             self.go_on(parked);
+        }
+        if self.connection.listens {
+            self.take_mail();
         }
         let before = out.len();
         let client = &self.connection.client;
@@ -220,7 +231,18 @@ impl Session {
             }
         }
         self.tally.flush(&self.core);
+        if !self.connection.woken.is_empty() {
+            wake(&mut self.connection.woken);
+        }
         done
+    }
+
+    /// Puts the messages that wait behind the replies so far.
+    #[cold]
+    fn take_mail(&mut self) {
+        let start = self.outbox.bytes.len();
+        self.connection.take_mail(&mut self.outbox.bytes);
+        self.outbox.hold(start, std::mem::take(&mut self.connection.mail_offset));
     }
 
     /// Decodes up to [`GROUP_REQUESTS_MAX`] requests from `from` on. False when the input gives no more.
@@ -357,10 +379,13 @@ impl Session {
                 break;
             }
             let command = request.command.or_else(|| table().lookup(&args).ok());
-            let start = self.outbox.bytes.len();
             self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
             self.tally.turn_to(command, &self.core);
             let asking = self.connection.asking;
+            if self.connection.listens {
+                self.take_mail();
+            }
+            let start = self.outbox.bytes.len();
             let mut surroundings =
                 Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
             let outcome = match command {
@@ -381,8 +406,12 @@ impl Session {
             if asking && command.is_none_or(|command| command.row.name != "asking") {
                 self.connection.asking = false;
             }
-            apply_reply_mode(&mut self.connection, start, &mut self.outbox.bytes);
-            self.outbox.hold(start, outcome.offset);
+            apply_reply_mode(&mut self.connection, command, start, &mut self.outbox.bytes);
+            let offset = match self.connection.listens {
+                true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
+                false => outcome.offset,
+            };
+            self.outbox.hold(start, offset);
             *done = request.end;
             if let Some(command) = command {
                 self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);
@@ -409,6 +438,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.connection.listens {
+            leave_all(&self.core, &self.connection.client);
+        }
         self.leave_queues();
         self.core.clients.disconnect(&self.connection.client);
     }

@@ -31,6 +31,7 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
+use crate::pubsub::{Woken, wake};
 use crate::slot::Slot;
 use crate::table::Lent;
 use crate::table::Spot;
@@ -626,11 +627,15 @@ impl<'e> Turn<'e> {
             _ => self.append_batch(),
         };
         self.undo = None;
-        if !self.notices.is_empty() {
-            self.announce();
-        }
+        let mut woken = match self.notices.is_empty() {
+            true => Woken::new(),
+            false => self.announce(offset),
+        };
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        if !woken.is_empty() {
+            wake(&mut woken);
+        }
         if let Some(mut attendance) = self.attendance.take() {
             attendance.deliver(offset);
         }

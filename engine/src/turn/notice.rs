@@ -2,7 +2,9 @@
 //! events of a key are told in the order in which they happened. A turn that is given up announces nothing.
 
 use super::Turn;
+use crate::effect::Offset;
 use crate::event::EventClass;
+use crate::pubsub::Woken;
 
 /// One event of one key.
 pub(super) struct Notice {
@@ -26,11 +28,14 @@ impl Turn<'_> {
         self.notices.push(Notice { db: self.db, event, key: key.into() });
     }
 
-    /// Tells what was noted.
+    /// Tells what was noted; `offset` is the end of the turn's batch. Whom it reached is to be woken when the slots are
+    /// free.
     #[cold]
-    pub(super) fn announce(&mut self) {
+    pub(super) fn announce(&mut self, offset: Offset) -> Woken {
+        let mut woken = Woken::new();
         for Notice { db, event, key } in self.notices.drain(..) {
-            self.core.announce(db, event, &key);
+            self.core.announce(db, event, &key, offset, &mut woken);
         }
+        woken
     }
 }

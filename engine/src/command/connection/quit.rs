@@ -3,6 +3,7 @@
 //! Replies: OK; RESET.
 
 use crate::client::{Connection, ReplyMode};
+use crate::command::pubsub::leave_all;
 use crate::command::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
@@ -28,6 +29,7 @@ fn quit(_: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWri
 }
 
 fn reset(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    leave_all(core, &connection.client);
     connection.select(0);
     connection.speak(RespVersion::V2);
     connection.reply_mode = ReplyMode::On;

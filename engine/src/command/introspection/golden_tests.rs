@@ -131,15 +131,10 @@ fn a_session_answers_as_the_transcript_does() {
 #[test]
 fn every_row_describes_its_command_as_redis_does() {
     let golden: Vec<&str> = include_str!("digests.txt").lines().collect();
-    for id in 0..table().len() {
-        let row = table().by_id(id as u16).unwrap().row;
-        let digests = digests(row).join(" ");
-        assert!(
-            golden.contains(&digests.as_str()),
-            "the row of {} differs, or Redis has no such command: {digests}",
-            row.name
-        );
-    }
+    let rows = (0..table().len()).filter_map(|id| table().by_id(id as u16)).map(|command| command.row);
+    let found: Vec<String> = rows.map(|row| digests(row).join(" ")).collect();
+    let strange: Vec<&String> = found.iter().filter(|digests| !golden.contains(&digests.as_str())).collect();
+    assert!(strange.is_empty(), "these rows differ, or Redis has no such command: {strange:#?}");
 }
 
 #[test]

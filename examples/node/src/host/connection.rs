@@ -13,6 +13,7 @@
 //!   [`OUTPUT_READ_STOP_BYTES`] wait, or when a parked session holds [`PARKED_INPUT_BYTES_MAX`] of input.
 
 use super::Node;
+use super::live::OutputLimit;
 use super::roster::Watched;
 use keyslot::engine::{PeerInfo, Session, SessionState};
 use socket2::{SockRef, TcpKeepalive};
@@ -214,9 +215,13 @@ impl Serving {
         Ok(())
     }
 
+    fn output_limit<'n>(&self, node: &'n Node) -> &'n OutputLimit {
+        if self.session.is_subscriber() { &node.live.subscriber_output } else { &node.live.output }
+    }
+
     /// Refuses to go on when more output waits than a client may let wait. Replies to one pipeline count together.
     fn check_hard_limit(&self, node: &Node, ready_bytes: usize) -> Result<(), End> {
-        let hard = node.live.output_hard_bytes_max.load(Relaxed);
+        let hard = self.output_limit(node).hard_bytes_max.load(Relaxed);
         if hard > 0 && (ready_bytes + self.session.output_bytes()) as u64 > hard {
             return Err(End::Noted("it reached the hard limit of waiting output"));
         }
@@ -226,7 +231,7 @@ impl Serving {
     /// Whether too much output waited for the peer for too long.
     fn over_soft_limit(&mut self, node: &Node) -> Option<End> {
         let waiting = (self.unsent.len() - self.sent + self.session.output_bytes()) as u64;
-        let soft = node.live.output_soft_bytes_max.load(Relaxed);
+        let soft = self.output_limit(node).soft_bytes_max.load(Relaxed);
         if soft == 0 || waiting <= soft {
             self.over_soft_since = None;
             self.watched.set_over_soft(false);
@@ -235,7 +240,7 @@ impl Serving {
         let now = node.live.uptime_seconds.load(Relaxed);
         let since = *self.over_soft_since.get_or_insert(now);
         self.watched.set_over_soft(true);
-        let is_over = now.saturating_sub(since) > node.live.output_soft_seconds.load(Relaxed);
+        let is_over = now.saturating_sub(since) > self.output_limit(node).soft_seconds.load(Relaxed);
         is_over.then_some(End::Noted("it stayed over the soft limit of waiting output"))
     }
 }

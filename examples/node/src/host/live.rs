@@ -17,9 +17,9 @@ pub(crate) struct Live {
     pub(crate) keepalive_seconds: AtomicU32,
     pub(crate) is_protected: AtomicBool,
     pub(crate) query_buffer_bytes_max: AtomicU64,
-    pub(crate) output_hard_bytes_max: AtomicU64,
-    pub(crate) output_soft_bytes_max: AtomicU64,
-    pub(crate) output_soft_seconds: AtomicU32,
+    /// Limits of waiting output: of clients that listen to channels, and of all others.
+    pub(crate) subscriber_output: OutputLimit,
+    pub(crate) output: OutputLimit,
     /// Background rounds in a second.
     pub(crate) hz: AtomicU32,
     /// Seconds since the node started, moved by the background rounds.
@@ -43,17 +43,32 @@ impl Live {
             "tcp-keepalive" => self.keepalive_seconds.store(seconds(name), Relaxed),
             "protected-mode" => self.is_protected.store(values.switch(name), Relaxed),
             "client-query-buffer-limit" => self.query_buffer_bytes_max.store(values.number(name), Relaxed),
-            "client-output-buffer-limit" => self.take_output_limit(&values.buffer_limits().normal),
+            "client-output-buffer-limit" => {
+                self.output.take(&values.buffer_limits().normal);
+                self.subscriber_output.take(&values.buffer_limits().pubsub);
+            }
             "hz" => self.hz.store(seconds(name).clamp(1, 500), Relaxed),
             _ => return false,
         }
         true
     }
+}
 
-    fn take_output_limit(&self, limit: &BufferLimit) {
-        self.output_hard_bytes_max.store(limit.hard_bytes, Relaxed);
-        self.output_soft_bytes_max.store(limit.soft_bytes, Relaxed);
-        self.output_soft_seconds.store(u32::try_from(limit.soft_seconds).unwrap_or(u32::MAX), Relaxed);
+/// How much output may wait for a client of one class.
+#[derive(Default)]
+pub(crate) struct OutputLimit {
+    /// Bytes; 0 for any.
+    pub(crate) hard_bytes_max: AtomicU64,
+    /// Bytes that may wait for `soft_seconds`; 0 for any.
+    pub(crate) soft_bytes_max: AtomicU64,
+    pub(crate) soft_seconds: AtomicU32,
+}
+
+impl OutputLimit {
+    fn take(&self, limit: &BufferLimit) {
+        self.hard_bytes_max.store(limit.hard_bytes, Relaxed);
+        self.soft_bytes_max.store(limit.soft_bytes, Relaxed);
+        self.soft_seconds.store(u32::try_from(limit.soft_seconds).unwrap_or(u32::MAX), Relaxed);
     }
 }
 
@@ -80,6 +95,9 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
+        "client-output-buffer-limit" => {
+            options.subscriber_bytes_max.store(values.buffer_limits().pubsub.hard_bytes, Relaxed);
+        }
         "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
         "hash-max-listpack-entries" => options.hash_listpack_entries_max.store(size(name), Relaxed),
         "hash-max-listpack-value" => options.hash_listpack_value_max.store(size(name), Relaxed),
@@ -117,6 +135,7 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-tracking",
     "maxmemory-policy",
     "notify-keyspace-events",
+    "client-output-buffer-limit",
 ];
 
 impl Node {

@@ -60,8 +60,8 @@ impl ClientType {
         }
     }
 
-    pub(super) fn of(_: &Client) -> Self {
-        Self::Normal
+    pub(super) fn of(client: &Client) -> Self {
+        if client.subscriptions.is_any() { Self::Pubsub } else { Self::Normal }
     }
 }
 
@@ -109,7 +109,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
     let seconds_since = |then: i64| (now.0 - then).max(0) / 1000;
     let _ = writeln!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
          qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events=r cmd={} user=default \
          redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -121,6 +121,9 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
         seconds_since(client.last_used_ms.load(load)),
         flags(client),
         client.db.load(load),
+        client.subscriptions.channels.load(load),
+        client.subscriptions.patterns.load(load),
+        client.subscriptions.shard_channels.load(load),
         client.multi.load(load),
         input,
         output,
@@ -138,6 +141,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
 fn flags(client: &Client) -> String {
     let load = Ordering::Relaxed;
     let letters: String = [
+        (client.subscriptions.is_any(), 'P'),
         (client.multi.load(load) >= 0, 'x'),
         (client.is_blocked(), 'b'),
         (client.killed.load(load), 'A'),

@@ -2,6 +2,7 @@
 
 use super::calls;
 use super::lines::Lines;
+use crate::client::Kind;
 use crate::command::REDIS_VERSION;
 use crate::core::Core;
 use crate::host::InfoSection;
@@ -133,14 +134,14 @@ fn stats(core: &Core, lines: &mut Lines) {
     lines.set("keyspace_hits", hits);
     lines.set("keyspace_misses", misses);
     lines.set("total_error_replies", count(&stats.error_replies));
+    lines.set("pubsub_channels", core.pubsub.active_count(Kind::Channel));
+    lines.set("pubsub_patterns", core.pubsub.active_count(Kind::Pattern));
+    lines.set("pubsubshard_channels", core.pubsub.active_count(Kind::Shard));
     for field in [
         "sync_full",
         "sync_partial_ok",
         "sync_partial_err",
         "evicted_clients",
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
