@@ -10,6 +10,7 @@
 //! - A verb checks its arguments and the value first and changes last.
 
 pub(crate) mod bitmap;
+pub(crate) mod choice;
 mod cluster;
 mod connection;
 pub mod docs;
@@ -17,6 +18,7 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+pub(crate) mod hash;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;
@@ -40,6 +42,7 @@ use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
+use crate::time::UnixMillis;
 use crate::turn::Turn;
 use row::Row;
 
@@ -47,6 +50,9 @@ use row::Row;
 pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+/// As a [`LookAdapter`], told the time: what is due by then is hidden. No time: nothing is hidden.
+pub(crate) type LookAtAdapter =
+    fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
@@ -61,6 +67,8 @@ pub(crate) enum How {
     Turn(TurnAdapter),
     /// It reads the one key at `args[1]`, and is given what is there.
     Look(LookAdapter),
+    /// As `Look`, of a value whose parts may be due.
+    LookAt(LookAtAdapter),
     /// In a turn that holds every slot.
     Store(TurnAdapter),
     /// In a turn that holds no slot: it visits those it wants, one at a time, or asks the engine's other parts.
@@ -82,6 +90,10 @@ impl Run {
 
     pub(crate) const fn Look(adapter: LookAdapter) -> Self {
         Self(How::Look(adapter))
+    }
+
+    pub(crate) const fn LookAt(adapter: LookAtAdapter) -> Self {
+        Self(How::LookAt(adapter))
     }
 
     pub(crate) const fn Store(adapter: TurnAdapter) -> Self {
@@ -107,6 +119,7 @@ const FAMILIES: &[&[Row]] = &[
     connection::ROWS,
     expiry::ROWS,
     hyperloglog::ROWS,
+    hash::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     pubsub::ROWS,
@@ -115,16 +128,17 @@ const FAMILIES: &[&[Row]] = &[
     string::ROWS,
 ];
 
-/// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
+/// Runs the adapter of a [`How::Look`] or [`How::LookAt`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(
     turn: &mut Turn<'_>,
     args: &[&[u8]],
     reply: &mut ReplyWriter<'_>,
-    adapter: LookAdapter,
+    adapter: impl Fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
 ) -> CommandResult {
     let key = turn.key(args[1])?;
+    let now = turn.sight();
     match turn.read(&key) {
-        None => adapter(None, args, reply),
-        Some(entry) => adapter(Some(&entry), args, reply),
+        None => adapter(None, now, args, reply),
+        Some(entry) => adapter(Some(&entry), now, args, reply),
     }
 }

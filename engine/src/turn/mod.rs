@@ -243,6 +243,11 @@ impl<'e> Turn<'e> {
         now
     }
 
+    /// The time for whom due parts of values are hidden; `None` where decisions are only followed.
+    pub(crate) fn sight(&self) -> Option<UnixMillis> {
+        (self.origin == Origin::Client).then(|| self.now())
+    }
+
     pub(crate) fn core(&self) -> &'e Core {
         self.core
     }

@@ -25,6 +25,7 @@ pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
 use super::row::Row;
+use super::hash::record_hash;
 use super::set::record_set;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
@@ -77,6 +78,9 @@ fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
 }
 
 fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
+    if let Some(hash) = entry.as_hash() {
+        record_hash(turn, key, hash);
+    }
     if let Some(set) = entry.as_set() {
         record_set(turn, key, set);
     }

@@ -13,6 +13,7 @@ use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
 use crate::turn::Turn;
 use crate::value::ValueType;
+use crate::value::hash::HashRef;
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
 
@@ -83,7 +84,17 @@ impl Digest {
                 }
             }
             ValueType::SortedSet => {}
-            ValueType::Hash => {}
+            ValueType::Hash => {
+                for field in entry.as_hash().into_iter().flat_map(HashRef::iter) {
+                    let mut pair = Self::default();
+                    field.field.with_bytes(|field| pair.mix(field));
+                    field.value.with_bytes(|value| pair.mix(value));
+                    if field.expiry.is_some() {
+                        pair.xor(b"!!hexpire!!");
+                    }
+                    self.xor(&pair.0);
+                }
+            }
             ValueType::Stream => {}
         }
         if entry.has_expiry() {
