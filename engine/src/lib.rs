@@ -37,7 +37,7 @@ mod value;
 pub use client::PeerInfo;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
-pub use command::hash::FieldScan;
+pub use command::hash::{FieldOutcome, FieldScan, FieldSetIf, FieldTtl};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::set::MemberScan;
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};

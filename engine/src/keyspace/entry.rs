@@ -31,6 +31,15 @@ impl Block<Object> {
         ValueType::from_number(self.type_number())
     }
 
+    /// When the first of what is here is due: the key, or a field of a hash. O(1).
+    #[inline]
+    pub(crate) fn next_due(&self) -> Option<UnixMillis> {
+        match (self.expiry(), self.next_field_expiry()) {
+            (Some(key), Some(field)) => Some(key.min(field)),
+            (key, field) => key.or(field),
+        }
+    }
+
     /// The bytes of a collection in its compact form; `None` for strings and for collections that have outgrown it. O(1).
     #[inline]
     pub(crate) fn packed(&self) -> Option<&[u8]> {

@@ -45,7 +45,9 @@ pub(crate) fn look<R, F: FnOnce(Option<&EntryRef>) -> R>(
         return Ok((result, state.last_offset));
     };
     let entry = shard.get(spot);
-    if entry.has_expiry() && entry.is_due(now()) {
+    if let Some(due) = entry.next_due()
+        && due < now()
+    {
         return Err(f);
     }
     if touch == Touch::Mark {

@@ -17,6 +17,7 @@
 
 mod ahead;
 pub(crate) mod expire_cycle;
+mod field_expiry;
 mod look;
 mod look_group;
 mod notice;
@@ -323,26 +324,28 @@ impl<'e> Turn<'e> {
     pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Spot> {
         let shard = self.state(key).shard(self.db)?;
         let spot = shard.find(key.hash, key.bytes)?;
-        match shard.get(spot).expiry() {
-            Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
-                self.delete_due(key, spot);
-                None
-            }
+        match shard.get(spot).next_due() {
+            Some(due) if self.origin == Origin::Client && due < self.now() => self.delete_due(key, spot),
             _ => Some(spot),
         }
     }
 
-    /// Deletes a key that is due.
+    /// Deletes a key that is due, or fields of it that are. What is left of it is found.
     #[cold]
-    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) {
-        if self.core.may_expire(self.now()) {
-            self.discard(key, spot);
-            self.record(&[b"DEL", key.bytes]);
-            self.notify(EventClass::Expired, "expired", key.bytes);
-            self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        } else {
-            self.hid = true;
+    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) -> Option<Spot> {
+        let is_due = self.entry(key, spot).is_due(self.now());
+        if !self.core.may_expire(self.now()) {
+            self.hid = is_due;
+            return (!is_due).then_some(spot);
         }
+        if !is_due {
+            return self.delete_due_fields(key, spot, FOUND_FIELDS);
+        }
+        self.discard(key, spot);
+        self.record(&[b"DEL", key.bytes]);
+        self.notify(EventClass::Expired, "expired", key.bytes);
+        self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        None
     }
 
     /// Whether an entry is to be treated as gone: for commands that walk over entries.
@@ -749,6 +752,9 @@ fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
         while shard.free_part(slot, &core.totals) > 0 {}
     }
 }
+
+/// Fields of a large hash that are looked at where it is found and some are due.
+const FOUND_FIELDS: usize = 64;
 
 /// How often a slot's lock is tried before a session is parked instead.
 const LOCK_TRIES_MAX: u32 = 200;

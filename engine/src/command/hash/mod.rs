@@ -1,17 +1,26 @@
 //! Hashes: fields with values.
 
 mod counter;
+mod field_expire;
+mod field_list;
+mod field_ttl;
 mod fields;
 mod float_counter;
+mod getdel;
+mod getex;
 mod listing;
 mod random;
 mod recording;
 mod removal;
 mod scan;
 mod set;
+mod setex;
 
+pub use field_expire::FieldOutcome;
+pub use field_ttl::FieldTtl;
 pub(crate) use recording::record_hash;
 pub use scan::FieldScan;
+pub use setex::FieldSetIf;
 
 use super::row::Row;
 use crate::error::CommandError;
@@ -27,19 +36,31 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) const ROWS: &[Row] = &[
     removal::HDEL,
     fields::HEXISTS,
+    field_expire::HEXPIRE,
+    field_expire::HEXPIREAT,
+    field_ttl::HEXPIRETIME,
     fields::HGET,
     listing::HGETALL,
+    getdel::HGETDEL,
+    getex::HGETEX,
     counter::HINCRBY,
     float_counter::HINCRBYFLOAT,
     listing::HKEYS,
     listing::HLEN,
     fields::HMGET,
     set::HMSET,
+    field_ttl::HPERSIST,
+    field_expire::HPEXPIRE,
+    field_expire::HPEXPIREAT,
+    field_ttl::HPEXPIRETIME,
+    field_ttl::HPTTL,
     random::HRANDFIELD,
     scan::HSCAN,
     set::HSET,
+    setex::HSETEX,
     set::HSETNX,
     fields::HSTRLEN,
+    field_ttl::HTTL,
     listing::HVALS,
 ];
 

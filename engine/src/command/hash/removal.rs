@@ -38,21 +38,22 @@ fn remove(turn: &mut Turn<'_>, key: &Key<'_>, fields: &[&[u8]]) -> Result<usize,
         let hash = HashView::new(hash, || now);
         present.extend(fields.iter().copied().filter(|field| hash.get(field).is_some()));
     }
-    if present.is_empty() {
-        return Ok(0);
+    Ok(remove_present(turn, key, spot, &present))
+}
+
+/// Takes fields out that are there; says how many, one that is named twice counting once. Records them, and tells of it.
+pub(super) fn remove_present(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, fields: &[&[u8]]) -> usize {
+    if fields.is_empty() {
+        return 0;
     }
-    let present = take_out(turn, key, spot, &present);
+    let removed: SmallVec<[&[u8]; 8]> =
+        turn.update(key, spot, |entry| fields.iter().copied().filter(|field| entry.remove_field(field)).collect());
     let mut effect: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&[b"HDEL", key.bytes]);
-    effect.extend_from_slice(&present);
+    effect.extend_from_slice(&removed);
     turn.record(&effect);
     turn.notify(EventClass::Hash, "hdel", key.bytes);
     discard_if_empty(turn, key, spot);
-    Ok(present.len())
-}
-
-/// Takes fields out, some of which may have been named twice; returns those that were there, once each.
-pub(super) fn take_out<'f>(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, fields: &[&'f [u8]]) -> SmallVec<[&'f [u8]; 8]> {
-    turn.update(key, spot, |entry| fields.iter().copied().filter(|field| entry.remove_field(field)).collect())
+    removed.len()
 }
 
 /// Removes the key of a hash without fields.
