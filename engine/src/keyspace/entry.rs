@@ -31,6 +31,12 @@ impl Block<Object> {
         ValueType::from_number(self.type_number())
     }
 
+    /// Whether freeing the value takes long enough to be done in parts. O(1).
+    #[inline]
+    pub(crate) fn is_long_to_free(&self) -> bool {
+        self.as_object().is_some_and(|object| object.element_count() > FREED_ELEMENTS_MAX)
+    }
+
     /// When the first of what is here is due: the key, or a field of a hash. O(1).
     #[inline]
     pub(crate) fn next_due(&self) -> Option<UnixMillis> {
@@ -66,6 +72,9 @@ impl Block<Object> {
         self.set_boxed(object, self.value_type().kind());
     }
 }
+
+/// A value of so many elements is freed at once.
+const FREED_ELEMENTS_MAX: usize = 4096;
 
 impl ValueType {
     fn kind(self) -> Kind {

@@ -11,12 +11,13 @@ use crate::slot::Slot;
 use crate::table::segment::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::time::UnixMillis;
+use crate::value::Object;
 
 /// Keys of one database in one slot.
 pub(crate) struct Shard {
     table: Table<EntryRef>,
     next_expiry: i64,
-    expires: usize,
+    expires: u32,
     timed: u32,
 }
 
@@ -42,7 +43,7 @@ impl Shard {
 
     #[cfg(test)]
     pub(crate) fn expires(&self) -> usize {
-        self.expires
+        self.expires as usize
     }
 
     /// No entry is due before this time.
@@ -120,7 +121,7 @@ impl Shard {
         });
         if before.bytes != after.bytes || before.expiry.is_some() != after.expiry.is_some() {
             let expires = i64::from(after.expiry.is_some()) - i64::from(before.expiry.is_some());
-            self.expires = self.expires.wrapping_add_signed(expires as isize);
+            self.expires = self.expires.wrapping_add_signed(expires as i32);
             around.totals.add(around.slot, around.db, 0, expires, after.bytes as i64 - before.bytes as i64);
         }
         if before.fields.is_some() != after.fields.is_some() {
@@ -148,7 +149,7 @@ impl Shard {
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
         let weight = Weight::of(&entry);
         let expires = i64::from(weight.expiry.is_some());
-        self.expires += expires as usize;
+        self.expires += expires as u32;
         if weight.fields.is_some() {
             self.count_timed(&weight, &Weight::default(), around);
         }
@@ -171,7 +172,7 @@ impl Shard {
         let shrunk = i64::from(lines) - i64::from(self.line_hint().1);
         let weight = Weight::of(&entry);
         let expires = i64::from(weight.expiry.is_some());
-        self.expires -= expires as usize;
+        self.expires -= expires as u32;
         if weight.fields.is_some() {
             self.count_timed(&Weight::default(), &weight, around);
         }
@@ -186,7 +187,7 @@ impl Shard {
     /// Takes everything out. O(1): bytes are counted until [`free`](Self::free) gives them back.
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
-        around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), 0);
+        around.totals.add(around.slot, around.db, -(taken.len() as i64), -i64::from(taken.expires), 0);
         if taken.timed > 0 {
             around.totals.add_timed(around.db, -i64::from(taken.timed));
         }
@@ -195,13 +196,16 @@ impl Shard {
     }
 
     /// Frees a part, at most about one segment, of what was taken out of a slot. Returns how many entries; 0 when none is
-    /// left.
-    pub(crate) fn free_part(&mut self, slot: Slot, totals: &Totals) -> usize {
+    /// left. Values that are long to free are handed to `large` instead.
+    pub(crate) fn free_part(&mut self, slot: Slot, totals: &Totals, large: &mut Vec<Object>) -> usize {
         let mut bytes = self.line_hint().1 as usize * size_of::<Line>();
         let mut count = 0;
         self.table.drain_part(|entry| {
             bytes += entry.heap_bytes();
             count += 1;
+            if entry.is_long_to_free() {
+                large.extend(entry.as_object().cloned());
+            }
         });
         totals.add(slot, 0, 0, 0, -(bytes as i64));
         count

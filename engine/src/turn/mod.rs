@@ -16,6 +16,7 @@
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
 mod ahead;
+mod discard;
 pub(crate) mod expire_cycle;
 mod field_expiry;
 mod look;
@@ -39,6 +40,7 @@ use crate::table::Spot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use look::{Looked, look, try_look};
+use discard::Discarded;
 use notice::Notice;
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -103,13 +105,6 @@ pub struct Turn<'e> {
 
 /// The slots of a turn, locked, ascending.
 pub(crate) type Guards<'e> = SmallVec<[SlotGuard<'e>; 1]>;
-
-/// Memory whose freeing takes longer than a slot should be held.
-#[derive(Default)]
-struct Discarded {
-    entries: Vec<EntryRef>,
-    shards: Vec<(Slot, Shard)>,
-}
 
 /// What a turn leaves behind.
 pub(crate) struct Committed {
@@ -455,7 +450,8 @@ impl<'e> Turn<'e> {
     pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
-            return self.update(key, spot, |place| *place = entry);
+            let old = self.update(key, spot, |place| std::mem::replace(place, entry));
+            return self.leave(old);
         }
         if self.hid {
             self.remove_hidden(key);
@@ -483,6 +479,9 @@ impl<'e> Turn<'e> {
         expiry: Option<UnixMillis>,
     ) {
         match old {
+            Some(spot) if self.entry(key, spot).is_long_to_free() => {
+                self.put(key, old, EntryRef::string(key.bytes, value, raw, expiry));
+            }
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
@@ -504,14 +503,6 @@ impl<'e> Turn<'e> {
             self.keep(key, Some(entry.clone()));
         }
         entry
-    }
-
-    /// Takes an entry out; what is long to free is freed after the slots are released.
-    pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
-        let entry = self.remove(key, spot);
-        if entry.as_object().is_some() {
-            self.discarded.get_or_insert_default().entries.push(entry);
-        }
     }
 
     /// Deletes a due key that was hidden when this turn looked for it, so that another can take its place.
@@ -594,30 +585,6 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
-    /// Takes every key of a database out of the slots that the turn holds; they are freed after the slots are released.
-    /// Says whether there were any. Cannot be revoked.
-    pub(crate) fn clear(&mut self, db: u16) -> bool {
-        debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
-        let core = self.core;
-        let discarded = self.discarded.get_or_insert_default();
-        let before = discarded.shards.len();
-        for guard in &mut self.guards {
-            let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
-            if has_keys {
-                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
-                discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
-            }
-        }
-        let found = discarded.shards.len() > before;
-        self.note_all_ready(db);
-        found
-    }
-
-    /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
-    pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
-        self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
-    }
-
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count
@@ -648,7 +615,7 @@ impl<'e> Turn<'e> {
             attendance.deliver(offset);
         }
         if let Some(discarded) = self.discarded.take() {
-            free(discarded.shards, self.core);
+            discarded.free(self.core);
         }
         if share {
             expire_cycle::run_share(self.core);
@@ -744,13 +711,6 @@ fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
         std::hint::spin_loop();
     }
     None
-}
-
-#[cold]
-fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
-    for (slot, mut shard) in shards {
-        while shard.free_part(slot, &core.totals) > 0 {}
-    }
 }
 
 /// Fields of a large hash that are looked at where it is found and some are due.

@@ -102,6 +102,27 @@ impl Boxed for Object {
     }
 }
 
+impl Object {
+    /// How many elements a value has whose elements are freed one by one, about.
+    pub(crate) fn element_count(&self) -> usize {
+        match self {
+            Self::Set(members) => members.len(),
+            Self::Hash(table) => table.len(),
+            _ => 0,
+        }
+    }
+
+    /// Frees a part of a value that was taken out, about a thousand elements: nothing can be looked up in it any more. Returns
+    /// how many elements; 0 when none is left, or when others share it, whose it is then.
+    pub(crate) fn free_part(&mut self) -> usize {
+        match self {
+            Self::Set(members) => Arc::get_mut(members).map_or(0, MemberTable::drain_part),
+            Self::Hash(table) => Arc::get_mut(table).map_or(0, FieldTable::drain_part),
+            _ => 0,
+        }
+    }
+}
+
 /// What a table of members takes besides what hangs on it: itself and the counts of its owners.
 const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 
