@@ -19,6 +19,7 @@ pub(crate) mod element_scan;
 mod event_tests;
 pub(crate) mod expiry;
 pub(crate) mod hash;
+pub(crate) mod geo;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;
@@ -30,6 +31,8 @@ pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -118,6 +121,7 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
     hyperloglog::ROWS,
     hash::ROWS,
     introspection::ROWS,
@@ -125,6 +129,8 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
 ];
 

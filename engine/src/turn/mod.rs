@@ -585,6 +585,11 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
+    /// Whether what is recorded goes anywhere: else its words need not be made.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count

@@ -110,6 +110,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             _ => "raw",
         },
         ValueType::Hash => entry.as_hash().map_or("listpack", HashRef::encoding),
+        ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
         ValueType::List | ValueType::SortedSet => "listpack",
         ValueType::Stream => "stream",
