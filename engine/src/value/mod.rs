@@ -118,6 +118,7 @@ impl Object {
         match self {
             Self::Set(members) => members.len(),
             Self::Hash(table) => table.len(),
+            Self::SortedSet(set) => set.len(),
             _ => 0,
         }
     }
@@ -128,6 +129,7 @@ impl Object {
         match self {
             Self::Set(members) => Arc::get_mut(members).map_or(0, MemberTable::drain_part),
             Self::Hash(table) => Arc::get_mut(table).map_or(0, FieldTable::drain_part),
+            Self::SortedSet(set) => Arc::get_mut(set).map_or(0, sorted_set::SortedSet::free_part),
             _ => 0,
         }
     }
