@@ -93,7 +93,7 @@ pub(crate) fn draw_many<P: Pool>(
 }
 
 /// Draws with repetition end at a reply so long: the client claims how many, not what is there.
-pub(crate) const DRAWN_BYTES_MAX: usize = 1 << 30;
+pub(crate) const DRAWN_BYTES_MAX: usize = 1 << 28;
 
 /// A number that Redis would refuse to negate.
 pub(crate) const BEYOND_RANGE: &str =
