@@ -18,8 +18,8 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
-pub(crate) mod hash;
 pub(crate) mod geo;
+pub(crate) mod hash;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;

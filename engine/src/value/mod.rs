@@ -6,8 +6,8 @@
 mod bit_field;
 pub(crate) mod bits;
 pub(crate) mod geohash;
-pub(crate) mod hyperloglog;
 pub(crate) mod hash;
+pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;

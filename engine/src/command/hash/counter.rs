@@ -77,12 +77,7 @@ pub(super) fn replace_value(turn: &mut Turn<'_>, key: &Key<'_>, spot: Option<Spo
 
 impl Turn<'_> {
     /// Adds `delta` to the number in `field` of the hash at `key`, a missing one being 0; returns the sum. O(1).
-    pub fn hincr(
-        &mut self,
-        key: impl AsRef<[u8]>,
-        field: impl AsRef<[u8]>,
-        delta: i64,
-    ) -> Result<i64, CommandError> {
+    pub fn hincr(&mut self, key: impl AsRef<[u8]>, field: impl AsRef<[u8]>, delta: i64) -> Result<i64, CommandError> {
         let key = self.key(key.as_ref())?;
         add(self, &key, field.as_ref(), delta)
     }

@@ -31,8 +31,8 @@ const fn row(name: &'static str, run: Run, summary: &'static str) -> Row {
         .args("key:key#0 fields:block=FIELDS{numfields:integer field:string*}")
 }
 
-pub(super) const HTTL: Row = row("httl", Run::LookAt(httl), "Returns the TTL in seconds of a hash field.")
-    .tips("nondeterministic_output");
+pub(super) const HTTL: Row =
+    row("httl", Run::LookAt(httl), "Returns the TTL in seconds of a hash field.").tips("nondeterministic_output");
 pub(super) const HPTTL: Row = row("hpttl", Run::LookAt(hpttl), "Returns the TTL in milliseconds of a hash field.")
     .tips("nondeterministic_output");
 pub(super) const HEXPIRETIME: Row = row(
@@ -156,12 +156,7 @@ fn hpersist(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) ->
 }
 
 /// Takes the expiries of fields away; tells for each whether it had one, `None` if there is no such field.
-pub(super) fn persist(
-    turn: &mut Turn<'_>,
-    key: &Key<'_>,
-    spot: Option<Spot>,
-    fields: &[&[u8]],
-) -> Vec<Option<bool>> {
+pub(super) fn persist(turn: &mut Turn<'_>, key: &Key<'_>, spot: Option<Spot>, fields: &[&[u8]]) -> Vec<Option<bool>> {
     let Some(spot) = spot else { return vec![None; fields.len()] };
     let mut cleared = Vec::new();
     let mut outcomes = Vec::with_capacity(fields.len());
@@ -239,9 +234,7 @@ impl Engine {
         key: impl AsRef<[u8]>,
         fields: &[F],
     ) -> Result<Vec<FieldTtl>, CommandError> {
-        self.on_entry(key.as_ref(), |entry| {
-            Ok(ttls(view(entry, || Some(self.now()))?, fields, |at| seconds(at.0)))
-        })
+        self.on_entry(key.as_ref(), |entry| Ok(ttls(view(entry, || Some(self.now()))?, fields, |at| seconds(at.0))))
     }
 
     /// The Unix time in milliseconds at which `fields` of the hash at `key` are due to vanish. As [`Engine::httl`] otherwise.

@@ -58,7 +58,8 @@ fn take(turn: &mut Turn<'_>, key: &Key<'_>, spot: Option<Spot>, fields: &[&[u8]]
         }
     }
     if let Some(spot) = spot {
-        let present: Vec<&[u8]> = fields.iter().zip(&values).filter_map(|(f, value)| value.as_ref().map(|_| *f)).collect();
+        let present: Vec<&[u8]> =
+            fields.iter().zip(&values).filter_map(|(f, value)| value.as_ref().map(|_| *f)).collect();
         remove_present(turn, key, spot, &present);
     }
     values

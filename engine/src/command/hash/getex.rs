@@ -134,7 +134,13 @@ mod tests {
         }
         assert_eq!(bench.error("HGETEX k EX x FIELDS 1 a"), "ERR value is not an integer or out of range");
         assert_eq!(bench.error("HGETEX k EX -1 FIELDS 1 a"), "ERR invalid expire time, must be >= 0");
-        assert_eq!(bench.error("HGETEX k PXAT 70368744177664 FIELDS 1 a"), "ERR invalid expire time in 'hgetex' command");
-        assert_eq!(bench.error("HGETEX k EX 1 FIELDS 2 a"), "ERR The `numfields` parameter must match the number of arguments");
+        assert_eq!(
+            bench.error("HGETEX k PXAT 70368744177664 FIELDS 1 a"),
+            "ERR invalid expire time in 'hgetex' command"
+        );
+        assert_eq!(
+            bench.error("HGETEX k EX 1 FIELDS 2 a"),
+            "ERR The `numfields` parameter must match the number of arguments"
+        );
     }
 }

@@ -48,32 +48,17 @@ pub(super) const HGETALL: Row = Row::new("hgetall", 2, Run::LookAt(hgetall))
     .docs(Group::Hash, "2.0.0", "O(N) where N is the size of the hash.")
     .args("key:key#0");
 
-fn hlen(
-    entry: Option<&EntryRef>,
-    now: Option<UnixMillis>,
-    _: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
+fn hlen(entry: Option<&EntryRef>, now: Option<UnixMillis>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     reply.integer(view(entry, || now)?.map_or(0, |hash| hash.hash.len()) as i64);
     Ok(())
 }
 
-fn hkeys(
-    entry: Option<&EntryRef>,
-    now: Option<UnixMillis>,
-    _: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
+fn hkeys(entry: Option<&EntryRef>, now: Option<UnixMillis>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     write_each(view(entry, || now)?, reply, |field| field.field);
     Ok(())
 }
 
-fn hvals(
-    entry: Option<&EntryRef>,
-    now: Option<UnixMillis>,
-    _: &[&[u8]],
-    reply: &mut ReplyWriter<'_>,
-) -> CommandResult {
+fn hvals(entry: Option<&EntryRef>, now: Option<UnixMillis>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     write_each(view(entry, || now)?, reply, |field| field.value);
     Ok(())
 }

@@ -28,8 +28,8 @@ use crate::keyspace::EntryRef;
 use crate::table::Spot;
 use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
-use crate::value::hash::{HashLimits, HashView};
 use crate::value::StrRef;
+use crate::value::hash::{HashLimits, HashView};
 use bytes::Bytes;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -88,11 +88,7 @@ fn find_hash(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, Command
 }
 
 /// Finds a hash for reading and shows it to `f`.
-fn read_hash<R>(
-    turn: &mut Turn<'_>,
-    key: &[u8],
-    f: impl FnOnce(Option<HashView<'_>>) -> R,
-) -> Result<R, CommandError> {
+fn read_hash<R>(turn: &mut Turn<'_>, key: &[u8], f: impl FnOnce(Option<HashView<'_>>) -> R) -> Result<R, CommandError> {
     let key = turn.key(key)?;
     let now = turn.sight();
     let entry = turn.read(&key);

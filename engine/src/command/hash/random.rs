@@ -55,17 +55,22 @@ fn hrandfield(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) 
         let start = reply.len();
         let array = reply.begin_array();
         let mut elements = 0;
-        some(hash, count, |below| core.random_below(below), |field| {
-            if are_pairs {
-                reply.array(2);
-            }
-            field.field.with_bytes(|field| reply.bulk(field));
-            if with_values {
-                field.value.with_bytes(|value| reply.bulk(value));
-            }
-            elements += if with_values && !are_pairs { 2 } else { 1 };
-            reply.len() - start <= DRAWN_BYTES_MAX
-        })?;
+        some(
+            hash,
+            count,
+            |below| core.random_below(below),
+            |field| {
+                if are_pairs {
+                    reply.array(2);
+                }
+                field.field.with_bytes(|field| reply.bulk(field));
+                if with_values {
+                    field.value.with_bytes(|value| reply.bulk(value));
+                }
+                elements += if with_values && !are_pairs { 2 } else { 1 };
+                reply.len() - start <= DRAWN_BYTES_MAX
+            },
+        )?;
         reply.end_array(array, elements);
         Ok(())
     })?
@@ -151,12 +156,17 @@ impl Turn<'_> {
         read_hash(self, key.as_ref(), |hash| {
             let Some(hash) = hash else { return Ok(Vec::new()) };
             let (mut fields, mut bytes) = (Vec::new(), 0);
-            some(hash, count, |below| core.random_below(below), |field| {
-                let pair = (copied(field.field), copied(field.value));
-                bytes += pair.0.len() + pair.1.len() + size_of_val(&pair);
-                fields.push(pair);
-                bytes <= DRAWN_BYTES_MAX
-            })?;
+            some(
+                hash,
+                count,
+                |below| core.random_below(below),
+                |field| {
+                    let pair = (copied(field.field), copied(field.value));
+                    bytes += pair.0.len() + pair.1.len() + size_of_val(&pair);
+                    fields.push(pair);
+                    bytes <= DRAWN_BYTES_MAX
+                },
+            )?;
             Ok(fields)
         })?
     }

@@ -41,13 +41,8 @@ pub(super) fn record_field_expiry(turn: &mut Turn<'_>, key: &Key<'_>, field: &[u
 /// Records that fields are due at a time.
 pub(super) fn record_expiry(turn: &mut Turn<'_>, key: &Key<'_>, at: UnixMillis, fields: &[impl AsRef<[u8]>]) {
     let (mut ms, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let mut effect: Vec<&[u8]> = vec![
-        b"HPEXPIREAT",
-        key.bytes,
-        ms.format(at.0).as_bytes(),
-        b"FIELDS",
-        count.format(fields.len()).as_bytes(),
-    ];
+    let mut effect: Vec<&[u8]> =
+        vec![b"HPEXPIREAT", key.bytes, ms.format(at.0).as_bytes(), b"FIELDS", count.format(fields.len()).as_bytes()];
     effect.extend(fields.iter().map(AsRef::as_ref));
     turn.record(&effect);
 }

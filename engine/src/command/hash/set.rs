@@ -13,8 +13,8 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::{Key, Turn};
-use crate::value::hash::{FieldExpiry, HashView};
 use crate::value::AsValue;
+use crate::value::hash::{FieldExpiry, HashView};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 

@@ -24,8 +24,8 @@ pub use copy::CopyOptions;
 pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
-use super::row::Row;
 use super::hash::record_hash;
+use super::row::Row;
 use super::set::record_set;
 use super::sorted_set;
 use crate::error::CommandError;

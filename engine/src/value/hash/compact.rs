@@ -126,7 +126,9 @@ pub(crate) fn set(
     value: StrRef<'_>,
     expiry: FieldExpiry,
 ) -> bool {
-    let found = Compact::new(bytes, layout).find(field).map(|item| (item.value_start..item.expiry_start, item.expiry, item.end));
+    let found = Compact::new(bytes, layout)
+        .find(field)
+        .map(|item| (item.value_start..item.expiry_start, item.expiry, item.end));
     match found {
         None => {
             packed::push(bytes, field);
@@ -211,7 +213,13 @@ mod tests {
     fn fields_keep_their_places_and_the_earliest_expiry_is_known() {
         let mut bytes = Vec::new();
         for (field, value) in [("a", "1"), ("b", "text"), ("12", "x"), ("a", "longer")] {
-            set(&mut bytes, Layout::Plain, StrRef::of(field.as_bytes()), StrRef::of(value.as_bytes()), FieldExpiry::Clear);
+            set(
+                &mut bytes,
+                Layout::Plain,
+                StrRef::of(field.as_bytes()),
+                StrRef::of(value.as_bytes()),
+                FieldExpiry::Clear,
+            );
         }
         assert_eq!(shown(&bytes, Layout::Plain), "a=longer@0 b=text@0 12=x@0");
         to_timed(&mut bytes);

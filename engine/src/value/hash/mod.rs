@@ -16,8 +16,8 @@
 mod compact;
 mod table;
 
-use compact::{Compact, Layout};
 pub(crate) use compact::FieldExpiry;
+use compact::{Compact, Layout};
 pub(crate) use table::FieldTable;
 
 use super::{MemberTable, Object, StrRef, ValueType};
@@ -97,7 +97,8 @@ impl<'a> HashRef<'a> {
     pub(crate) fn iter(self) -> Box<dyn Iterator<Item = Field<'a>> + 'a> {
         match self {
             Self::Compact(compact) => {
-                let field = |item: compact::Item<'a>| Field { field: item.field, value: item.value, expiry: item.expiry };
+                let field =
+                    |item: compact::Item<'a>| Field { field: item.field, value: item.value, expiry: item.expiry };
                 Box::new(compact.iter().map(field))
             }
             Self::Table(table) => Box::new(table.fields().iter().map(|member| {
@@ -240,7 +241,8 @@ impl Block<Object> {
                 }
                 let layout = Layout::of_form(self.form());
                 let (len, new) = self.edit_packed(|bytes| {
-                    let set = |(field, value)| compact::set(bytes, layout, StrRef::of(field), StrRef::of(value), expiry);
+                    let set =
+                        |(field, value)| compact::set(bytes, layout, StrRef::of(field), StrRef::of(value), expiry);
                     let new = pairs.map(set).filter(|is_new| *is_new).count();
                     (if new > 0 { Compact::new(bytes, layout).len() } else { 0 }, new)
                 });
@@ -326,11 +328,16 @@ mod tests {
         assert_eq!((shown(&entry), entry.next_field_expiry()), ("listpackex a=2 b=y c=3".into(), Some(UnixMillis(5))));
         assert!(entry.remove_field(b"a") && !entry.remove_field(b"a"));
         entry.set_fields(pairs(&["d", "4", "e", "5", "f", "6"]), FieldExpiry::Clear, LIMITS, &hasher);
-        assert_eq!((shown(&entry), entry.next_field_expiry()), ("hashtable b=y c=3 d=4 e=5 f=6".into(), Some(UnixMillis(5))));
+        assert_eq!(
+            (shown(&entry), entry.next_field_expiry()),
+            ("hashtable b=y c=3 d=4 e=5 f=6".into(), Some(UnixMillis(5)))
+        );
         assert_eq!(entry.due_fields(UnixMillis(6), 100), [b"c"]);
         assert!(entry.remove_field(b"c") && !entry.remove_field(b"c"));
         assert_eq!((entry.as_hash().unwrap().len(), entry.next_field_expiry()), (4, None));
-        for words in [&["a", "0123456789x"][..], &["0123456789x", "a"], &["a", "1", "b", "2", "c", "3", "d", "4", "e", "5"]] {
+        for words in
+            [&["a", "0123456789x"][..], &["0123456789x", "a"], &["a", "1", "b", "2", "c", "3", "d", "4", "e", "5"]]
+        {
             assert_eq!(Block::hash(b"k", pairs(words), LIMITS, &hasher).0.as_hash().unwrap().encoding(), "hashtable");
         }
     }
