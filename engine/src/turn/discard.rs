@@ -20,7 +20,7 @@ pub(super) struct Discarded {
 impl Discarded {
     /// Frees it, or leaves it to the housekeeping. No slot is held.
     #[cold]
-    pub(super) fn free(self: Box<Self>, core: &Core) {
+    pub(super) fn free(self, core: &Core) {
         for entry in self.entries {
             if let (true, Some(object)) = (entry.is_long_to_free(), entry.as_object()) {
                 core.reclaim.add_value(object.clone());
