@@ -269,7 +269,7 @@ impl Engine {
                 out.extend_from_slice(&reply);
                 return Some(offset);
             }
-            Outcome::TimedOut | Outcome::Gone => waiter.unserved.write(&mut reply),
+            Outcome::TimedOut | Outcome::Gone => reply.null_array(),
             Outcome::Refused(error) => reply.error_bytes(&error.wire_text()),
             Outcome::Again => return None,
         }
@@ -293,10 +293,16 @@ impl Engine {
         }
     }
 
-    /// When the next blocked request gives up, by the engine's clock: [`tick`](Self::tick) called then makes it answer.
+    /// When the next blocked request gives up, by the engine's clock: [`end_waits`](Self::end_waits) called then makes it
+    /// answer.
     /// `alarm` is woken once when an earlier one comes in.
     pub fn next_deadline(&self, alarm: &Waker) -> Option<UnixMillis> {
         self.core.deadlines.next(alarm)
+    }
+
+    /// Makes blocked requests answer whose time is over at `now`. [`tick`](Self::tick) does it too.
+    pub fn end_waits(&self, now: UnixMillis) {
+        sweep(&self.core, now);
     }
 
     /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that INFO shows. At most about `budget` entries are looked at, so

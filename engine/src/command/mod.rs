@@ -26,6 +26,7 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod list;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
 pub mod row;
@@ -126,6 +127,7 @@ const FAMILIES: &[&[Row]] = &[
     hash::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,

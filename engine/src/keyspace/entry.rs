@@ -4,7 +4,7 @@ use crate::table::{Block, Kind};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::stream::Stream;
-use crate::value::{Object, ValueType};
+use crate::value::{ListRef, Object, ValueType};
 use std::sync::Arc;
 
 /// An owning pointer to an entry. Cloning shares the block; a shared block is read-only.
@@ -53,6 +53,16 @@ impl Block<Object> {
     pub(crate) fn packed(&self) -> Option<&[u8]> {
         match self.as_bytes() {
             Some(StrRef::Bytes(bytes)) if self.value_type() != ValueType::String => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The list, whatever it is kept as; `None` for other types. O(1).
+    #[inline]
+    pub(crate) fn as_list(&self) -> Option<ListRef<'_>> {
+        match (self.value_type(), self.as_object()) {
+            (_, Some(Object::List(list))) => Some(ListRef::Chunks(list)),
+            (ValueType::List, _) => self.packed().map(ListRef::Compact),
             _ => None,
         }
     }

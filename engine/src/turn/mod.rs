@@ -23,7 +23,6 @@ mod look;
 mod look_group;
 mod notice;
 mod undo;
-#[allow(dead_code)]
 pub(crate) mod waiting;
 
 use crate::core::Core;

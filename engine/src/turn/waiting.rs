@@ -41,7 +41,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub(crate) use crate::keyspace::waiting::Unserved;
+/// What a request answers that finds nothing where it may not block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unserved {
+    /// Null.
+    Null,
+    /// A null array.
+    NullArray,
+}
 
 /// The adapter of a command that may block.
 pub(crate) type Work = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> Result<(), CommandError>;
@@ -57,7 +64,8 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Waits until one of `keys` holds a value of type `wanted`; answers `unserved` if that does not come in time.
+    /// Waits until one of `keys` holds a value of type `wanted`; answers `unserved` where it may not
+    /// wait. One whose time is over answers a null array.
     pub(crate) fn new(wanted: ValueType, keys: &[&[u8]], unserved: Unserved) -> Self {
         let mut own: Vec<Box<[u8]>> = Vec::with_capacity(keys.len());
         for (at, key) in keys.iter().enumerate() {
@@ -74,11 +82,13 @@ impl Wait {
     }
 
     /// Runs again, too, when a key is deleted or gets a value of another type.
+    #[allow(dead_code)]
     pub(crate) fn or_removal(self) -> Self {
         Self { on_removal: true, ..self }
     }
 
     /// Runs this request when a key is ready, instead of the one that blocked. Its keys are the same.
+    #[allow(dead_code)]
     pub(crate) fn request(self, args: &[&[u8]]) -> Self {
         Self { request: Some(args.iter().map(|arg| (*arg).into()).collect()), ..self }
     }
@@ -117,7 +127,10 @@ impl Turn<'_> {
     pub(crate) fn block(&mut self, wait: Wait, reply: &mut ReplyWriter<'_>) -> Result<(), CommandError> {
         match self.may_block {
             true => self.attendance.get_or_insert_default().wait = Some(wait),
-            false => wait.unserved.write(reply),
+            false => match wait.unserved {
+                Unserved::Null => reply.null(),
+                Unserved::NullArray => reply.null_array(),
+            },
         }
         Ok(())
     }
@@ -143,7 +156,6 @@ impl Turn<'_> {
             wanted: wait.wanted,
             on_removal: wait.on_removal,
             deadline: blocker.deadline.unwrap_or(wait.deadline),
-            unserved: wait.unserved,
             work: Box::new(blocker.work),
         }));
         for key in &waiter.keys {

@@ -8,6 +8,7 @@ pub(crate) mod bits;
 pub(crate) mod geohash;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
+pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
@@ -18,6 +19,8 @@ pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
 pub(crate) use hash::{FieldExpiry, FieldTable};
+pub use list::End;
+pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{LongBytes, Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
@@ -72,6 +75,8 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A list in chunks.
+    List(Arc<List>),
     /// A stream.
     Stream(Arc<stream::Stream>),
     /// The members of a large set.
@@ -90,20 +95,21 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
+            Self::List(_) | Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
+            Self::List(_) | Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::List(list) => list.heap_bytes(),
             Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
             Self::Hash(table) => TABLE_BYTES + table.fields().heap_bytes(),
@@ -116,10 +122,12 @@ impl Object {
     /// How many elements a value has whose elements are freed one by one, about.
     pub(crate) fn element_count(&self) -> usize {
         match self {
+            Self::Bytes(_) => 0,
+            Self::List(list) => list.len(),
             Self::Set(members) => members.len(),
             Self::Hash(table) => table.len(),
             Self::SortedSet(set) => set.len(),
-            _ => 0,
+            Self::Stream(stream) => usize::try_from(stream.len()).unwrap_or(usize::MAX),
         }
     }
 
@@ -127,10 +135,12 @@ impl Object {
     /// how many elements; 0 when none is left, or when others share it, whose it is then.
     pub(crate) fn free_part(&mut self) -> usize {
         match self {
+            Self::Bytes(_) => 0,
+            Self::List(list) => Arc::get_mut(list).map_or(0, List::free_part),
             Self::Set(members) => Arc::get_mut(members).map_or(0, MemberTable::drain_part),
             Self::Hash(table) => Arc::get_mut(table).map_or(0, FieldTable::drain_part),
             Self::SortedSet(set) => Arc::get_mut(set).map_or(0, sorted_set::SortedSet::free_part),
-            _ => 0,
+            Self::Stream(stream) => Arc::get_mut(stream).map_or(0, stream::Stream::free_part),
         }
     }
 }

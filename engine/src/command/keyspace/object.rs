@@ -13,7 +13,7 @@ use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::value::hash::HashRef;
 use crate::value::set::SetRef;
-use crate::value::{StrRef, ValueType};
+use crate::value::{ListRef, StrRef, ValueType};
 use std::sync::atomic::Ordering;
 
 /// HELP of OBJECT.
@@ -110,6 +110,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             _ => "raw",
         },
         ValueType::Hash => entry.as_hash().map_or("listpack", HashRef::encoding),
+        ValueType::List if entry.as_list().is_some_and(ListRef::is_quick) => "quicklist",
         ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
         ValueType::List | ValueType::SortedSet => "listpack",
