@@ -38,6 +38,18 @@ impl<'h> NewSet<'h> {
         Self { state: State::Compact { form: Width::Two as u8, bytes: Vec::new() }, limits, hasher }
     }
 
+    /// Begins with the members of a set where that is a table and the result will be one whatever comes: then the table is
+    /// shared, and what is changed is copied. Says whether it did.
+    pub(crate) fn begin_with(&mut self, set: SetRef<'_>) -> bool {
+        match set {
+            SetRef::Table(table) if table.len() > self.limits.integers.max(self.limits.packed) => {
+                self.state = State::Table(table.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn as_set(&self) -> SetRef<'_> {
         match &self.state {
             State::Compact { form, bytes } => SetRef::compact(*form, bytes),
