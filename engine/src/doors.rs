@@ -27,7 +27,7 @@ use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
-use crate::turn::waiting::{leave, refuse, sweep};
+use crate::turn::waiting::{dismiss, leave, sweep};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl Engine {
             let mut guard = self.core.slots.lock(slot);
             if guard.state.gate == from {
                 guard.state.gate = to;
-                self.send_away(&mut guard);
+                self.send_away(guard);
             }
         }
     }
@@ -154,16 +154,20 @@ impl Engine {
             if !matches!(state, GateState::Open | GateState::Down) {
                 self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
             }
-            self.send_away(&mut guard);
+            self.send_away(guard);
         }
         wake(&mut woken);
     }
 
     /// Tells those who wait in a closed slot what they would be told if they came now.
-    fn send_away(&self, guard: &mut SlotGuard<'_>) {
+    fn send_away(&self, mut guard: SlotGuard<'_>) {
         let (slot, gate) = (guard.slot(), guard.state.gate);
         if gate != GateState::Open && guard.state.is_awaited() {
-            refuse(guard, || self.core.gate.refusal(slot, gate));
+            let waiters = dismiss(&mut guard);
+            drop(guard);
+            for waiter in waiters {
+                waiter.end(Outcome::Refused(self.core.gate.refusal(slot, gate)));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One key of the keyspace with its value: a [`Block`] whose boxed values are [`Object`]s.
 
-use crate::table::{Block, Kind};
+use crate::table::{Block, Boxed, Kind};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::stream::Stream;
@@ -36,7 +36,7 @@ impl Block<Object> {
     /// Whether freeing the value takes long enough to be done in parts. O(1).
     #[inline]
     pub(crate) fn is_long_to_free(&self) -> bool {
-        self.as_object().is_some_and(|object| object.element_count() > FREED_ELEMENTS_MAX)
+        self.as_object().is_some_and(|object| object.is_collection() && object.heap_bytes() >= LARGE_BYTES_MIN)
     }
 
     /// When the first of what is here is due: the key, or a field of a hash. O(1).
@@ -101,8 +101,8 @@ impl Block<Object> {
     }
 }
 
-/// A value of so many elements is freed at once.
-const FREED_ELEMENTS_MAX: usize = 4096;
+/// A value of fewer bytes is freed at once.
+const LARGE_BYTES_MIN: usize = 64 << 10;
 
 impl ValueType {
     fn kind(self) -> Kind {

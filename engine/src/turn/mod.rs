@@ -24,6 +24,7 @@ mod look_group;
 mod notice;
 mod undo;
 pub(crate) mod waiting;
+pub(crate) mod watching;
 
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
@@ -32,6 +33,7 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
+use crate::keyspace::watching::Change;
 use crate::pubsub::{Woken, wake};
 use crate::slot::Slot;
 use crate::table::Lent;
@@ -256,6 +258,11 @@ impl<'e> Turn<'e> {
         self.db = db;
     }
 
+    /// Says whether it marks what it uses from here on.
+    pub(crate) fn set_touch(&mut self, touch: Touch) {
+        self.touch = touch;
+    }
+
     /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
     pub(crate) fn mark_used(&mut self) {
         self.touch = Touch::Mark;
@@ -428,8 +435,8 @@ impl<'e> Turn<'e> {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
         }
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Other);
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
@@ -458,8 +465,8 @@ impl<'e> Turn<'e> {
         if self.undo.is_some() {
             self.keep(key, None);
         }
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Other);
         }
         self.core.touch(&entry);
         let around = self.surroundings(key);
@@ -493,8 +500,8 @@ impl<'e> Turn<'e> {
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Removal);
         }
         let around = self.surroundings(key);
         let entry = self.guards[key.guard as usize].state.shard_mut(self.db).remove(spot, around);
@@ -687,6 +694,7 @@ impl Drop for Turn<'_> {
             self.restore(undo);
         }
         if let Some(mut attendance) = self.attendance.take() {
+            self.guards.clear();
             attendance.give_up();
         }
     }

@@ -111,10 +111,18 @@ pub(crate) struct Blocker<'a> {
 pub(super) struct Attendance {
     /// Keys that became ready: guard, database, key.
     ready: VecDeque<(u32, u16, Box<[u8]>)>,
-    /// Who was served, with reply and whether that is an error.
-    served: Vec<(Arc<Waiter>, Vec<u8>, bool)>,
+    /// Who was served, or cannot be served here, in this order.
+    served: Vec<(Arc<Waiter>, Service)>,
     /// What the running command waits for.
     wait: Option<Wait>,
+}
+
+/// What a turn did for a waiter.
+enum Service {
+    /// It ran the request: the reply, and whether that is an error.
+    Done(Vec<u8>, bool),
+    /// It does not hold all slots of the request.
+    Elsewhere,
 }
 
 impl Turn<'_> {
@@ -141,7 +149,8 @@ impl Turn<'_> {
         self.attendance.as_ref().is_some_and(|attendance| attendance.wait.is_some())
     }
 
-    /// Queues the request that asked to [block](Self::block).
+    /// Queues the request that asked to [block](Self::block). Its [time](crate::client::Deadlines::add) is still to be
+    /// watched, once no slot is held any more.
     #[cold]
     pub(crate) fn enqueue(&mut self, blocker: Blocker<'_>) -> Option<Arc<Waiter>> {
         let wait = self.attendance.as_mut()?.wait.take()?;
@@ -162,7 +171,6 @@ impl Turn<'_> {
             let Ok(Key { guard, .. }) = self.key(key) else { continue };
             self.guards[guard as usize].state.waiting_mut().enter(key, &waiter);
         }
-        self.core.deadlines.add(&waiter);
         Some(waiter)
     }
 
@@ -222,7 +230,8 @@ impl Turn<'_> {
         let holds = |slot: &Slot| self.guards.binary_search_by_key(slot, SlotGuard::slot).is_ok();
         let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
             self.guards.iter_mut().for_each(|guard| guard.state.leave(waiter));
-            return waiter.finish(Outcome::Again);
+            let attendance = self.attendance.get_or_insert_default();
+            return attendance.served.push((Arc::clone(waiter), Service::Elsewhere));
         };
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         let mut reply = Vec::new();
@@ -245,19 +254,22 @@ impl Turn<'_> {
                 self.guards[at].state.leave(waiter);
             }
         }
-        attendance.served.push((Arc::clone(waiter), reply, result.is_err()));
+        attendance.served.push((Arc::clone(waiter), Service::Done(reply, result.is_err())));
     }
 }
 
 impl Attendance {
-    /// Hands their replies to those who were served.
+    /// Hands their replies to those who were served. Wakes them, so no slot may be held.
     pub(super) fn deliver(&mut self, offset: Offset) {
-        for (waiter, reply, failed) in self.served.drain(..) {
-            waiter.finish(Outcome::Served { reply, offset, failed });
+        for (waiter, service) in self.served.drain(..) {
+            waiter.finish(match service {
+                Service::Done(reply, failed) => Outcome::Served { reply, offset, failed },
+                Service::Elsewhere => Outcome::Again,
+            });
         }
     }
 
-    /// Sends back to their sessions who was served by a turn that is given up.
+    /// Sends back to their sessions who was served by a turn that is given up. Wakes them, so no slot may be held.
     pub(super) fn give_up(&mut self) {
         for (waiter, ..) in self.served.drain(..) {
             waiter.finish(Outcome::Again);
@@ -322,13 +334,11 @@ pub(crate) fn sweep(core: &Core, now: UnixMillis) {
     }
 }
 
-/// Refuses everybody who waits in a slot that clients are sent away from.
-pub(crate) fn refuse(guard: &mut SlotGuard<'_>, error: impl Fn() -> CommandError) {
+/// Takes everybody out of a slot who waits there.
+pub(crate) fn dismiss(guard: &mut SlotGuard<'_>) -> Vec<Arc<Waiter>> {
     let waiters: Vec<Arc<Waiter>> = guard.state.waiting().all().map(Arc::clone).collect();
-    for waiter in waiters {
-        waiter.end(Outcome::Refused(error()));
-        guard.state.leave(&waiter);
-    }
+    waiters.iter().for_each(|waiter| guard.state.leave(waiter));
+    waiters
 }
 
 /// A chain of BLMOVE is followed over so many slots; what goes beyond is run by the waiters' own sessions.

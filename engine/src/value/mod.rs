@@ -119,16 +119,9 @@ impl Boxed for Object {
 }
 
 impl Object {
-    /// How many elements a value has whose elements are freed one by one, about.
-    pub(crate) fn element_count(&self) -> usize {
-        match self {
-            Self::Bytes(_) => 0,
-            Self::List(list) => list.len(),
-            Self::Set(members) => members.len(),
-            Self::Hash(table) => table.len(),
-            Self::SortedSet(set) => set.len(),
-            Self::Stream(stream) => usize::try_from(stream.len()).unwrap_or(usize::MAX),
-        }
+    /// Whether it has elements that are freed one by one.
+    pub(crate) fn is_collection(&self) -> bool {
+        !matches!(self, Self::Bytes(_))
     }
 
     /// Frees a part of a value that was taken out, about a thousand elements: nothing can be looked up in it any more. Returns
@@ -136,7 +129,7 @@ impl Object {
     pub(crate) fn free_part(&mut self) -> usize {
         match self {
             Self::Bytes(_) => 0,
-            Self::List(list) => Arc::get_mut(list).map_or(0, List::free_part),
+            Self::List(list) => Arc::get_mut(list).map_or(0, List::drain_part),
             Self::Set(members) => Arc::get_mut(members).map_or(0, MemberTable::drain_part),
             Self::Hash(table) => Arc::get_mut(table).map_or(0, FieldTable::drain_part),
             Self::SortedSet(set) => Arc::get_mut(set).map_or(0, sorted_set::SortedSet::free_part),

@@ -29,6 +29,7 @@ use super::list::record_list;
 use super::row::Row;
 use super::set::record_set;
 use super::sorted_set;
+use super::stream::record_stream;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::text::parse_i64;
@@ -88,6 +89,9 @@ fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
     }
     if let Some(set) = entry.as_set() {
         record_set(turn, key, set);
+    }
+    if let Some(stream) = entry.as_stream() {
+        record_stream(turn, key, stream);
     }
     if let Ok(set) = sorted_set::read(entry) {
         sorted_set::record_members(turn, key, set);

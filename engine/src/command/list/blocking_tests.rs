@@ -346,3 +346,33 @@ fn pushers_and_waiters_of_many_threads_lose_nothing() {
     let left: usize = keys.iter().map(|key| db.llen(key).unwrap()).sum();
     assert_eq!(taken + left, 2002);
 }
+
+#[test]
+fn who_waits_in_a_slot_that_is_closed_is_sent_away() {
+    let bench = Bench::new();
+    bench.db.set_cluster(true);
+    let mut client = Client::new(&bench.db);
+    client.ask("BLPOP k 0");
+    let slot = crate::Slot::of(b"k");
+    bench.db.set_gate([slot], crate::GateState::Unassigned);
+    assert_eq!(client.served(), "-CLUSTERDOWN Hash slot not served\r\n");
+    bench.db.set_gate([slot], crate::GateState::Open);
+    bench.run("RPUSH k 1");
+    assert_eq!(bench.run("LLEN k"), Value::Integer(1));
+}
+
+#[test]
+fn a_large_list_is_freed_in_parts() {
+    let bench = Bench::new();
+    for _ in 0..2 {
+        for _ in 0..400 {
+            bench.db.push_many("l", crate::End::Right, &[&[b'x'; 4000][..]; 4]).unwrap();
+        }
+        bench.run("RENAME l k");
+    }
+    bench.run("SET k v");
+    assert!(bench.db.core.reclaim.pending() >= 2, "what was replaced waits too");
+    while bench.db.tick(bench.db.now(), 100).more {}
+    assert_eq!(bench.db.core.reclaim.pending(), 0);
+    assert_totals(&bench.db);
+}

@@ -30,9 +30,13 @@ pub enum End {
 }
 
 impl Chunk {
-    /// An empty one that will take about `bytes`.
-    pub(super) fn with_room(bytes: usize) -> Self {
-        Self { buffer: vec![0; bytes].into(), start: 0, end: 0, count: 0, is_plain: false }
+    /// An empty one that will take about `bytes`, added at an end.
+    pub(super) fn with_room(bytes: usize, end: End) -> Self {
+        let at = match end {
+            End::Left => bytes as u32,
+            End::Right => 0,
+        };
+        Self { buffer: vec![0; bytes].into(), start: at, end: at, count: 0, is_plain: false }
     }
 
     /// One of elements that are encoded already.

@@ -46,9 +46,6 @@ struct Link {
     count: u32,
 }
 
-/// Chunks freed at once.
-const FREED_CHUNKS: usize = 64;
-
 /// How large a chunk may become: what the options say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -106,13 +103,6 @@ impl List {
         self.len
     }
 
-    /// Frees some chunks of a list that is given up: nothing can be looked up in it any more. Returns how many elements; 0
-    /// when none is left.
-    pub(crate) fn free_part(&mut self) -> usize {
-        let rest = self.links.len().saturating_sub(FREED_CHUNKS);
-        self.links.drain(rest..).map(|link| link.count as usize).sum()
-    }
-
     /// Whether Redis would call it a quicklist.
     pub(crate) fn is_quick(&self) -> bool {
         self.is_quick
@@ -164,7 +154,7 @@ impl List {
                     self.change(at, Chunk::fit);
                 }
                 let size = element::encoded_len(element);
-                let mut chunk = Chunk::with_room(if size > room { size } else { room });
+                let mut chunk = Chunk::with_room(size.max(room), end);
                 chunk.is_plain = self.is_quick && limits.is_plain(element.byte_len());
                 chunk.push(end, element);
                 self.link(next, chunk);
@@ -252,7 +242,7 @@ impl List {
             } else if allows(self, next) {
                 self.change(next, |chunk| chunk.push(End::Left, element));
             } else {
-                let mut chunk = Chunk::with_room(element::encoded_len(element));
+                let mut chunk = Chunk::with_room(element::encoded_len(element), End::Right);
                 chunk.is_plain = limits.is_plain(element.byte_len());
                 chunk.push(End::Right, element);
                 self.link(next, chunk);
@@ -324,6 +314,15 @@ impl List {
             self.len -= gone;
         }
         count_max - left
+    }
+
+    /// Frees some chunks from the tail; returns how many.
+    pub(crate) fn drain_part(&mut self) -> usize {
+        let part = self.links.len().min(PART_CHUNKS);
+        let start = self.links.len() - part;
+        self.len -= self.links.range(start..).map(|link| link.count as usize).sum::<usize>();
+        self.unlink(start..start + part);
+        part
     }
 
     /// The chunk of a place, and where in it.
@@ -412,6 +411,9 @@ const ELEMENT_OVERHEAD: usize = 8;
 /// Room of the first chunk, and of one of many.
 const FIRST_ROOM_BYTES: usize = 96;
 const FULL_ROOM_BYTES: usize = 8192 - FRAME_BYTES - 1;
+
+/// Chunks that are freed at once.
+const PART_CHUNKS: usize = 64;
 
 /// A deque of fewer links is not worth shrinking.
 const LINKS_KEPT_MIN: usize = 64;
