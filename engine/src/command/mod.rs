@@ -35,6 +35,7 @@ mod revocation_tests;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sort;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -143,6 +144,7 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sort::ROWS,
     sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,

@@ -22,6 +22,7 @@ mod field_expiry;
 mod look;
 mod look_group;
 mod notice;
+mod overwrite;
 mod undo;
 pub(crate) mod waiting;
 pub(crate) mod watching;
@@ -41,8 +42,9 @@ use crate::table::Spot;
 use crate::time::UnixMillis;
 use crate::value::StrRef;
 use discard::Discarded;
-pub(crate) use look::{Looked, look, try_look};
+pub(crate) use look::{Looked, Seen, seek, try_look};
 use notice::Notice;
+pub(crate) use overwrite::overwrite;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -370,7 +372,7 @@ impl<'e> Turn<'e> {
             self.notify(EventClass::KeyMiss, "keymiss", key.bytes);
             return None;
         };
-        state.hits += 1;
+        state.count_hit();
         let entry = self.entry(key, spot);
         if self.touch == Touch::Mark {
             self.core.touch(&entry);
@@ -398,7 +400,7 @@ impl<'e> Turn<'e> {
         let state = &mut self.guards[key.guard as usize].state;
         match found {
             None => state.misses += 1,
-            Some(_) => state.hits += 1,
+            Some(_) => state.count_hit(),
         }
         found
     }
