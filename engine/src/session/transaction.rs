@@ -219,7 +219,10 @@ impl<'a> Surroundings<'a> {
             (How::Turn(adapter) | How::Visit(adapter) | How::Store(adapter), Some(turn)) => {
                 adapter(turn, args, &mut reply)
             }
-            (How::Look(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
+            (How::Look(adapter), Some(turn)) => {
+                look_in_turn(turn, args, &mut reply, |entry, _, args, reply| adapter(entry, args, reply))
+            }
+            (How::LookAt(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
             (How::Connection(adapter), _) => adapter(self.core, self.connection, args, &mut reply),
             (How::Host, _) => self.run_by_host(args, out),
             // Their slots closed between two turns of the transaction.
@@ -237,7 +240,9 @@ impl<'a> Surroundings<'a> {
             match command.row.run.0 {
                 _ if takes_slots_itself(command) => break,
                 How::Store(_) | How::Visit(_) => return Ok(Slot::all().collect()),
-                How::Turn(_) | How::Look(_) | How::Connection(_) => slots.extend(self.slots_of(command, args)?),
+                How::Turn(_) | How::Look(_) | How::LookAt(_) | How::Connection(_) => {
+                    slots.extend(self.slots_of(command, args)?)
+                }
                 How::Exec | How::Watch | How::Host => {}
             }
         }
@@ -269,15 +274,21 @@ impl<'a> Surroundings<'a> {
         offset
     }
 
-    /// Notes that a request was refused: EXEC will do nothing. A refused EXEC ends the transaction.
+    /// Notes that a request was refused: EXEC will do nothing. A refused EXEC ends the transaction, if there is one.
     pub(super) fn note_refusal(&mut self, command: Option<&Command>, error: CommandError) -> CommandError {
-        let Some(transaction) = &mut self.connection.transaction else { return error };
         if command.is_some_and(|command| matches!(command.row.run.0, How::Exec)) {
             discard(self.core, self.connection);
-            let text = [b"EXECABORT Transaction discarded because of: ", &*error.wire_text()].concat();
-            return CommandError::Quoting(text);
+            let text = error.wire_text();
+            // This one has no code in Redis when it is quoted.
+            let reason = match error {
+                CommandError::WrongArity(_) => text.strip_prefix(b"ERR ").unwrap_or(&text),
+                _ => &text,
+            };
+            return CommandError::Quoting([b"EXECABORT Transaction discarded because of: ", reason].concat());
         }
-        transaction.is_broken = true;
+        if let Some(transaction) = &mut self.connection.transaction {
+            transaction.is_broken = true;
+        }
         error
     }
 }

@@ -11,6 +11,7 @@
 use crate::error::CommandError;
 use crate::turn::Turn;
 use crate::value::StrRef;
+use crate::value::hash::HashView;
 
 /// A pattern, read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,10 +55,11 @@ impl<'a> Pattern<'a> {
         member.with_bytes(|member| buffer.extend_from_slice(member));
         buffer.extend_from_slice(postfix);
         let key = turn.key(buffer)?;
-        match (turn.read(&key), field) {
-            (Some(entry), None) => Ok(f(entry.as_string())),
-            _ => Ok(f(None)),
-        }
+        let sight = turn.sight();
+        let Some(entry) = turn.read(&key) else { return Ok(f(None)) };
+        let Some(field) = field else { return Ok(f(entry.as_string())) };
+        let view = entry.as_hash().map(|hash| HashView::new(hash, || sight));
+        Ok(f(view.and_then(|view| view.get(field)).map(|field| field.value)))
     }
 }
 
