@@ -55,11 +55,15 @@ impl<'a> Pattern<'a> {
         member.with_bytes(|member| buffer.extend_from_slice(member));
         buffer.extend_from_slice(postfix);
         let key = turn.key(buffer)?;
-        let sight = turn.sight();
+        let now = turn.sight();
         let Some(entry) = turn.read(&key) else { return Ok(f(None)) };
-        let Some(field) = field else { return Ok(f(entry.as_string())) };
-        let view = entry.as_hash().map(|hash| HashView::new(hash, || sight));
-        Ok(f(view.and_then(|view| view.get(field)).map(|field| field.value)))
+        Ok(f(match field {
+            None => entry.as_string(),
+            Some(field) => {
+                let hash = entry.as_hash().map(|hash| HashView::new(hash, || now));
+                hash.and_then(|hash| hash.get(field)).map(|field| field.value)
+            }
+        }))
     }
 }
 

@@ -11,6 +11,7 @@
 use super::words::{KEYS, Random};
 
 /// A request.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) words: Vec<Vec<u8>>,
 }
