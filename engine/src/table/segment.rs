@@ -10,19 +10,30 @@
 //! line, compares eight tags, and follows a pointer only where a tag agrees. Tag and line follow from the same 16 bits, so
 //! growing, shrinking and closing gaps never read the elements.
 //!
+//! A clone shares lines and elements. Whoever changes a shared segment first makes lines of its own and clones the elements
+//! into them, so a view of a table costs nothing until its segments change.
+//!
+//! ```text
+//! owners null       the lines are this segment's alone
+//! owners -> count   so many segments hold these lines; each element is owned once by all of them together
+//! ```
+//!
 //! Invariants
+//! - Lines with a count above one are read only, and so are their elements, except for what elements allow.
 //! - Words of a line are packed to its front: a line is full when its last word is not 0.
 //! - Every line between an element's home and the line it lies in is full.
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
 use super::block::{Block, Boxed};
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::text::StrRef;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicPtr;
 
 /// More elements than this and the table above splits the segment.
 pub(crate) const SEGMENT_ELEMENTS_MAX: usize = 1024;
@@ -116,21 +127,62 @@ impl<'a, O: Boxed> Lent<'a, Block<O>> {
 /// A bounded table. The elements know their hashes; the segment is told them.
 pub(crate) struct Segment<T: Thin> {
     lines: NonNull<Line>,
+    /// How many segments hold these lines; null if only this one does.
+    owners: AtomicPtr<AtomicU32>,
     line_count: u32,
     count: u32,
     depth: u8,
     owns: PhantomData<T>,
 }
 
-// SAFETY: a segment owns its lines and elements and has no interior mutability.
-unsafe impl<T: Thin + Send> Send for Segment<T> {}
+// SAFETY: a segment owns its lines and elements, alone or with others that only read them; elements that others may read
+// and drop on their threads are both Send and Sync. The count of owners is atomic.
+unsafe impl<T: Thin + Send + Sync> Send for Segment<T> {}
 // SAFETY: as above.
-unsafe impl<T: Thin + Sync> Sync for Segment<T> {}
+unsafe impl<T: Thin + Send + Sync> Sync for Segment<T> {}
 
-impl<T: Thin> Segment<T> {
+impl<T: Thin + Clone> Segment<T> {
     /// An empty segment for hashes whose first `depth` bits are used up above. No allocation.
     pub(crate) const fn new(depth: u8) -> Self {
-        Self { lines: NonNull::dangling(), line_count: 0, count: 0, depth, owns: PhantomData }
+        Self {
+            lines: NonNull::dangling(),
+            owners: AtomicPtr::new(std::ptr::null_mut()),
+            line_count: 0,
+            count: 0,
+            depth,
+            owns: PhantomData,
+        }
+    }
+
+    /// Makes the lines this segment's alone. Every change begins with it.
+    #[inline]
+    fn own(&mut self) {
+        if !self.owners.get_mut().is_null() {
+            self.detach();
+        }
+    }
+
+    /// Copies lines that others hold too. O(elements).
+    #[cold]
+    fn detach(&mut self) {
+        let owners = *self.owners.get_mut();
+        // SAFETY: a count that is led to lives until the last of its owners leaves it, and this one has not.
+        if unsafe { (*owners).load(Ordering::Acquire) } == 1 {
+            // SAFETY: this is the last owner; the count came from a box.
+            drop(unsafe { Box::from_raw(owners) });
+            *self.owners.get_mut() = std::ptr::null_mut();
+            return;
+        }
+        let mut copy = Self::new(self.depth);
+        (copy.lines, copy.line_count, copy.count) = (allocate(self.line_count), self.line_count, self.count);
+        for (line, own) in self.lines().iter().zip(copy.lines_mut()) {
+            for (word, own) in line.0.iter().zip(&mut own.0).filter(|(word, _)| **word != 0) {
+                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
+                let element: Lent<'_, T> = unsafe { lend(*word) };
+                *own = to_word(*word >> ADDRESS_BITS, T::clone(&element));
+            }
+        }
+        *self = copy;
     }
 
     pub(crate) fn depth(&self) -> u8 {
@@ -150,18 +202,6 @@ impl<T: Thin> Segment<T> {
     #[inline]
     pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
         (self.lines.as_ptr(), self.line_count)
-    }
-
-    #[inline]
-    fn lines(&self) -> &[Line] {
-        // SAFETY: `lines` points to `line_count` initialised lines that `self` owns (dangling when there are none).
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr(), self.line_count as usize) }
-    }
-
-    #[inline]
-    fn lines_mut(&mut self) -> &mut [Line] {
-        // SAFETY: as in `lines`, and `self` is borrowed uniquely.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_ptr(), self.line_count as usize) }
     }
 
     #[inline]
@@ -233,6 +273,7 @@ impl<T: Thin> Segment<T> {
     /// Changes the element in place; `f` may replace it by another with the same hash.
     #[inline]
     pub(crate) fn update<R>(&mut self, place: Place, f: impl FnOnce(&mut T) -> R) -> R {
+        self.own();
         let word = &mut self.lines_mut()[place.line as usize].0[place.word as usize];
         debug_assert_ne!(*word, 0);
         let tag = *word & !ADDRESS_MASK;
@@ -243,6 +284,7 @@ impl<T: Thin> Segment<T> {
 
     /// Adds an element that is not there yet. Amortised O(1); at worst one pass over the segment's lines.
     pub(crate) fn insert(&mut self, hash: u64, element: T) {
+        self.own();
         if self.count as usize >= room(self.line_count) {
             self.resize(larger(self.line_count));
         }
@@ -253,6 +295,7 @@ impl<T: Thin> Segment<T> {
 
     /// Takes the element at `place` out and closes the gap.
     pub(crate) fn remove(&mut self, place: Place) -> T {
+        self.own();
         let (mut line, word) = (place.line as usize, place.word as usize);
         let line_count = self.line_count;
         let lines = self.lines_mut();
@@ -321,18 +364,9 @@ impl<T: Thin> Segment<T> {
     }
 
     /// Takes all elements out, in no order.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
-        for line in 0..self.line_count as usize {
-            for word in 0..LINE_WORDS {
-                let taken = std::mem::take(&mut self.lines_mut()[line].0[word]);
-                if taken != 0 {
-                    self.count -= 1;
-                    // SAFETY: the word held an element and was just cleared.
-                    f(unsafe { from_word(taken) });
-                }
-            }
-        }
-        self.resize(0);
+    pub(crate) fn drain(&mut self, f: impl FnMut(T)) {
+        self.own();
+        self.drain_own(f);
     }
 
     /// Divides the elements by the next bit of their hashes. Reads every element's hash.
@@ -347,6 +381,35 @@ impl<T: Thin> Segment<T> {
             if (hash << depth) >> 63 == 0 { low.insert(hash, element) } else { high.insert(hash, element) }
         });
         (low, high)
+    }
+}
+
+impl<T: Thin> Segment<T> {
+    #[inline]
+    fn lines(&self) -> &[Line] {
+        // SAFETY: `lines` points to `line_count` initialised lines that `self` owns (dangling when there are none).
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    #[inline]
+    fn lines_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as in `lines`, and `self` is borrowed uniquely.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    /// Takes all elements out of lines that are this segment's alone.
+    fn drain_own(&mut self, mut f: impl FnMut(T)) {
+        for line in 0..self.line_count as usize {
+            for word in 0..LINE_WORDS {
+                let taken = std::mem::take(&mut self.lines_mut()[line].0[word]);
+                if taken != 0 {
+                    self.count -= 1;
+                    // SAFETY: the word held an element and was just cleared.
+                    f(unsafe { from_word(taken) });
+                }
+            }
+        }
+        self.resize(0);
     }
 
     fn resize(&mut self, line_count: u32) {
@@ -364,25 +427,46 @@ impl<T: Thin> Segment<T> {
     }
 }
 
-/// A clone has lines of its own and shares the elements. O(elements).
+/// A clone holds the same lines. O(1).
 impl<T: Thin + Clone> Clone for Segment<T> {
     fn clone(&self) -> Self {
-        let mut copy = Self::new(self.depth);
-        (copy.lines, copy.line_count, copy.count) = (allocate(self.line_count), self.line_count, self.count);
-        for (line, own) in self.lines().iter().zip(copy.lines_mut()) {
-            for (word, own) in line.0.iter().zip(&mut own.0).filter(|(word, _)| **word != 0) {
-                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
-                let element: Lent<'_, T> = unsafe { lend(*word) };
-                *own = to_word(*word >> ADDRESS_BITS, T::clone(&element));
-            }
+        if self.line_count == 0 {
+            return Self::new(self.depth);
         }
-        copy
+        let mut owners = self.owners.load(Ordering::Acquire);
+        if owners.is_null() {
+            let new = Box::into_raw(Box::new(AtomicU32::new(1)));
+            let set = self.owners.compare_exchange(owners, new, Ordering::AcqRel, Ordering::Acquire);
+            owners = set.map_or_else(
+                |other| {
+                    // SAFETY: another thread was faster, and nobody has seen this box.
+                    drop(unsafe { Box::from_raw(new) });
+                    other
+                },
+                |_| new,
+            );
+        }
+        // SAFETY: `self` is one of the owners and stays borrowed, so the count lives.
+        let before = unsafe { (*owners).fetch_add(1, Ordering::Relaxed) };
+        assert!(before < u32::MAX / 2, "one owner per live view");
+        Self { owners: AtomicPtr::new(owners), owns: PhantomData, ..*self }
     }
 }
 
 impl<T: Thin> Drop for Segment<T> {
     fn drop(&mut self) {
-        self.drain(drop);
+        let owners = *self.owners.get_mut();
+        if !owners.is_null() {
+            // SAFETY: this is one of the owners, so the count lives; it is left exactly once.
+            if unsafe { (*owners).fetch_sub(1, Ordering::Release) } != 1 {
+                return;
+            }
+            // What the others read is read before it is freed.
+            fence(Ordering::Acquire);
+            // SAFETY: the last owner frees the count, which came from a box.
+            drop(unsafe { Box::from_raw(owners) });
+        }
+        self.drain_own(drop);
     }
 }
 
@@ -547,11 +631,58 @@ fn release(lines: NonNull<Line>, line_count: u32) {
     }
 }
 
+/// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+    use crate::table::block::Plain;
+
+    fn element(value: &[u8]) -> Plain {
+        Plain::string(b"k", StrRef::Bytes(value), false, None)
+    }
+
+    #[test]
+    fn loom_a_clone_read_elsewhere_keeps_its_elements_while_the_other_changes() {
+        loom::model(|| {
+            let mut segment = Segment::new(0);
+            segment.insert(5, element(b"old"));
+            let clone = segment.clone();
+            let reader = loom::thread::spawn(move || {
+                let place = clone.find(5, |_| true).expect("inserted");
+                assert_eq!(clone.get(place).as_string(), Some(StrRef::Bytes(b"old")));
+            });
+            let place = segment.find(5, |_| true).expect("inserted");
+            segment.update(place, |element| element.set_string(StrRef::Bytes(b"new"), false, None));
+            assert_eq!(segment.get(place).as_string(), Some(StrRef::Bytes(b"new")));
+            reader.join().expect("the reader saw the old value");
+        });
+    }
+
+    #[test]
+    fn loom_owners_of_lines_drop_in_any_order() {
+        loom::model(|| {
+            let mut segment = Segment::new(0);
+            segment.insert(5, element(b"v"));
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    let clone = segment.clone();
+                    loom::thread::spawn(move || drop(clone))
+                })
+                .collect();
+            drop(segment);
+            for other in others {
+                other.join().expect("dropping does not panic");
+            }
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    #[derive(Clone)]
     struct Item(Box<(u64, u32)>);
 
     // SAFETY: a box is one pointer, and the two functions are inverse.
@@ -623,6 +754,42 @@ mod tests {
         for item in low.iter() {
             assert!(low.find(item.0.0, |other| other.0.0 == item.0.0).is_some());
         }
+    }
+
+    #[test]
+    fn a_clone_holds_what_was_there_whoever_changes_first_and_whoever_goes_first() {
+        for change_the_clone in [false, true] {
+            let mut segment = Segment::new(0);
+            for n in 0..100u64 {
+                segment.insert(n << 50, Item(Box::new((n << 50, 0))));
+            }
+            let mut clone = segment.clone();
+            assert_eq!(segment.line_hint().0, clone.line_hint().0, "a clone costs nothing");
+            let (changed, kept) = match change_the_clone {
+                true => (&mut clone, &segment),
+                false => (&mut segment, &clone),
+            };
+            let place = changed.find(7 << 50, |item| item.0.0 == 7 << 50).expect("inserted");
+            changed.update(place, |item| item.0.1 = 9);
+            let place = changed.find(8 << 50, |item| item.0.0 == 8 << 50).expect("inserted");
+            changed.remove(place);
+            assert_eq!((changed.count(), kept.count(), kept.iter().count()), (99, 100, 100));
+            assert!(kept.iter().all(|item| item.0.1 == 0));
+            assert_ne!(segment.line_hint().0, clone.line_hint().0);
+        }
+        let mut segment = Segment::new(0);
+        segment.insert(5, Item(Box::new((5, 1))));
+        let first = segment.clone();
+        let second = first.clone();
+        drop(first);
+        drop(second);
+        let before = segment.line_hint().0;
+        let place = segment.find(5, |_| true).expect("inserted");
+        segment.update(place, |item| item.0.1 = 2);
+        assert_eq!(segment.line_hint().0, before, "the last owner copies nothing");
+        let clone = segment.clone();
+        drop(segment);
+        assert_eq!(clone.iter().next().map(|item| item.0.1), Some(2));
     }
 
     #[test]

@@ -15,7 +15,6 @@
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
 use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin, word_count_for};
-use std::sync::Arc;
 
 /// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
 const DEPTH_MAX: u8 = 30;
@@ -34,7 +33,7 @@ pub(crate) struct Table<T: Thin> {
 struct Directory<T: Thin> {
     depth: u8,
     index: Vec<u32>,
-    segments: Vec<Arc<Segment<T>>>,
+    segments: Vec<Segment<T>>,
 }
 
 impl<T: Thin> Directory<T> {
@@ -69,16 +68,15 @@ impl<T: Thin + Clone> Table<T> {
 
     /// Bytes of lines and directory. O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
-        let directory = self.directory.as_ref().map_or(0, |d| {
-            d.index.capacity() * 4
-                + d.segments.capacity() * size_of::<usize>()
-                + d.segments.len() * SHARED_SEGMENT_BYTES
-        });
+        let directory = self
+            .directory
+            .as_ref()
+            .map_or(0, |d| d.index.capacity() * size_of::<u32>() + d.segments.capacity() * size_of::<Segment<T>>());
         self.line_count * size_of::<Line>() + directory
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment<T>> {
-        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| d.segments.iter().map(|s| &**s)))
+        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| &d.segments))
     }
 
     #[inline]
@@ -95,7 +93,7 @@ impl<T: Thin + Clone> Table<T> {
     fn segment_mut(&mut self, number: u32) -> &mut Segment<T> {
         match &mut self.directory {
             None => &mut self.only,
-            Some(d) => Arc::make_mut(&mut d.segments[number as usize]),
+            Some(d) => &mut d.segments[number as usize],
         }
     }
 
@@ -163,21 +161,20 @@ impl<T: Thin + Clone> Table<T> {
     fn split(&mut self, number: u32, hash: u64, hash_of: impl Fn(&T) -> u64) {
         let directory = self.directory.get_or_insert_with(|| {
             let only = std::mem::replace(&mut self.only, Segment::new(0));
-            Box::new(Directory { depth: 0, index: vec![0], segments: vec![Arc::new(only)] })
+            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only] })
         });
         let depth = directory.segments[number as usize].depth();
         if depth == directory.depth {
             directory.index = directory.index.iter().flat_map(|&n| [n, n]).collect();
             directory.depth += 1;
         }
-        let whole = std::mem::replace(&mut directory.segments[number as usize], Arc::new(Segment::new(depth)));
-        let whole = Arc::unwrap_or_clone(whole);
+        let whole = std::mem::replace(&mut directory.segments[number as usize], Segment::new(depth));
         let before = whole.line_hint().1 as usize;
         let (low, high) = whole.split(hash_of);
         self.line_count = self.line_count + (low.line_hint().1 + high.line_hint().1) as usize - before;
         let new = directory.segments.len() as u32;
-        directory.segments[number as usize] = Arc::new(low);
-        directory.segments.push(Arc::new(high));
+        directory.segments[number as usize] = low;
+        directory.segments.push(high);
         // The entries that led to the whole are neighbours; the later half of them now leads to the high part.
         let span = 1usize << (directory.depth - depth);
         let entry = if directory.depth == 0 { 0 } else { (hash >> (64 - u32::from(directory.depth))) as usize };
@@ -188,8 +185,8 @@ impl<T: Thin + Clone> Table<T> {
     /// Moves the few elements that are left into one segment.
     fn gather(&mut self, hash_of: impl Fn(&T) -> u64) {
         let Some(mut directory) = self.directory.take() else { return };
-        for segment in directory.segments.drain(..) {
-            Arc::unwrap_or_clone(segment).drain(|element| self.only.insert(hash_of(&element), element));
+        for segment in &mut directory.segments {
+            segment.drain(|element| self.only.insert(hash_of(&element), element));
         }
         self.line_count = self.only.line_hint().1 as usize;
     }
@@ -285,24 +282,24 @@ impl<T: Thin + Clone> Table<T> {
         None
     }
 
-    /// Takes the elements of one segment out of a table that is being freed: nothing can be looked up in it any more. Takes
-    /// none when none is left.
-    pub(crate) fn drain_part(&mut self, mut f: impl FnMut(T)) {
+    /// Frees one segment of a table that is being freed, calling `f` with its elements: nothing can be looked up in it any
+    /// more. Frees none when none is left.
+    pub(crate) fn drain_part(&mut self, mut f: impl FnMut(&T)) {
         let mut segment = std::mem::replace(&mut self.only, Segment::new(0));
         while let (0, Some(directory)) = (segment.count(), &mut self.directory) {
             match directory.segments.pop() {
-                Some(next) => segment = Arc::unwrap_or_clone(next),
+                Some(next) => segment = next,
                 None => self.directory = None,
             }
         }
         self.count -= segment.count();
         self.line_count -= segment.line_hint().1 as usize;
-        segment.drain(&mut f);
+        segment.iter().for_each(|element| f(&element));
     }
 }
 
 /// An element of a segment that is not empty.
-fn draw<'a, T: Thin>(segment: &'a Segment<T>, pick: &mut impl FnMut(usize) -> usize) -> Lent<'a, T> {
+fn draw<'a, T: Thin + Clone>(segment: &'a Segment<T>, pick: &mut impl FnMut(usize) -> usize) -> Lent<'a, T> {
     for _ in 0..DRAWS_MAX {
         if let Some(element) = segment.at_word(pick(segment.word_count())) {
             return element;
@@ -319,9 +316,6 @@ const SEGMENT_WORDS_MAX: usize = word_count_for(SEGMENT_ELEMENTS_MAX);
 
 /// The bits of a hash that a scan's position keeps: the first 39.
 pub(crate) const POSITION_MASK: u64 = !0 << (64 - POSITION_BITS);
-
-/// What a shared segment takes besides its lines: its counts and those of its owners.
-const SHARED_SEGMENT_BYTES: usize = 48;
 
 /// How many bits of hash a scan's position has; with 14 bits of slot a cursor stays below 2^53.
 pub(crate) const POSITION_BITS: u32 = 39;
