@@ -43,6 +43,14 @@ pub struct Options {
     pub debug_commands: AtomicBool,
     /// Whether DEBUG is allowed at least for clients of this machine.
     pub debug_commands_local: AtomicBool,
+    /// Sorted sets of more members are not kept compact (`zset-max-listpack-entries`).
+    pub zset_compact_entries_max: AtomicUsize,
+    /// Sorted sets with longer members are not kept compact, bytes (`zset-max-listpack-value`).
+    pub zset_compact_value_bytes_max: AtomicUsize,
+    /// Most bytes of a stream's node; 0: no limit (`stream-node-max-bytes`).
+    pub stream_node_bytes_max: AtomicUsize,
+    /// Most entries of a stream's node; 0: no limit (`stream-node-max-entries`).
+    pub stream_node_entries_max: AtomicUsize,
     /// Bytes of messages that may wait for a subscriber before it is cut off; 0: any (`client-output-buffer-limit pubsub`).
     pub subscriber_bytes_max: AtomicU64,
     ack: AtomicU8,
@@ -69,6 +77,10 @@ impl Default for Options {
             latency_percentiles: RwLock::new(vec![50.0, 99.0, 99.9]),
             debug_commands: AtomicBool::new(true),
             debug_commands_local: AtomicBool::new(true),
+            zset_compact_entries_max: AtomicUsize::new(128),
+            zset_compact_value_bytes_max: AtomicUsize::new(64),
+            stream_node_bytes_max: AtomicUsize::new(4096),
+            stream_node_entries_max: AtomicUsize::new(100),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
             ack: AtomicU8::new(Ack::Memory as u8),
             keyspace_events: AtomicU32::new(0),

@@ -17,6 +17,7 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+pub(crate) mod geo;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;
@@ -28,6 +29,8 @@ pub(crate) mod redaction;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
+pub(crate) mod stream;
 pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
@@ -106,12 +109,15 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    geo::ROWS,
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sorted_set::ROWS,
+    stream::ROWS,
     string::ROWS,
 ];
 

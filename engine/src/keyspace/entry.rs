@@ -3,7 +3,9 @@
 use crate::table::{Block, Kind};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
+use crate::value::stream::Stream;
 use crate::value::{Object, ValueType};
+use std::sync::Arc;
 
 /// An owning pointer to an entry. Cloning shares the block; a shared block is read-only.
 pub(crate) type EntryRef = Block<Object>;
@@ -50,6 +52,22 @@ impl Block<Object> {
     pub(crate) fn edit_packed_form<R>(&mut self, form: u8, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         debug_assert!(self.packed().is_some(), "the collection is in its compact form");
         self.edit_bytes(self.kind().form(form), f)
+    }
+
+    /// The stream that the value is; `None` for other types. O(1).
+    pub(crate) fn as_stream(&self) -> Option<&Stream> {
+        match self.as_object()? {
+            Object::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The stream for changing. A shared one is copied first, at the cost of a few pointers.
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        match self.object_mut()? {
+            Object::Stream(stream) => Some(Arc::make_mut(stream)),
+            _ => None,
+        }
     }
 
     /// Replaces a compact collection by the form that it grows into, keeping key, type, expiry and access bits.

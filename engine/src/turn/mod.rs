@@ -610,6 +610,11 @@ impl<'e> Turn<'e> {
         self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
     }
 
+    /// Whether what is recorded goes anywhere: else its words need not be made.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
     /// How many effects were recorded so far.
     pub(crate) fn effect_count(&self) -> u32 {
         self.effect_count

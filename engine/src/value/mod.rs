@@ -5,15 +5,19 @@
 
 mod bit_field;
 pub(crate) mod bits;
+pub(crate) mod geohash;
 pub(crate) mod hyperloglog;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
+pub(crate) mod sorted_set;
+pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
 pub(crate) use member::{LongBytes, Member, MemberTable};
+pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;
 use std::sync::Arc;
@@ -66,8 +70,12 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A stream.
+    Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
+    /// A large sorted set.
+    SortedSet(Arc<sorted_set::SortedSet>),
 }
 
 impl Boxed for Object {
@@ -78,21 +86,27 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
+            Self::Stream(_) => None,
             Self::Set(_) => None,
+            Self::SortedSet(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
+            Self::Stream(_) => None,
             Self::Set(_) => None,
+            Self::SortedSet(_) => None,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
+            Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
         }
     }
 }
@@ -104,3 +118,6 @@ const TABLE_BYTES: usize = (size_of::<MemberTable>() + 16).next_multiple_of(16);
 fn shared_vec_bytes(bytes: &Vec<u8>) -> usize {
     48 + bytes.capacity().next_multiple_of(16)
 }
+
+/// The shared part of a large sorted set.
+const SHARED_SET_BYTES: usize = (size_of::<sorted_set::SortedSet>() + 16).next_multiple_of(16);

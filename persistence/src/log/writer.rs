@@ -4,6 +4,7 @@
 //! - One write call per round, whatever the number of groups.
 //! - After an error the writer must not be used again: what reached the file is unknown. The next opening finds out.
 //! - `position` is where the annotated bytes end; between it and `allocated_to` the file holds nothing or zeros.
+//! - Zeros written ahead end at a block's end.
 
 use super::annotation::{Annotation, Kind};
 use super::manifest::{Manifest, ManifestFile};
@@ -43,6 +44,8 @@ pub(crate) struct LogWriter {
     file_id: u64,
     position: u64,
     allocated_to: u64,
+    /// From `position` up to here there are zeros.
+    zeros_to: u64,
     /// Bytes in the files before this one.
     bytes_before: u64,
     lines: Vec<u8>,
@@ -81,6 +84,7 @@ impl LogWriter {
             file_id,
             position,
             allocated_to: position,
+            zeros_to: position,
             bytes_before,
             lines,
         })
@@ -116,6 +120,7 @@ impl LogWriter {
             file_id,
             position,
             allocated_to: position,
+            zeros_to: position,
             bytes_before,
             lines,
         })
@@ -140,18 +145,22 @@ impl LogWriter {
             annotation.encode(&mut self.lines);
             line_ends.push(self.lines.len());
         }
+        let size = self.lines.len() as u64 + groups.iter().map(|group| group.bytes.len() as u64).sum::<u64>();
+        self.allocate(self.position + size);
         let mut parts: Vec<&[u8]> = Vec::with_capacity(groups.len() * 2);
         let mut line_start = 0;
-        let mut size = 0;
         for (group, line_end) in groups.iter().zip(line_ends) {
             parts.push(&self.lines[line_start..line_end]);
             parts.push(group.bytes);
-            size += (line_end - line_start + group.bytes.len()) as u64;
             line_start = line_end;
         }
-        self.file.write_at(&parts, self.position).map_err(|e| FileError::new("write", &self.path, e))?;
+        let written = if self.position + size <= self.zeros_to {
+            self.file.write_before_zeros(&parts, self.position)
+        } else {
+            self.file.write_at(&parts, self.position)
+        };
+        written.map_err(|e| FileError::new("write", &self.path, e))?;
         self.position += size;
-        self.allocate();
         Ok(())
     }
 
@@ -200,20 +209,20 @@ impl LogWriter {
     fn trim(&mut self) -> Result<(), FileError> {
         if self.allocated_to > self.position {
             self.file.set_size(self.position).map_err(|e| FileError::new("truncate", &self.path, e))?;
-            self.allocated_to = self.position;
+            (self.allocated_to, self.zeros_to) = (self.position, self.position);
         }
         Ok(())
     }
 
-    /// Takes space ahead. That it fails is no fault: the writes themselves will tell.
-    fn allocate(&mut self) {
+    /// Takes space for a write up to `end`, and some ahead. That it fails is no fault: the writes themselves will tell.
+    fn allocate(&mut self, end: u64) {
         let limit = self.options.file_size_bytes_max;
-        if self.position <= self.allocated_to || self.position >= limit {
+        if end <= self.allocated_to || end >= limit {
             return;
         }
         let step_max = self.options.preallocation_bytes_max;
         let step = self.position.clamp(step_max / 16, step_max);
-        let target = (self.position + step).min(limit);
+        let target = (end + step).min(limit).next_multiple_of(BLOCK_SIZE);
         let taken = match self.options.preallocation {
             Preallocation::None => return,
             Preallocation::Reserve => self.file.reserve(self.position, target - self.position),
@@ -227,16 +236,22 @@ impl LogWriter {
 
     fn write_zeros(&mut self, target: u64) -> std::io::Result<()> {
         static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let from = self.zeros_to.max(self.position);
         let mut parts: Vec<&[u8]> = Vec::new();
-        let mut rest = target - self.position;
+        let mut rest = target - from;
         while rest > 0 {
             let part = rest.min(ZEROS.len() as u64);
             parts.push(&ZEROS[..part as usize]);
             rest -= part;
         }
-        self.file.write_at(&parts, self.position)
+        self.file.write_at(&parts, from)?;
+        self.zeros_to = target;
+        Ok(())
     }
 }
+
+/// Of a disk: zeros written ahead end where one ends.
+const BLOCK_SIZE: u64 = 4096;
 
 fn empty_line(kind: Kind, file_id: u64, line: FirstLine) -> Annotation {
     Annotation {

@@ -4,14 +4,17 @@
 //! soon. The device takes whole blocks, from memory that begins at a block's size; so the bytes are gathered first.
 //!
 //! ```text
-//!            at        block              block          end
-//!   ---------|..........|==================|.............|------
-//!             the cache    past the cache     the cache
+//!                 at        block              block          end
+//!        ---------|..........|==================|.............|------
+//! write_at        the cache    past the cache     the cache
+//! ..before_zeros  =================== past the cache ===========|0000|
+//!                 ^ from the start of its block, of which the first bytes are written again as they are
 //! ```
 //!
 //! Invariants
-//! - Blocks that are written in part go through the cache, where the next write goes on in the same block: no block is
-//!   written both ways, and the file has no padding.
+//! - In `write_at`, blocks that are written in part go through the cache, where the next write goes on in the same block: no
+//!   block is written both ways, and the file has no padding.
+//! - `write_before_zeros` writes nothing but zeros behind the end, where there are zeros already.
 //! - Where the system refuses, everything goes through the cache.
 
 use rustix::io::{Errno, pwrite};
@@ -29,6 +32,8 @@ pub(super) struct Direct {
     gathered: Vec<u8>,
     /// The first byte whose address is a multiple of the block's size.
     first: usize,
+    /// Where the last `write_before_zeros` ended: the started block stands at the front of the gathered bytes.
+    started_at: Option<u64>,
 }
 
 impl Direct {
@@ -38,7 +43,7 @@ impl Direct {
         use std::os::unix::fs::OpenOptionsExt;
         let flags = rustix::fs::OFlags::DIRECT.bits() as i32;
         let file = File::options().write(true).custom_flags(flags).open(path).ok()?;
-        Some(Self { file: Some(file), gathered: Vec::new(), first: 0 })
+        Some(Self { file: Some(file), gathered: Vec::new(), first: 0, started_at: None })
     }
 
     /// The door to the file at `path`. None where the file system has none.
@@ -49,14 +54,11 @@ impl Direct {
 
     /// Writes all `parts`, one after the other, from `at`. `cached` is the same file's other door.
     pub(super) fn write_at(&mut self, cached: &File, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
-        if self.gathered.is_empty() {
-            self.gathered = vec![0; CALL_SIZE_MAX + BLOCK_SIZE];
-            self.first = self.gathered.as_ptr().align_offset(BLOCK_SIZE).min(BLOCK_SIZE);
-        }
+        self.started_at = None;
         let mut rest = Rest { parts, skip: 0 };
         loop {
             let start = (at % BLOCK_SIZE as u64) as usize;
-            let space = &mut self.gathered[self.first..][..CALL_SIZE_MAX];
+            let space = space(&mut self.gathered, &mut self.first);
             let end = start + rest.move_into(&mut space[start..]);
             if end == start {
                 return Ok(());
@@ -70,6 +72,41 @@ impl Direct {
             at = place(end);
         }
     }
+
+    /// Writes all `parts`, one after the other, from `at`, and zeros from their end to the end of its block.
+    pub(super) fn write_before_zeros(&mut self, cached: &File, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
+        let mut rest = Rest { parts, skip: 0 };
+        let is_started = self.started_at.take() == Some(at);
+        let space = space(&mut self.gathered, &mut self.first);
+        let mut start = (at % BLOCK_SIZE as u64) as usize;
+        if !is_started {
+            cached.read_exact_at(&mut space[..start], at - start as u64)?;
+        }
+        loop {
+            let end = start + rest.move_into(&mut space[start..]);
+            if end == start {
+                break;
+            }
+            let whole = end.next_multiple_of(BLOCK_SIZE);
+            space[end..whole].fill(0);
+            write_blocks(&mut self.file, cached, &space[..whole], at - start as u64)?;
+            at += (end - start) as u64;
+            let started = end % BLOCK_SIZE;
+            space.copy_within(end - started..end, 0);
+            start = started;
+        }
+        self.started_at = Some(at);
+        Ok(())
+    }
+}
+
+/// The memory to gather in, aligned.
+fn space<'a>(gathered: &'a mut Vec<u8>, first: &mut usize) -> &'a mut [u8] {
+    if gathered.is_empty() {
+        *gathered = vec![0; CALL_SIZE_MAX + BLOCK_SIZE];
+        *first = gathered.as_ptr().align_offset(BLOCK_SIZE).min(BLOCK_SIZE);
+    }
+    &mut gathered[*first..][..CALL_SIZE_MAX]
 }
 
 /// Writes whole blocks past the cache. Where that is refused, `direct` is given up and they go through the cache.
@@ -149,6 +186,35 @@ mod tests {
     }
 
     #[test]
+    fn writes_before_zeros_leave_zeros_and_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        let Some(mut direct) = Direct::open(&path) else { return };
+        let size = 4 << 20;
+        file.write_all_at(b"head", 0).unwrap();
+        file.set_len(size).unwrap();
+        let mut expected = b"head".to_vec();
+        for (round, size) in
+            [1, 4000, 91, 1, 9000, 4096, 5, 100_000, CALL_SIZE_MAX + 77, 0, 3, 9].into_iter().enumerate()
+        {
+            let bytes: Vec<u8> = (0..size).map(|i| (i * 31 / 7 + round + 1) as u8).collect();
+            let (a, b) = bytes.split_at(size / 3);
+            if round == 6 {
+                // Another door was used in between.
+                direct.write_at(&file, &[a, b], expected.len() as u64).unwrap();
+            } else {
+                direct.write_before_zeros(&file, &[a, b], expected.len() as u64).unwrap();
+            }
+            expected.extend_from_slice(&bytes);
+            let found = std::fs::read(&path).unwrap();
+            assert_eq!(found[..expected.len()], expected, "after {size} bytes");
+            assert!(found[expected.len()..].iter().all(|b| *b == 0), "after {size} bytes");
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
+    }
+
+    #[test]
     fn a_refusal_sends_the_bytes_through_the_cache() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
@@ -163,7 +229,7 @@ mod tests {
     fn a_device_that_is_full_says_so() {
         let full = std::path::Path::new("/dev/full");
         let Ok(file) = File::options().write(true).open(full) else { return };
-        let mut direct = Direct { file: None, gathered: Vec::new(), first: 0 };
+        let mut direct = Direct { file: None, gathered: Vec::new(), first: 0, started_at: None };
         let error = direct.write_at(&file, &[&[0; 50_000]], 0).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }

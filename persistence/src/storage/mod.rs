@@ -62,6 +62,12 @@ pub trait StorageFile: Send + fmt::Debug {
     /// part of them may have been written.
     fn write_at(&mut self, parts: &[&[u8]], at: u64) -> io::Result<()>;
 
+    /// As [`write_at`](Self::write_at), where the file holds zeros from the end of the `parts` to the next multiple of
+    /// 4096: it may write them again.
+    fn write_before_zeros(&mut self, parts: &[&[u8]], at: u64) -> io::Result<()> {
+        self.write_at(parts, at)
+    }
+
     /// Makes all bytes written so far durable, and the size with them.
     fn sync_data(&mut self) -> io::Result<()>;
 

@@ -158,6 +158,13 @@ impl StorageFile for RealFile {
         Ok(())
     }
 
+    fn write_before_zeros(&mut self, parts: &[&[u8]], at: u64) -> io::Result<()> {
+        match &mut self.direct {
+            Some(direct) => direct.write_before_zeros(&self.file, parts, at),
+            None => self.write_at(parts, at),
+        }
+    }
+
     fn sync_data(&mut self) -> io::Result<()> {
         Ok(fdatasync(&self.file)?)
     }

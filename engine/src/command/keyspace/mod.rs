@@ -26,6 +26,7 @@ pub use scan::{Scan, ScanCursor, ScanOptions};
 
 use super::row::Row;
 use super::set::record_set;
+use super::sorted_set;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::text::parse_i64;
@@ -79,6 +80,9 @@ fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
 fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
     if let Some(set) = entry.as_set() {
         record_set(turn, key, set);
+    }
+    if let Ok(set) = sorted_set::read(entry) {
+        sorted_set::record_members(turn, key, set);
     }
     if let Some(UnixMillis(ms)) = entry.expiry() {
         turn.record(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(ms).as_bytes()]);

@@ -108,6 +108,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
         ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",
         ValueType::Stream => "stream",

@@ -8,11 +8,12 @@
 //!   emptied the socket, so nothing is read again before the socket says so.
 //! - Input and output pass through buffers of the thread, not of the connection. A connection owns memory only while
 //!   its peer is slow to take replies.
-//! - The session's waker is the task's waker, so whatever makes progress possible leads here.
+//! - The session's waker leads to this task, through the worker's [`Bell`], so whatever makes progress possible leads here.
 //! - Reading goes on while replies wait, because clients may send a long pipeline before they read; it stops when
 //!   [`OUTPUT_READ_STOP_BYTES`] wait, or when a parked session holds [`PARKED_INPUT_BYTES_MAX`] of input.
 
 use super::Node;
+use super::bell::Bell;
 use super::live::OutputLimit;
 use super::roster::Watched;
 use keyslot::engine::{PeerInfo, Session, SessionState};
@@ -23,7 +24,7 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -38,6 +39,7 @@ pub(super) enum Arrival {
 pub(super) struct Connection {
     node: Arc<Node>,
     worker: usize,
+    bell: Arc<Bell>,
     arrival: Option<Arrival>,
     /// Set on the first poll: only then the task's waker is known.
     serving: Option<Serving>,
@@ -67,8 +69,8 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(node: Arc<Node>, worker: usize, arrival: Arrival) -> Self {
-        Self { node, worker, arrival: Some(arrival), serving: None }
+    pub(super) fn new(node: Arc<Node>, worker: usize, bell: Arc<Bell>, arrival: Arrival) -> Self {
+        Self { node, worker, bell, arrival: Some(arrival), serving: None }
     }
 }
 
@@ -78,7 +80,8 @@ impl Future for Connection {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if let Some(arrival) = this.arrival.take() {
-            match Serving::start(&this.node, this.worker, arrival, context) {
+            let waker = this.bell.waker(context.waker().clone());
+            match Serving::start(&this.node, this.worker, arrival, waker) {
                 Ok(serving) => this.serving = Some(serving),
                 Err(error) => tracing::debug!("A client left before it was served: {error}"),
             }
@@ -102,8 +105,7 @@ impl Drop for Connection {
 }
 
 impl Serving {
-    fn start(node: &Node, worker: usize, arrival: Arrival, context: &Context<'_>) -> io::Result<Self> {
-        let waker = context.waker().clone();
+    fn start(node: &Node, worker: usize, arrival: Arrival, waker: Waker) -> io::Result<Self> {
         let (stream, peer) = Stream::adopt(node, arrival)?;
         let watched = Arc::new(Watched::new(waker.clone(), node.live.uptime_seconds.load(Relaxed)));
         let roster_place = node.rosters[worker].enter(Arc::clone(&watched));

@@ -95,6 +95,8 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
+        "stream-node-max-bytes" => options.stream_node_bytes_max.store(size(name), Relaxed),
+        "stream-node-max-entries" => options.stream_node_entries_max.store(size(name), Relaxed),
         "client-output-buffer-limit" => {
             options.subscriber_bytes_max.store(values.buffer_limits().pubsub.hard_bytes, Relaxed);
         }
@@ -104,6 +106,8 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
         "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
         "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
+        "zset-max-listpack-entries" => options.zset_compact_entries_max.store(size(name), Relaxed),
+        "zset-max-listpack-value" => options.zset_compact_value_bytes_max.store(size(name), Relaxed),
         _ => return false,
     }
     true
@@ -120,6 +124,8 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
 }
 
 const ENGINE_NAMES: &[&str] = &[
+    "stream-node-max-bytes",
+    "stream-node-max-entries",
     "hash-max-listpack-entries",
     "hash-max-listpack-value",
     "set-max-intset-entries",
@@ -135,6 +141,8 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-tracking",
     "maxmemory-policy",
     "notify-keyspace-events",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
     "client-output-buffer-limit",
 ];
 

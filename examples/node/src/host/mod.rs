@@ -9,6 +9,7 @@
 //! - A request is answered on the thread that read it: no queue, no task, no lock of the host on its way.
 //! - Nothing spins: every thread sleeps in the system until a socket, a timer or a waker needs it.
 
+mod bell;
 mod cluster;
 mod connection;
 mod control;

@@ -1,6 +1,7 @@
 //! Threads that serve connections: one single-threaded runtime each, so that a connection never changes its thread.
 
 use super::Node;
+use super::bell::Bell;
 use super::connection::{Arrival, Connection};
 use std::io;
 use std::sync::Arc;
@@ -9,29 +10,37 @@ use tokio::runtime::{Builder, Handle};
 
 /// All worker threads. They run until the process ends.
 pub(super) struct Workers {
-    handles: Vec<Handle>,
+    workers: Vec<Worker>,
     next: usize,
+}
+
+struct Worker {
+    runtime: Handle,
+    bell: Arc<Bell>,
 }
 
 impl Workers {
     /// Starts `count` threads.
     pub(super) fn start(count: usize) -> io::Result<Self> {
-        let mut handles = Vec::with_capacity(count);
+        let mut workers = Vec::with_capacity(count);
         for index in 0..count {
             let runtime = Builder::new_current_thread().enable_io().event_interval(EVENT_INTERVAL).build()?;
-            handles.push(runtime.handle().clone());
+            let bell = Arc::<Bell>::default();
+            let ringer = bell.ringer();
+            workers.push(Worker { runtime: runtime.handle().clone(), bell });
             let thread = std::thread::Builder::new().name(format!("clients-{index}"));
-            thread.spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+            thread.spawn(move || runtime.block_on(ringer))?;
         }
-        Ok(Self { handles, next: 0 })
+        Ok(Self { workers, next: 0 })
     }
 
     /// Hands a client to the next worker in turn, so that all have the same number of them.
     pub(super) fn serve(&mut self, node: &Arc<Node>, arrival: Arrival) {
-        let worker = self.next;
-        self.next = (self.next + 1) % self.handles.len();
+        let number = self.next;
+        self.next = (self.next + 1) % self.workers.len();
         node.clients_connected.fetch_add(1, Relaxed);
-        self.handles[worker].spawn(Connection::new(Arc::clone(node), worker, arrival));
+        let Worker { runtime, bell } = &self.workers[number];
+        runtime.spawn(Connection::new(Arc::clone(node), number, Arc::clone(bell), arrival));
     }
 }
 

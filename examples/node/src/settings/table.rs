@@ -339,11 +339,15 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Limits, "Members up to which a set is kept compact."),
     bytes("set-max-listpack-value", 0, BYTES, "64")
         .live(Limits, "Longest member of a compact set."),
-    count("zset-max-listpack-entries", 0, LONG, "128").alias("zset-max-ziplist-entries"),
-    bytes("zset-max-listpack-value", 0, BYTES, "64").alias("zset-max-ziplist-value"),
+    count("zset-max-listpack-entries", 0, LONG, "128")
+        .alias("zset-max-ziplist-entries")
+        .live(Limits, "Members of a sorted set that is still kept compact."),
+    bytes("zset-max-listpack-value", 0, BYTES, "64")
+        .alias("zset-max-ziplist-value")
+        .live(Limits, "Bytes of the longest member of a sorted set that is still kept compact."),
     bytes("hll-sparse-max-bytes", 0, BYTES, "3000"),
-    bytes("stream-node-max-bytes", 0, BYTES, "4096"),
-    count("stream-node-max-entries", 0, LONG, "100"),
+    bytes("stream-node-max-bytes", 0, BYTES, "4096").live(Limits, "Bytes that a stream packs together; 0 for no limit."),
+    count("stream-node-max-entries", 0, LONG, "100").live(Limits, "Entries that a stream packs together; 0 for no limit."),
     text("locale-collate", ""),
 
     // Watching.

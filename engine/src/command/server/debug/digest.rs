@@ -7,12 +7,14 @@
 //! mix(x)     = digest = SHA1(digest xor SHA1(x))          xor(x) = digest = digest xor SHA1(x)
 //! ```
 
+use crate::command::sorted_set;
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
+use crate::text::{DoubleBuffer, format_f64_g17};
 use crate::turn::Turn;
-use crate::value::ValueType;
+use crate::value::{StreamId, ValueType};
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
 
@@ -82,12 +84,31 @@ impl Digest {
                     set.for_each(|member| member.with_bytes(|member| self.xor(member)));
                 }
             }
-            ValueType::SortedSet => {}
+            ValueType::SortedSet => self.xor_members_and_scores(entry),
             ValueType::Hash => {}
-            ValueType::Stream => {}
+            ValueType::Stream => {
+                for entry in entry.as_stream().into_iter().flat_map(|stream| stream.range(StreamId::MIN, StreamId::MAX))
+                {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (field, value) in entry.fields() {
+                        field.with_bytes(|bytes| self.mix(bytes));
+                        value.with_bytes(|bytes| self.mix(bytes));
+                    }
+                }
+            }
         }
         if entry.has_expiry() {
             self.xor(b"!!expire!!");
+        }
+    }
+
+    fn xor_members_and_scores(&mut self, entry: &EntryRef) {
+        let Ok(set) = sorted_set::read(entry) else { return };
+        for (member, score) in set.iter() {
+            let mut pair = Digest::default();
+            member.with_bytes(|bytes| pair.mix(bytes));
+            pair.mix(format_f64_g17(score, &mut DoubleBuffer::new()));
+            self.xor(&pair.0);
         }
     }
 

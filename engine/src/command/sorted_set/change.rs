@@ -1,0 +1,249 @@
+//! Changing sorted sets, and the effects of it.
+//!
+//! A sorted set begins compact and grows into the large form where an option says so; it never turns back. What a verb
+//! changed is recorded as `ZADD key score member ...` and `ZREM key member ...`, in pieces of bounded size.
+
+use super::read;
+use crate::core::Core;
+use crate::error::CommandError;
+use crate::event::EventClass;
+use crate::keyspace::EntryRef;
+use crate::table::Spot;
+use crate::text::{DoubleBuffer, format_f64};
+use crate::turn::{Key, Turn};
+use crate::value::sorted_set::tree::order;
+use crate::value::sorted_set::{Placed, SortedSet, SortedSetRef, compact};
+use crate::value::{Object, ValueType};
+use smallvec::SmallVec;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Up to which size a sorted set is kept compact.
+#[derive(Clone, Copy)]
+pub(super) struct CompactMax {
+    pub(super) entries: usize,
+    pub(super) member_bytes: usize,
+}
+
+impl CompactMax {
+    pub(super) fn of(core: &Core) -> Self {
+        Self {
+            entries: core.options.zset_compact_entries_max.load(Ordering::Relaxed),
+            member_bytes: core.options.zset_compact_value_bytes_max.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn admits(self, entries: usize, member_bytes: usize) -> bool {
+        entries <= self.entries && member_bytes <= self.member_bytes
+    }
+}
+
+/// Finds the sorted set at a key for changing. No hit or miss is counted.
+pub(super) fn find(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, CommandError> {
+    let Some(spot) = turn.find(key) else { return Ok(None) };
+    read(&turn.entry(key, spot))?;
+    Ok(Some(spot))
+}
+
+/// A new sorted set that is about to get `count` members, the first of so many bytes.
+pub(super) fn new_entry(core: &Core, key: &[u8], count: usize, first_bytes: usize) -> EntryRef {
+    if CompactMax::of(core).admits(count, first_bytes) {
+        return EntryRef::compact(key, ValueType::SortedSet, 0, &[], None);
+    }
+    let set = SortedSet::new(core.hasher.clone());
+    EntryRef::object(key, Object::SortedSet(Arc::new(set)), ValueType::SortedSet, None)
+}
+
+/// Turns a compact sorted set into a large one.
+pub(super) fn outgrow(core: &Core, entry: &mut EntryRef) {
+    if let Some(bytes) = entry.packed() {
+        let set = SortedSet::from_compact(core.hasher.clone(), bytes);
+        entry.outgrow(Object::SortedSet(Arc::new(set)));
+    }
+}
+
+/// Gives members scores, in order; shows `placed` what became of each.
+pub(super) fn set_all<'a>(
+    core: &Core,
+    entry: &mut EntryRef,
+    members: &mut dyn Iterator<Item = (&'a [u8], f64)>,
+    mut placed: impl FnMut(&'a [u8], f64, Placed),
+) {
+    let max = CompactMax::of(core);
+    let mut waiting = members.next();
+    if entry.packed().is_some() {
+        entry.edit_packed(|bytes| {
+            let mut count = compact::count(bytes);
+            while let Some((member, score)) = waiting {
+                match compact::find(bytes, member) {
+                    Some((_, pair)) if pair.score == score => placed(member, score, Placed::Kept),
+                    Some((_, pair)) => {
+                        bytes.drain(pair.place);
+                        compact::insert(bytes, member, score);
+                        placed(member, score, Placed::Moved);
+                    }
+                    None if !max.admits(count + 1, member.len()) => break,
+                    None => {
+                        compact::insert(bytes, member, score);
+                        count += 1;
+                        placed(member, score, Placed::Added);
+                    }
+                }
+                waiting = members.next();
+            }
+        });
+    }
+    if waiting.is_none() {
+        return;
+    }
+    outgrow(core, entry);
+    let Some(Object::SortedSet(set)) = entry.object_mut() else { return };
+    let set = Arc::make_mut(set);
+    while let Some((member, score)) = waiting {
+        let outcome = set.set(member, score);
+        placed(member, score, outcome);
+        waiting = members.next();
+    }
+}
+
+/// Takes the members of a range of ranks out of the set at `spot`, which has them, records it, and announces it under a name.
+/// Shows each to `taken`. A set that is left empty is removed.
+pub(super) fn remove_ranks(
+    turn: &mut Turn<'_>,
+    key: &Key<'_>,
+    spot: Spot,
+    ranks: Range<usize>,
+    event: &'static str,
+    mut taken: impl FnMut(&[u8], f64),
+) {
+    let set_len = read(&turn.entry(key, spot)).map_or(0, SortedSetRef::len);
+    if ranks.len() >= set_len {
+        if let Ok(set) = read(&turn.entry(key, spot)) {
+            set.iter().for_each(|(member, score)| member.with_bytes(|member| taken(member, score)));
+        }
+        turn.notify(EventClass::SortedSet, event, key.bytes);
+        remove_emptied(turn, key, spot);
+        return;
+    }
+    let mut gone = Words::default();
+    let mut see = |member: &[u8], score: f64| {
+        taken(member, score);
+        gone.push(member);
+    };
+    turn.update(key, spot, |entry| {
+        if entry.packed().is_some() {
+            entry.edit_packed(|bytes| {
+                let place = compact::place(bytes, ranks);
+                for pair in compact::pairs(&bytes[place.clone()]) {
+                    pair.member.with_bytes(|member| see(member, pair.score));
+                }
+                bytes.drain(place);
+            });
+        } else if let Some(Object::SortedSet(set)) = entry.object_mut() {
+            Arc::make_mut(set).remove_range(ranks, see);
+        }
+    });
+    gone.record(turn, b"ZREM", key);
+    turn.notify(EventClass::SortedSet, event, key.bytes);
+}
+
+/// Removes a set that has no members any more, or none that anybody wants.
+pub(super) fn remove_emptied(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot) {
+    turn.discard(key, spot);
+    turn.record(&[b"DEL", key.bytes]);
+    turn.notify(EventClass::Generic, "del", key.bytes);
+}
+
+/// The value of a result, all members of which differ; `None` if it has none.
+pub(crate) fn whole(core: &Core, key: &[u8], mut members: Vec<(&[u8], f64)>) -> Option<EntryRef> {
+    let longest = members.iter().map(|(member, _)| member.len()).max()?;
+    if CompactMax::of(core).admits(members.len(), longest) {
+        members.sort_unstable_by(|a, b| order((a.1, a.0), (b.1, b.0)));
+        let mut bytes = Vec::new();
+        members.iter().for_each(|(member, score)| compact::push(&mut bytes, member, *score));
+        return Some(EntryRef::compact(key, ValueType::SortedSet, 0, &bytes, None));
+    }
+    let set = SortedSet::from_members(core.hasher.clone(), members.into_iter());
+    Some(EntryRef::object(key, Object::SortedSet(Arc::new(set)), ValueType::SortedSet, None))
+}
+
+/// Stores a [`whole`] value at `key`, whatever was there; where there is none, the key is removed. Returns how many members
+/// it has.
+pub(crate) fn store_whole(
+    turn: &mut Turn<'_>,
+    key: &Key<'_>,
+    entry: Option<EntryRef>,
+    event: &'static str,
+) -> Result<usize, CommandError> {
+    let old = turn.find(key);
+    let Some(entry) = entry else {
+        if let Some(spot) = old {
+            remove_emptied(turn, key, spot);
+        }
+        return Ok(0);
+    };
+    if let Some(spot) = old {
+        turn.discard(key, spot);
+        turn.record(&[b"DEL", key.bytes]);
+    }
+    record_members(turn, key, read(&entry)?);
+    let count = read(&entry)?.len();
+    turn.put(key, None, entry);
+    turn.notify(EventClass::SortedSet, event, key.bytes);
+    Ok(count)
+}
+
+/// Records that `key` gets the members of a set.
+pub(crate) fn record_members(turn: &mut Turn<'_>, key: &Key<'_>, set: SortedSetRef<'_>) {
+    if !turn.is_recording() {
+        return turn.record(&[b"ZADD", key.bytes]);
+    }
+    let mut words = Words::default();
+    for (member, score) in set.iter() {
+        member.with_bytes(|member| words.push_scored(member, score));
+    }
+    words.record(turn, b"ZADD", key);
+}
+
+/// Words of effects, gathered while a value changes.
+#[derive(Default)]
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Words {
+    pub(super) fn push(&mut self, word: &[u8]) {
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// A score with its member, as ZADD takes them.
+    pub(super) fn push_scored(&mut self, member: &[u8], score: f64) {
+        self.push(format_f64(score, &mut DoubleBuffer::new()));
+        self.push(member);
+    }
+
+    /// Records `command key word ...`, in as many pieces as it takes; pairs of words stay together.
+    pub(super) fn record(&self, turn: &mut Turn<'_>, command: &[u8], key: &Key<'_>) {
+        let (mut first, mut start) = (0, 0);
+        while first < self.ends.len() {
+            let is_full = |end: &usize| *end - start >= PIECE_BYTES;
+            let rest = &self.ends[first..];
+            let count = rest.iter().take(PIECE_WORDS_MAX).position(is_full).map_or(PIECE_WORDS_MAX, |at| at + 1);
+            let count = count.next_multiple_of(2).min(rest.len());
+            let mut args: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&[command, key.bytes]);
+            for end in &rest[..count] {
+                args.push(&self.bytes[start..*end]);
+                start = *end;
+            }
+            turn.record(&args);
+            first += count;
+        }
+    }
+}
+
+/// How large one effect gets, about: bytes and words.
+const PIECE_BYTES: usize = 64 * 1024;
+const PIECE_WORDS_MAX: usize = 2048;

@@ -1,0 +1,31 @@
+//! Finding a stream, and the answers where there is none.
+
+use crate::error::CommandError;
+use crate::keyspace::EntryRef;
+use crate::table::Spot;
+use crate::turn::{Key, Turn};
+use crate::value::stream::Stream;
+
+/// The stream of an entry, if there is an entry.
+pub(super) fn stream_of(entry: Option<&EntryRef>) -> Result<Option<&Stream>, CommandError> {
+    entry.map(|entry| entry.as_stream().ok_or(CommandError::WrongType)).transpose()
+}
+
+/// Finds a stream for changing. No hit or miss is counted.
+pub(super) fn find_stream(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, CommandError> {
+    let Some(spot) = turn.find(key) else { return Ok(None) };
+    match turn.entry(key, spot).as_stream() {
+        None => Err(CommandError::WrongType),
+        Some(_) => Ok(Some(spot)),
+    }
+}
+
+/// Changes the stream at a spot where [`find_stream`] found one.
+pub(super) fn edit_stream<R>(
+    turn: &mut Turn<'_>,
+    key: &Key<'_>,
+    spot: crate::table::Spot,
+    f: impl FnOnce(&mut Stream) -> R,
+) -> R {
+    turn.update(key, spot, |entry| f(entry.stream_mut().expect("a stream was found at this spot")))
+}
