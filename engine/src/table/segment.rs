@@ -193,6 +193,11 @@ impl<T: Thin + Clone> Segment<T> {
         self.count as usize
     }
 
+    /// How many lines there are.
+    pub(crate) fn line_count(&self) -> usize {
+        self.line_count as usize
+    }
+
     /// Bytes of the lines.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.line_count as usize * size_of::<Line>()

@@ -10,7 +10,7 @@
 //! A clone shares the segments; whoever changes a shared segment copies that one first.
 //!
 //! Invariants
-//! - `line_count` is the number of lines of all segments.
+//! - A directory counts the elements and the lines of all its segments.
 //! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
@@ -25,8 +25,6 @@ pub(crate) struct Table<T: Thin> {
     /// The only segment, while there is no directory.
     only: Segment<T>,
     directory: Option<Box<Directory<T>>>,
-    count: usize,
-    line_count: usize,
 }
 
 #[derive(Clone)]
@@ -34,6 +32,8 @@ struct Directory<T: Thin> {
     depth: u8,
     index: Vec<u32>,
     segments: Vec<Segment<T>>,
+    count: usize,
+    line_count: usize,
 }
 
 impl<T: Thin> Directory<T> {
@@ -52,12 +52,12 @@ pub(crate) struct Spot {
 impl<T: Thin + Clone> Table<T> {
     /// An empty table. No allocation.
     pub(crate) const fn new() -> Self {
-        Self { only: Segment::new(0), directory: None, count: 0, line_count: 0 }
+        Self { only: Segment::new(0), directory: None }
     }
 
     /// How many elements there are. O(1).
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.directory.as_ref().map_or(self.only.count(), |d| d.count)
     }
 
     /// The lines of the only segment, for prefetching; `(_, 0)` when there are several or none.
@@ -68,11 +68,10 @@ impl<T: Thin + Clone> Table<T> {
 
     /// Bytes of lines and directory. O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
-        let directory = self
-            .directory
-            .as_ref()
-            .map_or(0, |d| d.index.capacity() * size_of::<u32>() + d.segments.capacity() * size_of::<Segment<T>>());
-        self.line_count * size_of::<Line>() + directory
+        let Some(directory) = &self.directory else { return self.only.heap_bytes() };
+        directory.line_count * size_of::<Line>()
+            + directory.index.capacity() * size_of::<u32>()
+            + directory.segments.capacity() * size_of::<Segment<T>>()
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment<T>> {
@@ -136,23 +135,23 @@ impl<T: Thin + Clone> Table<T> {
             self.split(number, hash, &hash_of);
         }
         let number = self.number(hash);
-        let segment = self.segment_mut(number);
-        let before = segment.line_hint().1;
+        let Some(directory) = &mut self.directory else { return self.only.insert(hash, element) };
+        let segment = &mut directory.segments[number as usize];
+        directory.line_count -= segment.line_count();
         segment.insert(hash, element);
-        let grown = segment.line_hint().1 - before;
-        self.line_count += grown as usize;
-        self.count += 1;
+        directory.line_count += segment.line_count();
+        directory.count += 1;
     }
 
     /// Takes an element out. A table that became small gives its directory back.
     pub(crate) fn remove(&mut self, spot: Spot, hash_of: impl Fn(&T) -> u64) -> T {
-        let segment = self.segment_mut(spot.segment);
-        let before = segment.line_hint().1;
+        let Some(directory) = &mut self.directory else { return self.only.remove(spot.place) };
+        let segment = &mut directory.segments[spot.segment as usize];
+        directory.line_count -= segment.line_count();
         let taken = segment.remove(spot.place);
-        let shrunk = before - segment.line_hint().1;
-        self.line_count -= shrunk as usize;
-        self.count -= 1;
-        if self.directory.is_some() && self.count <= SEGMENT_ELEMENTS_MAX / 4 {
+        directory.line_count += segment.line_count();
+        directory.count -= 1;
+        if directory.count <= SEGMENT_ELEMENTS_MAX / 4 {
             self.gather(hash_of);
         }
         taken
@@ -161,7 +160,8 @@ impl<T: Thin + Clone> Table<T> {
     fn split(&mut self, number: u32, hash: u64, hash_of: impl Fn(&T) -> u64) {
         let directory = self.directory.get_or_insert_with(|| {
             let only = std::mem::replace(&mut self.only, Segment::new(0));
-            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only] })
+            let (count, line_count) = (only.count(), only.line_count());
+            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only], count, line_count })
         });
         let depth = directory.segments[number as usize].depth();
         if depth == directory.depth {
@@ -169,9 +169,9 @@ impl<T: Thin + Clone> Table<T> {
             directory.depth += 1;
         }
         let whole = std::mem::replace(&mut directory.segments[number as usize], Segment::new(depth));
-        let before = whole.line_hint().1 as usize;
+        directory.line_count -= whole.line_count();
         let (low, high) = whole.split(hash_of);
-        self.line_count = self.line_count + (low.line_hint().1 + high.line_hint().1) as usize - before;
+        directory.line_count += low.line_count() + high.line_count();
         let new = directory.segments.len() as u32;
         directory.segments[number as usize] = low;
         directory.segments.push(high);
@@ -188,7 +188,6 @@ impl<T: Thin + Clone> Table<T> {
         for segment in &mut directory.segments {
             segment.drain(|element| self.only.insert(hash_of(&element), element));
         }
-        self.line_count = self.only.line_hint().1 as usize;
     }
 
     /// All elements, roughly in hash order.
@@ -261,7 +260,7 @@ impl<T: Thin + Clone> Table<T> {
     /// every used word has the same chance. Where draws come out empty too often (a table that was much larger), the
     /// segments are counted instead. O(1), at worst O(segments).
     pub(crate) fn random(&self, mut pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, T>> {
-        if self.count == 0 {
+        if self.len() == 0 {
             return None;
         }
         let Some(directory) = &self.directory else { return Some(draw(&self.only, &mut pick)) };
@@ -272,7 +271,7 @@ impl<T: Thin + Clone> Table<T> {
                 return Some(element);
             }
         }
-        let mut n = pick(self.count);
+        let mut n = pick(directory.count);
         for segment in &directory.segments {
             if n < segment.count() {
                 return Some(draw(segment, &mut pick));
@@ -288,12 +287,14 @@ impl<T: Thin + Clone> Table<T> {
         let mut segment = std::mem::replace(&mut self.only, Segment::new(0));
         while let (0, Some(directory)) = (segment.count(), &mut self.directory) {
             match directory.segments.pop() {
-                Some(next) => segment = next,
+                Some(next) => {
+                    directory.count -= next.count();
+                    directory.line_count -= next.line_count();
+                    segment = next;
+                }
                 None => self.directory = None,
             }
         }
-        self.count -= segment.count();
-        self.line_count -= segment.line_hint().1 as usize;
         segment.iter().for_each(|element| f(&element));
     }
 }
@@ -421,8 +422,10 @@ mod tests {
         for n in (0..5_000).map(|n: usize| n.to_string()) {
             assert!(view.find(hash(n.as_bytes()), |e| e.key() == n.as_bytes()).is_some());
         }
-        let lines = |table: &Table<Plain>| table.segments().map(|s| s.line_hint().1 as usize).sum::<usize>();
-        assert_eq!((lines(&view), lines(&table)), (view.line_count, table.line_count));
+        for table in [&view, &table] {
+            let directory = table.directory.as_ref().expect("there are many segments");
+            assert_eq!(directory.line_count, table.segments().map(Segment::line_count).sum::<usize>());
+        }
     }
 
     #[test]
