@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn integers_are_the_same_members_in_every_form() {
+        let bench = Bench::new();
+        let long = "x".repeat(100);
+        bench.run(&format!("SADD table 1 7 {long}"));
+        bench.run("SADD packed 7 x");
+        bench.run("SADD integers 7 8");
+        for other in ["packed", "integers"] {
+            let left: BTreeSet<_> = bench.db.sdiff(&["table", other]).unwrap().into_iter().collect();
+            assert_eq!(left, BTreeSet::from(["1".into(), long.clone().into()]), "{other}");
+            assert_eq!(bench.db.sinter(&["table", other]).unwrap(), ["7"]);
+            assert_eq!(bench.db.sunion(&[other, "table"]).unwrap().len(), 4);
+        }
+    }
+
+    #[test]
     fn the_result_may_take_the_place_of_a_source() {
         let bench = Bench::new();
         bench.run("SADD a 1 2 3");

@@ -114,7 +114,7 @@ impl<'a> SetRef<'a> {
         match self {
             Self::Integers(integers) => Box::new(integers.iter().map(StrRef::Int)),
             Self::Packed(bytes) => Box::new(packed::iter(bytes)),
-            Self::Table(table) => Box::new(table.iter().map(|member| StrRef::Bytes(member.into_key()))),
+            Self::Table(table) => Box::new(table.iter().map(|member| StrRef::of(member.into_key()))),
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> SetRef<'a> {
         match self {
             Self::Integers(integers) => integers.iter().for_each(|n| f(StrRef::Int(n))),
             Self::Packed(bytes) => packed::iter(bytes).for_each(f),
-            Self::Table(table) => table.iter().for_each(|member| f(StrRef::Bytes(member.into_key()))),
+            Self::Table(table) => table.iter().for_each(|member| f(StrRef::of(member.into_key()))),
         }
     }
 
@@ -131,7 +131,7 @@ impl<'a> SetRef<'a> {
     /// visited whole.
     pub(crate) fn scan(self, cursor: u64, count: usize, mut f: impl FnMut(StrRef<'_>)) -> u64 {
         match self {
-            Self::Table(table) => table.scan(cursor, count, |member| f(StrRef::Bytes(member.key()))),
+            Self::Table(table) => table.scan(cursor, count, |member| f(StrRef::of(member.key()))),
             _ => {
                 self.for_each(f);
                 0

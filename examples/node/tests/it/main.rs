@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod clients;
+mod differential;
 mod full_disk;
 mod kill;
 mod node;
 mod persistence;
 mod process;
-mod random_sessions;
 mod redis;
 mod settings;
 mod side_by_side;

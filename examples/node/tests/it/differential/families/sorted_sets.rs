@@ -1,0 +1,95 @@
+//! Sorted sets.
+
+use super::hashes::scan;
+use super::{Agreement, Family, Reply};
+
+pub(super) const FAMILY: Family = Family { name: "sorted sets", shapes: SHAPES, rules: RULES };
+
+const RULES: &[(&str, Agreement)] = &[
+    ("ZSCORE", Agreement::Doubles),
+    ("ZMSCORE", Agreement::Doubles),
+    ("ZINCRBY", Agreement::Doubles),
+    ("ZADD", Agreement::Doubles),
+    ("ZRANGE", Agreement::Doubles),
+    ("ZREVRANGE", Agreement::Doubles),
+    ("ZRANGEBYSCORE", Agreement::Doubles),
+    ("ZREVRANGEBYSCORE", Agreement::Doubles),
+    ("ZUNION", Agreement::Doubles),
+    ("ZINTER", Agreement::Doubles),
+    ("ZDIFF", Agreement::Doubles),
+    ("ZPOPMIN", Agreement::Doubles),
+    ("ZPOPMAX", Agreement::Doubles),
+    ("BZPOPMIN", Agreement::Doubles),
+    ("BZPOPMAX", Agreement::Doubles),
+    ("ZMPOP", Agreement::Doubles),
+    ("BZMPOP", Agreement::Doubles),
+    ("ZRANDMEMBER", Agreement::By(random_members)),
+    ("ZSCAN", Agreement::By(scan)),
+];
+
+/// All members if as many are asked for; their scores come with them.
+fn random_members(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
+    let is_flat = ours.items.iter().all(|item| item.items.is_empty());
+    match (words.get(2).map(Vec::as_slice), words.len()) {
+        (Some(b"1000"), 4) if is_flat => {
+            Agreement::Doubles.holds(words, &ours.unordered_pairs(), &theirs.unordered_pairs())
+        }
+        (Some(b"1000"), _) => Agreement::Doubles.holds(words, &ours.unordered(), &theirs.unordered()),
+        _ => Agreement::Shape.holds(words, &ours, &theirs),
+    }
+}
+
+const SHAPES: &[&str] = &[
+    "ZADD {zset} {score,member}+",
+    "ZADD {zset} {score,member}+",
+    "ZADD {zset} {score,member}+",
+    "ZADD {zset} {NX|XX|GT|LT} {?CH} {score,member}+",
+    "ZADD {zset} XX {GT|LT|NX} {?CH} {score,member}+",
+    "ZADD {zset} {?CH} {?XX} INCR {score} {member}",
+    "ZADD {zset} {NX|GT|LT} INCR {score} {member}",
+    "ZINCRBY {zset} {score} {member}",
+    "ZREM {zset} {member}+",
+    "ZCARD {zset}",
+    "ZSCORE {zset} {member}",
+    "ZMSCORE {zset} {member}+",
+    "{ZRANK|ZREVRANK} {zset} {member}",
+    "ZCOUNT {zset} {bound} {bound}",
+    "ZLEXCOUNT {zset} {lex} {lex}",
+    "ZRANGE {zset} {rank} {rank} {?REV} {?WITHSCORES}",
+    "ZRANGE {zset} {bound} {bound} BYSCORE {?REV} {?WITHSCORES}",
+    "ZRANGE {zset} {bound} {bound} BYSCORE {?REV} LIMIT {count} {count} {?WITHSCORES}",
+    "ZRANGE {zset} {lex} {lex} BYLEX {?REV} LIMIT {count} {count}",
+    "ZRANGE {zset} {lex} {lex} BYLEX {?REV} {?WITHSCORES}",
+    "ZREVRANGE {zset} {rank} {rank} {?WITHSCORES}",
+    "{ZRANGEBYSCORE|ZREVRANGEBYSCORE} {zset} {bound} {bound} {?WITHSCORES}",
+    "{ZRANGEBYSCORE|ZREVRANGEBYSCORE} {zset} {bound} {bound} LIMIT {count} {count}",
+    "{ZRANGEBYLEX|ZREVRANGEBYLEX} {zset} {lex} {lex}",
+    "ZRANGESTORE {zset} {zset} {rank} {rank} {?REV}",
+    "ZRANGESTORE {zset} {zset} {bound} {bound} BYSCORE {?REV}",
+    "ZRANGESTORE {key} {zset} {lex} {lex} BYLEX LIMIT {count} {count}",
+    "ZREMRANGEBYRANK {zset} {rank} {rank}",
+    "ZREMRANGEBYSCORE {zset} {bound} {bound}",
+    "ZREMRANGEBYLEX {zset} {lex} {lex}",
+    "{ZPOPMIN|ZPOPMAX} {zset}",
+    "{ZPOPMIN|ZPOPMAX} {zset} {count}",
+    "ZMPOP 2 {zset} {zset} {MIN|MAX} COUNT {count}",
+    "ZMPOP 1 {zset} {MIN|MAX|FOO}",
+    "{BZPOPMIN|BZPOPMAX} {zset} {zset} 0.001",
+    "BZMPOP 0.001 2 {zset} {zset} {MIN|MAX}",
+    "{ZUNION|ZINTER|ZDIFF} 2 {zset} {zset} {?WITHSCORES}",
+    "{ZUNION|ZINTER} 2 {zset} {zset} WEIGHTS {weight} {weight} AGGREGATE {SUM|MIN|MAX} {?WITHSCORES}",
+    "{ZUNION|ZINTER|ZDIFF} {count} {zset} {set} {?WITHSCORES}",
+    "{ZUNIONSTORE|ZINTERSTORE|ZDIFFSTORE} {zset} 2 {zset} {zset}",
+    "{ZUNIONSTORE|ZINTERSTORE} {zset} 2 {zset} {set} AGGREGATE {SUM|MIN|MAX|FOO}",
+    "{ZUNIONSTORE|ZINTERSTORE} {key} 2 {zset} {zset} WEIGHTS {weight} {weight}",
+    "ZINTERCARD 2 {zset} {zset}",
+    "ZINTERCARD {count} {zset} {set} LIMIT {count}",
+    "ZRANDMEMBER {zset}",
+    "ZRANDMEMBER {zset} 1000 {?WITHSCORES}",
+    "ZRANDMEMBER {zset} {positive} {?WITHSCORES}",
+    "ZRANDMEMBER {zset} {negative} {?WITHSCORES}",
+    "ZSCAN {zset} 0 COUNT 1000",
+    "ZSCAN {zset} 0 COUNT 1000 MATCH {glob}",
+    "OBJECT ENCODING {zset}",
+    "DEL {zset}",
+];
