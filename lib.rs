@@ -6,8 +6,8 @@ pub use keyslot_persistence as persistence;
 pub use keyslot_replication as replication;
 
 pub use keyslot_engine::{
-    Ack, AsValue, Clock, CommandError, Engine, EngineBuilder, Expiration, ExpireIf, Host, KeyExpiry, ManualClock,
-    Offset, Options, PeerInfo, Scan, Session, SessionState, SetExpiry, SetIf, SetOptions, Slot, SlotSet, Turn,
-    UnixMillis, resp::Value,
+    Ack, AsValue, Clock, CommandError, EffectFeed, Engine, EngineBuilder, Expiration, ExpireIf, FeedPosition, Host,
+    KeyExpiry, ManualClock, Message, Offset, Options, PeerInfo, Scan, Session, SessionState, SetExpiry, SetIf,
+    SetOptions, Slot, SlotSet, Subscription, Turn, UnixMillis, resp::Value,
 };
 pub use keyslot_persistence::{Durability, OpenError, Progress, Recovery, RecoveryReport, Store, StoreBuilder};

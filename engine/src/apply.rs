@@ -43,7 +43,9 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
         match command.row.run.0 {
             How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(&mut turn, args, &mut reply)?,
             How::Look(_) => {}
-            How::Connection(_) | How::Host => return Err(unknown(b"ERR a control command is no effect")),
+            How::Connection(_) | How::Exec | How::Watch | How::Host => {
+                return Err(unknown(b"ERR a control command is no effect"));
+            }
         }
     }
     turn.commit();

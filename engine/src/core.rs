@@ -12,6 +12,7 @@ use crate::keyspace::expiry_walk::ExpireCycle;
 use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
+use crate::library::Shelf;
 use crate::options::Options;
 use crate::pubsub::{Event, Post, PubSub, Woken};
 use crate::stats::Stats;
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) stats: Stats,
     pub(crate) clients: Registry,
     pub(crate) pubsub: PubSub,
+    pub(crate) libraries: Shelf,
     pub(crate) deadlines: Deadlines,
     clock: Box<dyn Clock>,
     sink: OnceLock<Arc<dyn EffectSink>>,
@@ -58,6 +60,7 @@ impl Core {
             stats: Stats::new(command_count),
             clients: Registry::default(),
             pubsub: PubSub::default(),
+            libraries: Shelf::default(),
             deadlines: Deadlines::default(),
             clock,
             sink: OnceLock::new(),

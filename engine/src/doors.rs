@@ -27,7 +27,7 @@ use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
-use crate::turn::waiting::{leave, refuse, sweep};
+use crate::turn::waiting::{dismiss, leave, sweep};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl Engine {
             let mut guard = self.core.slots.lock(slot);
             if guard.state.gate == from {
                 guard.state.gate = to;
-                self.send_away(&mut guard);
+                self.send_away(guard);
             }
         }
     }
@@ -154,16 +154,20 @@ impl Engine {
             if !matches!(state, GateState::Open | GateState::Down) {
                 self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
             }
-            self.send_away(&mut guard);
+            self.send_away(guard);
         }
         wake(&mut woken);
     }
 
     /// Tells those who wait in a closed slot what they would be told if they came now.
-    fn send_away(&self, guard: &mut SlotGuard<'_>) {
+    fn send_away(&self, mut guard: SlotGuard<'_>) {
         let (slot, gate) = (guard.slot(), guard.state.gate);
         if gate != GateState::Open && guard.state.is_awaited() {
-            refuse(guard, || self.core.gate.refusal(slot, gate));
+            let waiters = dismiss(&mut guard);
+            drop(guard);
+            for waiter in waiters {
+                waiter.end(Outcome::Refused(self.core.gate.refusal(slot, gate)));
+            }
         }
     }
 
@@ -269,7 +273,7 @@ impl Engine {
                 out.extend_from_slice(&reply);
                 return Some(offset);
             }
-            Outcome::TimedOut | Outcome::Gone => waiter.unserved.write(&mut reply),
+            Outcome::TimedOut | Outcome::Gone => reply.null_array(),
             Outcome::Refused(error) => reply.error_bytes(&error.wire_text()),
             Outcome::Again => return None,
         }
@@ -293,10 +297,16 @@ impl Engine {
         }
     }
 
-    /// When the next blocked request gives up, by the engine's clock: [`tick`](Self::tick) called then makes it answer.
+    /// When the next blocked request gives up, by the engine's clock: [`end_waits`](Self::end_waits) called then makes it
+    /// answer.
     /// `alarm` is woken once when an earlier one comes in.
     pub fn next_deadline(&self, alarm: &Waker) -> Option<UnixMillis> {
         self.core.deadlines.next(alarm)
+    }
+
+    /// Makes blocked requests answer whose time is over at `now`. [`tick`](Self::tick) does it too.
+    pub fn end_waits(&self, now: UnixMillis) {
+        sweep(&self.core, now);
     }
 
     /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that INFO shows. At most about `budget` entries are looked at, so

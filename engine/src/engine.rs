@@ -139,8 +139,46 @@ impl Engine {
         key: impl AsRef<[u8]>,
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
+        self.atomic_over(&[Slot::of(key.as_ref())], f)
+    }
+
+    /// As [`atomic`](Self::atomic), over the slots of all `keys`: they are locked in order, and what happens is one batch of
+    /// the journal, which survives a crash as a whole or not at all. In cluster mode the keys must share a slot.
+    ///
+    /// ```
+    /// use keyslot_engine::{CommandError, Engine};
+    /// let db = Engine::in_memory();
+    /// db.set("ada", 10)?;
+    /// db.atomic_many(&["ada", "grace"], |tx| {
+    ///     tx.decr("ada", 3)?;
+    ///     tx.incr("grace", 3)
+    /// })?;
+    /// assert_eq!((db.get_int("ada")?, db.get_int("grace")?), (Some(7), Some(3)));
+    /// # Ok::<(), CommandError>(())
+    /// ```
+    pub fn atomic_many<R, E: From<CommandError>>(
+        &self,
+        keys: &[impl AsRef<[u8]>],
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut slots: Vec<Slot> = keys.iter().map(|key| Slot::of(key.as_ref())).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        if self.core.gate.is_cluster()
+            && let [expected, found, ..] = slots[..]
+        {
+            return Err(CommandError::CrossSlot { expected, found, key: Vec::new() }.into());
+        }
+        self.atomic_over(&slots, f)
+    }
+
+    fn atomic_over<R, E: From<CommandError>>(
+        &self,
+        slots: &[Slot],
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
         self.wait_for_room()?;
-        let mut turn = Turn::begin(&self.core, Opening::client(0), &[Slot::of(key.as_ref())])?;
+        let mut turn = Turn::begin(&self.core, Opening::client(0), slots)?;
         turn.make_revocable();
         let result = f(&mut turn)?;
         let committed = turn.commit();

@@ -11,10 +11,12 @@ pub mod effect;
 mod engine;
 mod error;
 mod event;
+mod feed;
 mod gate;
 mod host;
 #[allow(dead_code, unused_imports)]
 mod keyspace;
+mod library;
 mod options;
 #[allow(dead_code)]
 pub mod payload;
@@ -39,15 +41,20 @@ pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
+pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
-pub use command::stream::{AddId, AddOptions, StreamEntry, TrimOptions};
+pub use command::stream::{
+    AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,
+    PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,
+};
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
 pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
+pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use options::Options;
@@ -57,4 +64,4 @@ pub use subscription::{Message, Subscription, TooSlow};
 pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
-pub use value::{AsValue, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
+pub use value::{AsValue, End, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};

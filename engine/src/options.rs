@@ -25,6 +25,11 @@ pub struct Options {
     pub active_expire: AtomicBool,
     /// Whether `maxmemory-policy` is one of the LFU policies: what the access bits of entries mean.
     pub lfu: AtomicBool,
+    /// How large a node of a list may become: a number of elements, or -1 to -5 for 4, 8, 16, 32 or 64 KiB
+    /// (`list-max-listpack-size`).
+    pub list_max_listpack_size: AtomicI64,
+    /// List elements of so many bytes have a node of their own (DEBUG QUICKLIST-PACKED-THRESHOLD).
+    pub quicklist_packed_threshold: AtomicUsize,
     /// Most members of a set that is kept as sorted integers (`set-max-intset-entries`).
     pub set_intset_entries_max: AtomicUsize,
     /// Most members of a set that is kept in its compact form (`set-max-listpack-entries`).
@@ -68,6 +73,8 @@ impl Default for Options {
             latency_threshold_ms: AtomicU64::new(0),
             active_expire: AtomicBool::new(true),
             lfu: AtomicBool::new(false),
+            list_max_listpack_size: AtomicI64::new(-2),
+            quicklist_packed_threshold: AtomicUsize::new(1 << 30),
             set_intset_entries_max: AtomicUsize::new(512),
             set_listpack_entries_max: AtomicUsize::new(128),
             set_listpack_value_max: AtomicUsize::new(64),

@@ -1,6 +1,7 @@
 //! What only its own session knows of a client.
 
 use super::registry::Client;
+use super::transaction::{Transaction, WatchedKeys};
 use crate::effect::Offset;
 use crate::resp::RespVersion;
 use crate::time::UnixMillis;
@@ -32,6 +33,12 @@ pub(crate) struct Connection {
     pub(crate) asking: bool,
     /// Set by QUIT and by protocol errors: what was written is flushed, then the connection ends.
     pub(crate) closing: bool,
+    /// Set by MULTI, until EXEC or DISCARD.
+    pub(crate) transaction: Option<Box<Transaction>>,
+    /// Whether the queued requests are being run.
+    pub(crate) executes: bool,
+    /// Set by WATCH.
+    pub(crate) watched: Option<Box<WatchedKeys>>,
     /// Whether it can be sent what it did not ask for: not a single call of an embedder.
     pub(crate) takes_pushes: bool,
     /// Set by the first subscription: from here on its mailbox is looked into.
@@ -56,6 +63,9 @@ impl Connection {
             authenticated,
             asking: false,
             closing: false,
+            transaction: None,
+            executes: false,
+            watched: None,
             takes_pushes: true,
             listens: false,
             mail_offset: Offset(0),
@@ -63,6 +73,12 @@ impl Connection {
             may_block: true,
             deadline_kept: None,
         }
+    }
+
+    /// Ends what MULTI began; says whether it had begun. What is watched stays watched.
+    pub(crate) fn end_transaction(&mut self) -> Option<Box<Transaction>> {
+        self.client.multi.store(-1, Ordering::Relaxed);
+        self.transaction.take()
     }
 
     /// Appends the messages that wait to `out`.

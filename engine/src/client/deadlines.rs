@@ -51,7 +51,9 @@ impl Deadlines {
             waits.by_time.range(..=(now.0, usize::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
         };
         for waiter in due {
-            waiter.end(Outcome::TimedOut);
+            if waiter.end(Outcome::TimedOut) || waiter.is_done() {
+                self.remove(&waiter);
+            }
         }
     }
 

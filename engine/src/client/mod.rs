@@ -9,6 +9,7 @@ mod deadlines;
 mod mailbox;
 mod registry;
 mod subscriptions;
+mod transaction;
 
 pub(crate) use connection::{Connection, ReplyMode};
 pub(crate) use deadlines::Deadlines;
@@ -16,3 +17,4 @@ pub(crate) use mailbox::{Delivery, Frame};
 pub use registry::PeerInfo;
 pub(crate) use registry::{Client, PauseMode, Registry};
 pub(crate) use subscriptions::Kind;
+pub(crate) use transaction::{Queued, Transaction, WatchedKeys};

@@ -17,6 +17,7 @@ pub(crate) mod element_scan;
 #[cfg(test)]
 mod event_tests;
 pub(crate) mod expiry;
+mod function;
 pub(crate) mod geo;
 pub(crate) mod host_request;
 mod hyperloglog;
@@ -24,8 +25,11 @@ pub mod introspection;
 mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
+pub(crate) mod list;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
+#[cfg(test)]
+mod revocation_tests;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
@@ -37,6 +41,7 @@ pub mod table;
 pub(crate) mod testing;
 #[allow(dead_code)]
 pub(crate) mod timeout;
+pub(crate) mod transaction;
 
 use crate::client::Connection;
 use crate::core::Core;
@@ -70,6 +75,10 @@ pub(crate) enum How {
     Visit(TurnAdapter),
     /// On the connection alone.
     Connection(ConnectionAdapter),
+    /// By the session: it runs what was queued.
+    Exec,
+    /// By the session: it watches keys.
+    Watch,
     /// By the host.
     Host,
 }
@@ -78,6 +87,9 @@ pub(crate) enum How {
 impl Run {
     /// Done by the host: files, processes, other nodes.
     pub const Host: Self = Self(How::Host);
+
+    pub(crate) const Exec: Self = Self(How::Exec);
+    pub(crate) const Watch: Self = Self(How::Watch);
 
     pub(crate) const fn Turn(adapter: TurnAdapter) -> Self {
         Self(How::Turn(adapter))
@@ -109,16 +121,19 @@ const FAMILIES: &[&[Row]] = &[
     cluster::ROWS,
     connection::ROWS,
     expiry::ROWS,
+    function::ROWS,
     geo::ROWS,
     hyperloglog::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
+    list::ROWS,
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
     sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,
+    transaction::ROWS,
 ];
 
 /// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.

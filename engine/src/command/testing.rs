@@ -119,11 +119,16 @@ impl Bench {
 
     /// Plays all batches so far into a fresh engine and demands the same keys, values and expiries.
     pub(crate) fn assert_replays(&self) {
+        assert_eq!(contents(&self.replayed()), contents(&self.db));
+    }
+
+    /// A fresh engine that all batches so far were played into.
+    pub(crate) fn replayed(&self) -> Engine {
         let (copy, _) = quiet();
         for batch in &*self.sink.kept.lock() {
             replay(&copy, batch);
         }
-        assert_eq!(contents(&copy), contents(&self.db));
+        copy
     }
 }
 

@@ -28,6 +28,26 @@ pub struct NotWritable {
     pub reason: String,
 }
 
+/// Why the journal cannot be read from an offset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// This keeper of the journal does not keep it for readers.
+    #[error("the journal is not kept for readers")]
+    NotKept,
+    /// What was asked for is gone.
+    #[error("the oldest offset that can still be read is {oldest}")]
+    Lagged {
+        /// The oldest offset that is there.
+        oldest: Offset,
+    },
+    /// The journal has not got there yet.
+    #[error("the journal ends at {end}")]
+    Ahead {
+        /// The end.
+        end: Offset,
+    },
+}
+
 /// Keeps the journal. The engine calls it from any number of threads.
 ///
 /// A turn calls [`poll_room`](Self::poll_room) before it takes its slots and [`append`](Self::append) while it holds
@@ -45,4 +65,18 @@ pub trait EffectSink: Send + Sync + 'static {
 
     /// The journal's end: the offset after the newest batch.
     fn end(&self) -> Offset;
+
+    /// Appends to `out` the stream from `from` on and returns where that ends: at the end of a batch, at `from` only if
+    /// nothing is there yet. Possibly less than there is. The stream is what a replica of Redis gets: effects, a `SELECT`
+    /// where the database changes, `MULTI` and `EXEC` around a batch of several effects.
+    fn read(&self, from: Offset, out: &mut Vec<u8>) -> Result<Offset, Unreadable> {
+        let _ = (from, out);
+        Err(Unreadable::NotKept)
+    }
+
+    /// Whether there is anything behind `offset`. `Pending`: `waker` is woken when there is.
+    fn poll_more(&self, offset: Offset, waker: &Waker) -> Poll<()> {
+        let _ = waker;
+        if self.end() > offset { Poll::Ready(()) } else { Poll::Pending }
+    }
 }

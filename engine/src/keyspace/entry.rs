@@ -4,7 +4,7 @@ use crate::table::{Block, Kind};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::stream::Stream;
-use crate::value::{Object, ValueType};
+use crate::value::{ListRef, Object, ValueType};
 use std::sync::Arc;
 
 /// An owning pointer to an entry. Cloning shares the block; a shared block is read-only.
@@ -42,6 +42,16 @@ impl Block<Object> {
         }
     }
 
+    /// The list, whatever it is kept as; `None` for other types. O(1).
+    #[inline]
+    pub(crate) fn as_list(&self) -> Option<ListRef<'_>> {
+        match (self.value_type(), self.as_object()) {
+            (_, Some(Object::List(list))) => Some(ListRef::Chunks(list)),
+            (ValueType::List, _) => self.packed().map(ListRef::Compact),
+            _ => None,
+        }
+    }
+
     /// Changes the bytes of a collection in its compact form; its type and form stay.
     pub(crate) fn edit_packed<R>(&mut self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         debug_assert!(self.packed().is_some(), "the collection is in its compact form");
@@ -68,6 +78,11 @@ impl Block<Object> {
             Object::Stream(stream) => Some(Arc::make_mut(stream)),
             _ => None,
         }
+    }
+
+    /// Frees a part of a large value that nobody else shares; whether more is left to do. What is left is no value any more.
+    pub(crate) fn drain_part(&mut self) -> bool {
+        self.is_unique() && self.object_mut().is_some_and(Object::drain_part)
     }
 
     /// Replaces a compact collection by the form that it grows into, keeping key, type, expiry and access bits.

@@ -11,6 +11,7 @@ pub(crate) mod shard;
 pub(crate) mod slots;
 pub(crate) mod totals;
 pub(crate) mod waiting;
+pub(crate) mod watching;
 
 pub(crate) use entry::EntryRef;
 pub use slots::{DATABASE_COUNT, GateState};

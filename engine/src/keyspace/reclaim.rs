@@ -1,8 +1,10 @@
-//! Entries that no slot holds any more and that are still to be freed: what FLUSHALL ASYNC leaves behind.
+//! What no slot holds any more and is still to be freed: the entries that FLUSHALL ASYNC leaves behind, and large values
+//! that were deleted or replaced.
 //!
-//! Freeing millions of entries takes longer than a client should wait. They are queued here, shard by shard, and freed in
-//! parts by whoever has time: the host's `tick`, or writing turns in passing.
+//! Freeing millions of entries or elements takes longer than a client should wait. They are queued here and freed in parts
+//! by whoever has time: the host's `tick`, or writing turns in passing.
 
+use super::EntryRef;
 use super::shard::Shard;
 use super::totals::Totals;
 use crate::slot::Slot;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Default)]
 pub(crate) struct Reclaim {
     queue: Mutex<Vec<(Slot, Shard)>>,
+    values: Mutex<Vec<EntryRef>>,
     pending: AtomicU64,
     freed: AtomicU64,
 }
@@ -23,6 +26,15 @@ impl Reclaim {
         let count: usize = shards.iter().map(|(_, shard)| shard.len()).sum();
         self.pending.fetch_add(count as u64, Ordering::Relaxed);
         self.queue.lock().extend(shards);
+    }
+
+    /// Takes over what was deleted and has a value outside of its block; frees it at once if that is short.
+    pub(crate) fn add_values(&self, entries: Vec<EntryRef>) {
+        let large = entries.into_iter().filter(|entry| entry.heap_bytes() >= LARGE_BYTES_MIN);
+        let mut values = self.values.lock();
+        let before = values.len();
+        values.extend(large);
+        self.pending.fetch_add((values.len() - before) as u64, Ordering::Relaxed);
     }
 
     /// How many entries wait to be freed.
@@ -40,6 +52,19 @@ impl Reclaim {
     pub(crate) fn run(&self, totals: &Totals, budget: usize) -> usize {
         let mut count = 0;
         while count < budget && self.pending() > 0 {
+            let value = self.values.lock().pop();
+            if let Some(mut entry) = value {
+                count += VALUE_PART_COST;
+                match entry.drain_part() {
+                    true => self.values.lock().push(entry),
+                    false => {
+                        drop(entry);
+                        self.pending.fetch_sub(1, Ordering::Relaxed);
+                        self.freed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                continue;
+            }
             let Some((slot, mut shard)) = self.queue.lock().pop() else { break };
             let part = shard.free_part(slot, totals);
             if shard.len() > 0 {
@@ -52,3 +77,9 @@ impl Reclaim {
         count
     }
 }
+
+/// A value of fewer bytes is freed where it is deleted.
+const LARGE_BYTES_MIN: usize = 64 << 10;
+
+/// What a part of a value counts in a budget of entries.
+const VALUE_PART_COST: usize = 256;

@@ -14,6 +14,7 @@
 
 use super::shard::Shard;
 use super::waiting::{Waiter, Waiting};
+use super::watching::Watching;
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::prefetch;
@@ -59,6 +60,8 @@ struct Seldom {
     others: [Option<Box<Shard>>; DATABASE_COUNT as usize - 1],
     /// Requests that wait for a key of this slot.
     waiting: Waiting,
+    /// Keys of this slot that clients watch.
+    watching: Watching,
 }
 
 static NOBODY: Waiting = Waiting::NOBODY;
@@ -68,6 +71,22 @@ impl SlotState {
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
         self.seldom.as_ref().is_some_and(|seldom| !seldom.waiting.is_empty())
+    }
+
+    /// Whether anybody waits for a key of this slot, or watches one: changes of keys concern them.
+    #[inline]
+    pub(crate) fn has_audience(&self) -> bool {
+        self.seldom.as_ref().is_some_and(|seldom| !seldom.waiting.is_empty() || !seldom.watching.is_empty())
+    }
+
+    /// The keys of this slot that clients watch, if any did ever.
+    pub(crate) fn watching(&mut self) -> Option<&mut Watching> {
+        self.seldom.as_mut().map(|seldom| &mut seldom.watching)
+    }
+
+    /// The keys of this slot that clients watch.
+    pub(crate) fn watching_mut(&mut self) -> &mut Watching {
+        &mut self.seldom.get_or_insert_default().watching
     }
 
     /// The requests that wait for a key of this slot.

@@ -17,7 +17,7 @@
 
 use crate::effect::Offset;
 use crate::error::CommandError;
-use crate::resp::{ReplyWriter, RespVersion};
+use crate::resp::RespVersion;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::value::ValueType;
@@ -29,25 +29,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
-
-/// What a request answers that waited in vain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unserved {
-    /// Null.
-    Null,
-    /// A null array.
-    #[allow(dead_code)]
-    NullArray,
-}
-
-impl Unserved {
-    pub(crate) fn write(self, reply: &mut ReplyWriter<'_>) {
-        match self {
-            Self::Null => reply.null(),
-            Self::NullArray => reply.null_array(),
-        }
-    }
-}
 
 /// How the wait of a request ended.
 #[derive(Debug)]
@@ -61,7 +42,7 @@ pub(crate) enum Outcome {
         /// Whether it is an error.
         failed: bool,
     },
-    /// Its time was over.
+    /// Its time was over: it answers a null array, whatever it would have answered.
     TimedOut,
     /// It was told to answer this.
     Refused(CommandError),
@@ -89,7 +70,6 @@ pub(crate) struct Waiter {
     /// Whether it is run again, too, when a key is deleted or gets another type.
     pub(crate) on_removal: bool,
     pub(crate) deadline: Option<UnixMillis>,
-    pub(crate) unserved: Unserved,
     /// How the request is run. Only `turn` knows its type.
     pub(crate) work: Box<dyn Any + Send + Sync>,
 }
@@ -105,7 +85,6 @@ pub(crate) struct Terms {
     pub(crate) wanted: ValueType,
     pub(crate) on_removal: bool,
     pub(crate) deadline: Option<UnixMillis>,
-    pub(crate) unserved: Unserved,
     pub(crate) work: Box<dyn Any + Send + Sync>,
 }
 
@@ -115,14 +94,19 @@ const DONE: u8 = 2;
 
 impl Waiter {
     pub(crate) fn new(terms: Terms) -> Self {
-        let Terms { waker, db, resp, request, keys, slots, wanted, on_removal, deadline, unserved, work } = terms;
+        let Terms { waker, db, resp, request, keys, slots, wanted, on_removal, deadline, work } = terms;
         let (state, outcome) = (AtomicU8::new(WAITING), Mutex::new(None));
-        Self { state, outcome, waker, db, resp, request, keys, slots, wanted, on_removal, deadline, unserved, work }
+        Self { state, outcome, waker, db, resp, request, keys, slots, wanted, on_removal, deadline, work }
     }
 
     /// Whether nobody claimed it so far.
     pub(crate) fn is_waiting(&self) -> bool {
         self.state.load(Ordering::Acquire) == WAITING
+    }
+
+    /// Whether it was told how it ends.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DONE
     }
 
     /// Takes the right to say how it ends. False if somebody else did.
@@ -250,7 +234,6 @@ mod tests {
             wanted: ValueType::String,
             on_removal: false,
             deadline: Some(UnixMillis(5)),
-            unserved: Unserved::Null,
             work: Box::new(()),
         }))
     }

@@ -195,7 +195,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
 }
 
 /// Appends a string: small integers as such, long strings compressed where that helps and is wanted.
-pub(super) fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
+pub(crate) fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
     match text {
         StrRef::Int(n) => push_int(out, n),
         // Whatever else looks like a number was not kept as one, but Redis writes it as one all the same.

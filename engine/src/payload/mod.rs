@@ -51,5 +51,6 @@ mod ziplist;
 pub use checksum::{Checksum, crc64};
 pub use decode::{Decoder, Dialect};
 pub use error::PayloadError;
+pub(crate) use input::push_text;
 pub use input::{Input, Length, Text};
 pub use part::{Part, StreamId};

@@ -58,7 +58,7 @@ impl Session {
                 (offset, if failed { Failure::Failed } else { Failure::None })
             }
             waiting::Outcome::TimedOut => {
-                waiter.unserved.write(&mut reply);
+                reply.null_array();
                 (Offset(0), Failure::None)
             }
             waiting::Outcome::Refused(error) => {

@@ -9,7 +9,7 @@
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
-use crate::command::row::flag;
+use crate::command::row::{Flags, flag};
 use crate::command::table::{Command, table};
 use crate::command::{CommandResult, ConnectionAdapter, How, LookAdapter, look_in_turn};
 use crate::core::Core;
@@ -59,6 +59,8 @@ pub(crate) enum Failure {
     Rejected,
     /// Ran and answered an error.
     Failed,
+    /// Did not run yet: EXEC will run it.
+    Queued,
 }
 
 /// What a request runs with.
@@ -84,7 +86,13 @@ impl Surroundings<'_> {
         match self.admit(command, args) {
             Ok(()) => {}
             Err(Refusal::Parked(parked)) => return Err(parked),
-            Err(Refusal::Error(error)) => return Ok(self.refuse(&error, out)),
+            Err(Refusal::Error(error)) => {
+                let error = self.note_refusal(Some(command), error);
+                return Ok(self.refuse(&error, out));
+            }
+        }
+        if self.connection.transaction.is_some() && !is_never_queued(command) {
+            return Ok(self.queue(command, args, out));
         }
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
@@ -99,6 +107,8 @@ impl Surroundings<'_> {
                 let mut reply = ReplyWriter::new(out, resp);
                 (Offset(0), self.run_on_connection(command, adapter, args, &mut reply)?)
             }
+            How::Exec => self.exec(out)?,
+            How::Watch => self.watch(command, args, out)?,
             How::Host => (Offset(0), self.run_by_host(args, out)),
         };
         match result {
@@ -118,16 +128,17 @@ impl Surroundings<'_> {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
         };
-        self.refuse(&CommandError::Quoting(text), out)
+        let error = self.note_refusal(None, CommandError::Quoting(text));
+        self.refuse(&error, out)
     }
 
-    fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
+    pub(super) fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
         self.write_error(error, out);
         Outcome { offset: Offset(0), failed: Failure::Rejected }
     }
 
     #[cold]
-    fn write_error(&self, error: &CommandError, out: &mut Vec<u8>) {
+    pub(super) fn write_error(&self, error: &CommandError, out: &mut Vec<u8>) {
         let text = error.wire_text();
         self.core.stats.count_error(&String::from_utf8_lossy(&text));
         ReplyWriter::new(out, self.connection.resp).error_bytes(&text);
@@ -145,7 +156,12 @@ impl Surroundings<'_> {
         if self.connection.listens {
             self.admit_listener(command)?;
         }
-        let may_write = flags.has(flag::WRITE | flag::MAY_REPLICATE);
+        let may_write = match &self.connection.transaction {
+            // EXEC does what was queued.
+            Some(transaction) if matches!(command.row.run.0, How::Exec) => Flags(transaction.flags),
+            _ => flags,
+        }
+        .has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
             Some(PauseMode::All) => return Err(Refusal::Parked(Parked::Pause)),
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
@@ -198,7 +214,7 @@ impl Surroundings<'_> {
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, adapter), out)
     }
 
-    fn touch(&self) -> Touch {
+    pub(super) fn touch(&self) -> Touch {
         match self.connection.client.no_touch.load(Ordering::Relaxed) {
             true => Touch::Keep,
             false => Touch::Mark,
@@ -225,7 +241,7 @@ impl Surroundings<'_> {
     }
 
     /// The slots of a request's keys, ascending.
-    fn slots_of(&self, command: &Command, args: &[&[u8]]) -> Result<SmallVec<[Slot; 4]>, CommandError> {
+    pub(super) fn slots_of(&self, command: &Command, args: &[&[u8]]) -> Result<SmallVec<[Slot; 4]>, CommandError> {
         let mut slots: SmallVec<[Slot; 4]> = match command.plain_range(args.len()) {
             Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
             None => command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize])).collect(),
@@ -276,7 +292,10 @@ impl Surroundings<'_> {
         *self.buffer = buffer;
         match waiter {
             None => Ok((offset, result)),
-            Some(waiter) => Err(Parked::Blocked(waiter)),
+            Some(waiter) => {
+                self.core.deadlines.add(&waiter);
+                Err(Parked::Blocked(waiter))
+            }
         }
     }
 
@@ -322,7 +341,7 @@ impl Surroundings<'_> {
         Ok(adapter(self.core, self.connection, args, reply))
     }
 
-    fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
+    pub(super) fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
         let start = out.len();
         ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
         // An error that the host wrote is counted like any other.
@@ -331,6 +350,11 @@ impl Surroundings<'_> {
             Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
         }
     }
+}
+
+/// Whether a command runs at once, also after MULTI.
+fn is_never_queued(command: &Command) -> bool {
+    matches!(command.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
 /// What a listening client of RESP2 may ask for.

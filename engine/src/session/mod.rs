@@ -18,12 +18,14 @@ mod outbox;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub(crate) use execute::{Parked, Surroundings};
 
 use crate::client::{Connection, PeerInfo};
 use crate::command::pubsub::leave_all;
 use crate::command::table::{Command, table};
+use crate::command::transaction::unwatch_all;
 use crate::core::Core;
 use crate::keyspace::waiting::Waiter;
 use crate::pubsub::wake;
@@ -31,7 +33,7 @@ use crate::resp::{ArgRange, Decoded, Decoder, Limits, ReplyWriter, RespVersion, 
 use crate::slot::Slot;
 use crate::table::prefetch;
 use crate::turn::KnownKey;
-use execute::{apply_reply_mode, mark_active, wake_when_ready};
+use execute::{Failure, apply_reply_mode, mark_active, wake_when_ready};
 use outbox::Outbox;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -406,7 +408,8 @@ impl Session {
             if asking && command.is_none_or(|command| command.row.name != "asking") {
                 self.connection.asking = false;
             }
-            apply_reply_mode(&mut self.connection, command, start, &mut self.outbox.bytes);
+            let ran = command.filter(|_| outcome.failed != Failure::Queued);
+            apply_reply_mode(&mut self.connection, ran, start, &mut self.outbox.bytes);
             let offset = match self.connection.listens {
                 true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
                 false => outcome.offset,
@@ -438,6 +441,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        unwatch_all(&self.core, &mut self.connection);
         if self.connection.listens {
             leave_all(&self.core, &self.connection.client);
         }

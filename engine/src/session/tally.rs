@@ -56,9 +56,16 @@ impl Tally {
         failure: Failure,
         now: UnixMillis,
     ) {
-        if failure == Failure::Rejected {
-            self.rejected += 1;
-            return;
+        match failure {
+            Failure::None | Failure::Failed => {}
+            Failure::Rejected => {
+                self.rejected += 1;
+                return;
+            }
+            Failure::Queued => {
+                self.since = core.monotonic_ns();
+                return;
+            }
         }
         self.calls += 1;
         self.untimed += 1;
@@ -106,6 +113,25 @@ impl Tally {
             }
         }
     }
+}
+
+/// Counts a request that EXEC ran.
+pub(super) fn book(
+    core: &Core,
+    connection: &Connection,
+    command: &Command,
+    args: &[&[u8]],
+    (nanos, failure): (u64, Failure),
+    now: UnixMillis,
+) {
+    let counters = &core.stats.commands[usize::from(command.id)];
+    counters.calls.fetch_add(1, Ordering::Relaxed);
+    counters.nanos.fetch_add(nanos, Ordering::Relaxed);
+    counters.failed.fetch_add(u64::from(failure == Failure::Failed), Ordering::Relaxed);
+    if core.options.latency_tracking.load(Ordering::Relaxed) {
+        counters.histogram[histogram_bucket(nanos)].fetch_add(1, Ordering::Relaxed);
+    }
+    note_long(core, connection, command, args, nanos / 1000, now);
 }
 
 #[inline]

@@ -474,7 +474,7 @@ impl<O: Boxed> Block<O> {
         Self::build(key.unwrap_or(self.key()), payload, self.kind().0, expiry, self.access())
     }
 
-    fn is_unique(&self) -> bool {
+    pub(crate) fn is_unique(&self) -> bool {
         // Acquire pairs with the release in `drop`: what a former owner read is read before this owner writes.
         self.head().refs.load(Ordering::Acquire) == 1
     }

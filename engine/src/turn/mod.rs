@@ -21,8 +21,8 @@ mod look;
 mod look_group;
 mod notice;
 mod undo;
-#[allow(dead_code)]
 pub(crate) mod waiting;
+pub(crate) mod watching;
 
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
@@ -31,12 +31,13 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
+use crate::keyspace::watching::Change;
 use crate::pubsub::{Woken, wake};
 use crate::slot::Slot;
 use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
-use crate::value::StrRef;
+use crate::value::{StrRef, ValueType};
 pub(crate) use look::{Looked, look, try_look};
 use notice::Notice;
 use smallvec::SmallVec;
@@ -256,6 +257,11 @@ impl<'e> Turn<'e> {
         self.db = db;
     }
 
+    /// Says whether it marks what it uses from here on.
+    pub(crate) fn set_touch(&mut self, touch: Touch) {
+        self.touch = touch;
+    }
+
     /// Marks what it uses from here on, whatever the client asked for: TOUCH is for that.
     pub(crate) fn mark_used(&mut self) {
         self.touch = Touch::Mark;
@@ -426,8 +432,8 @@ impl<'e> Turn<'e> {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
         }
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Other);
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
@@ -447,7 +453,11 @@ impl<'e> Turn<'e> {
     pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
-            return self.update(key, spot, |place| *place = entry);
+            let old = self.update(key, spot, |place| std::mem::replace(place, entry));
+            if old.as_object().is_some() {
+                self.discarded.get_or_insert_default().entries.push(old);
+            }
+            return;
         }
         if self.hid {
             self.remove_hidden(key);
@@ -455,8 +465,8 @@ impl<'e> Turn<'e> {
         if self.undo.is_some() {
             self.keep(key, None);
         }
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Other);
         }
         self.core.touch(&entry);
         let around = self.surroundings(key);
@@ -475,6 +485,10 @@ impl<'e> Turn<'e> {
         expiry: Option<UnixMillis>,
     ) {
         match old {
+            // A collection may take long to free.
+            Some(spot) if self.entry(key, spot).value_type() != ValueType::String => {
+                self.put(key, old, EntryRef::string(key.bytes, value, raw, expiry));
+            }
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
             None => self.put(key, None, EntryRef::string(key.bytes, value, raw, expiry)),
         }
@@ -487,8 +501,8 @@ impl<'e> Turn<'e> {
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
-        if self.state(key).is_awaited() {
-            self.note_ready(key);
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Removal);
         }
         let around = self.surroundings(key);
         let entry = self.guards[key.guard as usize].state.shard_mut(self.db).remove(spot, around);
@@ -590,6 +604,7 @@ impl<'e> Turn<'e> {
     /// Says whether there were any. Cannot be revoked.
     pub(crate) fn clear(&mut self, db: u16) -> bool {
         debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
+        self.touch_watched(&[db]);
         let core = self.core;
         let discarded = self.discarded.get_or_insert_default();
         let before = discarded.shards.len();
@@ -645,6 +660,7 @@ impl<'e> Turn<'e> {
             attendance.deliver(offset);
         }
         if let Some(discarded) = self.discarded.take() {
+            self.core.reclaim.add_values(discarded.entries);
             free(discarded.shards, self.core);
         }
         if share {
@@ -713,6 +729,7 @@ impl Drop for Turn<'_> {
             self.restore(undo);
         }
         if let Some(mut attendance) = self.attendance.take() {
+            self.guards.clear();
             attendance.give_up();
         }
     }

@@ -41,7 +41,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub(crate) use crate::keyspace::waiting::Unserved;
+/// What a request answers that finds nothing where it may not block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unserved {
+    /// Null.
+    Null,
+    /// A null array.
+    NullArray,
+}
 
 /// The adapter of a command that may block.
 pub(crate) type Work = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> Result<(), CommandError>;
@@ -57,7 +64,8 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Waits until one of `keys` holds a value of type `wanted`; answers `unserved` if that does not come in time.
+    /// Waits until one of `keys` holds a value of type `wanted`; answers `unserved` where it may not
+    /// wait. One whose time is over answers a null array.
     pub(crate) fn new(wanted: ValueType, keys: &[&[u8]], unserved: Unserved) -> Self {
         let mut own: Vec<Box<[u8]>> = Vec::with_capacity(keys.len());
         for (at, key) in keys.iter().enumerate() {
@@ -74,11 +82,13 @@ impl Wait {
     }
 
     /// Runs again, too, when a key is deleted or gets a value of another type.
+    #[allow(dead_code)]
     pub(crate) fn or_removal(self) -> Self {
         Self { on_removal: true, ..self }
     }
 
     /// Runs this request when a key is ready, instead of the one that blocked. Its keys are the same.
+    #[allow(dead_code)]
     pub(crate) fn request(self, args: &[&[u8]]) -> Self {
         Self { request: Some(args.iter().map(|arg| (*arg).into()).collect()), ..self }
     }
@@ -101,10 +111,18 @@ pub(crate) struct Blocker<'a> {
 pub(super) struct Attendance {
     /// Keys that became ready: guard, database, key.
     ready: VecDeque<(u32, u16, Box<[u8]>)>,
-    /// Who was served, with reply and whether that is an error.
-    served: Vec<(Arc<Waiter>, Vec<u8>, bool)>,
+    /// Who was served, or cannot be served here, in this order.
+    served: Vec<(Arc<Waiter>, Service)>,
     /// What the running command waits for.
     wait: Option<Wait>,
+}
+
+/// What a turn did for a waiter.
+enum Service {
+    /// It ran the request: the reply, and whether that is an error.
+    Done(Vec<u8>, bool),
+    /// It does not hold all slots of the request.
+    Elsewhere,
 }
 
 impl Turn<'_> {
@@ -117,7 +135,10 @@ impl Turn<'_> {
     pub(crate) fn block(&mut self, wait: Wait, reply: &mut ReplyWriter<'_>) -> Result<(), CommandError> {
         match self.may_block {
             true => self.attendance.get_or_insert_default().wait = Some(wait),
-            false => wait.unserved.write(reply),
+            false => match wait.unserved {
+                Unserved::Null => reply.null(),
+                Unserved::NullArray => reply.null_array(),
+            },
         }
         Ok(())
     }
@@ -128,7 +149,8 @@ impl Turn<'_> {
         self.attendance.as_ref().is_some_and(|attendance| attendance.wait.is_some())
     }
 
-    /// Queues the request that asked to [block](Self::block).
+    /// Queues the request that asked to [block](Self::block). Its [time](crate::client::Deadlines::add) is still to be
+    /// watched, once no slot is held any more.
     #[cold]
     pub(crate) fn enqueue(&mut self, blocker: Blocker<'_>) -> Option<Arc<Waiter>> {
         let wait = self.attendance.as_mut()?.wait.take()?;
@@ -143,14 +165,12 @@ impl Turn<'_> {
             wanted: wait.wanted,
             on_removal: wait.on_removal,
             deadline: blocker.deadline.unwrap_or(wait.deadline),
-            unserved: wait.unserved,
             work: Box::new(blocker.work),
         }));
         for key in &waiter.keys {
             let Ok(Key { guard, .. }) = self.key(key) else { continue };
             self.guards[guard as usize].state.waiting_mut().enter(key, &waiter);
         }
-        self.core.deadlines.add(&waiter);
         Some(waiter)
     }
 
@@ -210,7 +230,8 @@ impl Turn<'_> {
         let holds = |slot: &Slot| self.guards.binary_search_by_key(slot, SlotGuard::slot).is_ok();
         let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
             self.guards.iter_mut().for_each(|guard| guard.state.leave(waiter));
-            return waiter.finish(Outcome::Again);
+            let attendance = self.attendance.get_or_insert_default();
+            return attendance.served.push((Arc::clone(waiter), Service::Elsewhere));
         };
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         let mut reply = Vec::new();
@@ -233,19 +254,22 @@ impl Turn<'_> {
                 self.guards[at].state.leave(waiter);
             }
         }
-        attendance.served.push((Arc::clone(waiter), reply, result.is_err()));
+        attendance.served.push((Arc::clone(waiter), Service::Done(reply, result.is_err())));
     }
 }
 
 impl Attendance {
-    /// Hands their replies to those who were served.
+    /// Hands their replies to those who were served. Wakes them, so no slot may be held.
     pub(super) fn deliver(&mut self, offset: Offset) {
-        for (waiter, reply, failed) in self.served.drain(..) {
-            waiter.finish(Outcome::Served { reply, offset, failed });
+        for (waiter, service) in self.served.drain(..) {
+            waiter.finish(match service {
+                Service::Done(reply, failed) => Outcome::Served { reply, offset, failed },
+                Service::Elsewhere => Outcome::Again,
+            });
         }
     }
 
-    /// Sends back to their sessions who was served by a turn that is given up.
+    /// Sends back to their sessions who was served by a turn that is given up. Wakes them, so no slot may be held.
     pub(super) fn give_up(&mut self) {
         for (waiter, ..) in self.served.drain(..) {
             waiter.finish(Outcome::Again);
@@ -310,13 +334,11 @@ pub(crate) fn sweep(core: &Core, now: UnixMillis) {
     }
 }
 
-/// Refuses everybody who waits in a slot that clients are sent away from.
-pub(crate) fn refuse(guard: &mut SlotGuard<'_>, error: impl Fn() -> CommandError) {
+/// Takes everybody out of a slot who waits there.
+pub(crate) fn dismiss(guard: &mut SlotGuard<'_>) -> Vec<Arc<Waiter>> {
     let waiters: Vec<Arc<Waiter>> = guard.state.waiting().all().map(Arc::clone).collect();
-    for waiter in waiters {
-        waiter.end(Outcome::Refused(error()));
-        guard.state.leave(&waiter);
-    }
+    waiters.iter().for_each(|waiter| guard.state.leave(waiter));
+    waiters
 }
 
 /// A chain of BLMOVE is followed over so many slots; what goes beyond is run by the waiters' own sessions.

@@ -7,6 +7,7 @@ mod bit_field;
 pub(crate) mod bits;
 pub(crate) mod geohash;
 pub(crate) mod hyperloglog;
+pub(crate) mod list;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;
@@ -16,6 +17,8 @@ pub(crate) mod stream;
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
+pub use list::End;
+pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{LongBytes, Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
@@ -70,12 +73,25 @@ impl ValueType {
 pub(crate) enum Object {
     /// Bytes too many for the entry's block: a long string, or a long collection in its compact form.
     Bytes(Arc<Vec<u8>>),
+    /// A list in chunks.
+    List(Arc<List>),
     /// A stream.
     Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
     /// A large sorted set.
     SortedSet(Arc<sorted_set::SortedSet>),
+}
+
+impl Object {
+    /// Frees a part of a collection that nobody else shares; whether more is left to do.
+    pub(crate) fn drain_part(&mut self) -> bool {
+        match self {
+            Self::List(list) => Arc::get_mut(list).is_some_and(|list| list.drain_part() > 0),
+            Self::Set(members) => Arc::get_mut(members).is_some_and(|members| members.drain_part() > 0),
+            _ => false,
+        }
+    }
 }
 
 impl Boxed for Object {
@@ -86,24 +102,21 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Stream(_) => None,
-            Self::Set(_) => None,
-            Self::SortedSet(_) => None,
+            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::Stream(_) => None,
-            Self::Set(_) => None,
-            Self::SortedSet(_) => None,
+            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => shared_vec_bytes(bytes),
+            Self::List(list) => list.heap_bytes(),
             Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
             Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),

@@ -28,7 +28,7 @@ pub use reader::{JournalSlice, ReadError};
 
 use crate::storage::FileError;
 use crossbeam_utils::CachePadded;
-use keyslot_engine::effect::{NotWritable, OutcomeUnknown};
+use keyslot_engine::effect::{NotWritable, OutcomeUnknown, Unreadable};
 use keyslot_engine::{Ack, Batch, EffectSink, Offset};
 use parking_lot::Mutex;
 use std::sync::OnceLock;
@@ -123,6 +123,8 @@ struct Waiting {
     logged: Waiters,
     durable: Waiters,
     room: Waiters,
+    /// Readers at the end.
+    more: Waiters,
 }
 
 /// Why the journal takes no more writes.
@@ -252,7 +254,7 @@ impl Journal {
         let written = self.written().0;
         let mut tail = self.appended.tail.lock();
         tail.take(written, taken);
-        tail.wake_at = taken.end + self.options.write_early_size_bytes;
+        tail.set_wake_at(taken.end + self.options.write_early_size_bytes);
         if forget_db {
             tail.forget_db();
         }
@@ -264,7 +266,7 @@ impl Journal {
         let mut tail = self.appended.tail.lock();
         let nothing_to_do = tail.end() == self.reached.written.load(Ordering::Relaxed);
         if nothing_to_do {
-            tail.wake_at = 0;
+            tail.set_wake_at(0);
         }
         nothing_to_do
     }
@@ -272,7 +274,7 @@ impl Journal {
     /// Tells the journal that the driver looks again by itself after a while, unless much is appended before.
     pub(crate) fn driver_naps(&self) {
         let mut tail = self.appended.tail.lock();
-        tail.wake_at = self.reached.written.load(Ordering::Relaxed) + self.options.write_early_size_bytes;
+        tail.set_wake_at(self.reached.written.load(Ordering::Relaxed) + self.options.write_early_size_bytes);
     }
 
     pub(crate) fn set_written(&self, offset: u64, log_size_bytes: u64) {
@@ -335,6 +337,13 @@ impl Journal {
     }
 
     #[cold]
+    fn wake_followers(&self) {
+        let mut woken = Vec::new();
+        self.waiting.lock().more.take_all(&mut woken);
+        woken.drain(..).for_each(Waker::wake);
+    }
+
+    #[cold]
     fn wait_for_room(&self, waker: &Waker) -> Poll<Result<(), NotWritable>> {
         let mut waiting = self.waiting.lock();
         if self.has_failed() {
@@ -359,13 +368,17 @@ impl EffectSink for Journal {
             if self.has_failed() { u64::MAX } else { self.reached.written.load(Ordering::Acquire) }
         });
         self.appended.end.store(end, Ordering::Release);
-        let wakes = end >= tail.wake_at;
+        let wakes = end >= tail.wake_at();
+        let is_followed = wakes && tail.is_followed();
         if wakes {
-            tail.wake_at = u64::MAX;
+            tail.woke();
         }
         drop(tail);
         if wakes {
             self.wake_driver();
+        }
+        if is_followed {
+            self.wake_followers();
         }
         Offset(end)
     }
@@ -402,5 +415,25 @@ impl EffectSink for Journal {
 
     fn end(&self) -> Offset {
         Offset(self.appended.end.load(Ordering::Acquire))
+    }
+
+    fn read(&self, from: Offset, out: &mut Vec<u8>) -> Result<Offset, Unreadable> {
+        let slice = self.read_from(from).map_err(|error| match error {
+            ReadError::Lagged { oldest, .. } => Unreadable::Lagged { oldest },
+            ReadError::Ahead { end, .. } => Unreadable::Ahead { end },
+        })?;
+        out.extend_from_slice(slice.bytes());
+        Ok(slice.end())
+    }
+
+    fn poll_more(&self, offset: Offset, waker: &Waker) -> Poll<()> {
+        let mut tail = self.appended.tail.lock();
+        if tail.end() > offset.0 {
+            return Poll::Ready(());
+        }
+        // Under the tail's lock: the next append finds the waker.
+        self.waiting.lock().more.insert(0, waker);
+        tail.follow();
+        Poll::Pending
     }
 }

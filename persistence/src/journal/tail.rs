@@ -32,7 +32,9 @@ pub(crate) struct Tail {
     /// At this end a new group is begun; 0 to begin one now.
     mark_limit: u64,
     /// An append that reaches this end wakes the driver; 0 while the driver sleeps without a deadline.
-    pub(crate) wake_at: u64,
+    wake_at: u64,
+    /// Whether a reader waits for the next append.
+    is_followed: bool,
     limits: TailLimits,
 }
 
@@ -73,12 +75,38 @@ impl Tail {
             marks: Vec::new(),
             mark_limit: 0,
             wake_at: 0,
+            is_followed: false,
             limits,
         }
     }
 
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// The end at which an append has somebody to wake: the driver, or readers.
+    #[inline]
+    pub(crate) fn wake_at(&self) -> u64 {
+        if self.is_followed { 0 } else { self.wake_at }
+    }
+
+    pub(crate) fn set_wake_at(&mut self, end: u64) {
+        self.wake_at = end;
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_followed
+    }
+
+    /// Has the next append wake who waits for it.
+    pub(crate) fn follow(&mut self) {
+        self.is_followed = true;
+    }
+
+    /// Says that whoever was to be woken is.
+    pub(crate) fn woke(&mut self) {
+        self.wake_at = u64::MAX;
+        self.is_followed = false;
     }
 
     /// Appends a batch with its framing and returns the new end. `written` is read only when a new chunk is needed.

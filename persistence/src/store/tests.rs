@@ -235,3 +235,26 @@ fn a_stop_line_that_a_failed_fsync_forgot_is_written_again() {
         builder(&disk).open("/data").unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
+
+#[test]
+fn a_feed_reads_the_journal_and_goes_on_after_a_restart() {
+    let disk = MemoryStorage::new(1);
+    let db = builder(&disk).open("/data").unwrap();
+    let mut feed = db.effects().open().unwrap();
+    db.mset(&[("a", "1"), ("b", "2")]).unwrap();
+    let batch = feed.next_timeout(std::time::Duration::from_secs(60)).unwrap().unwrap();
+    assert_eq!(batch.effects.len(), 2);
+    assert_eq!(batch.position.offset, db.position());
+    std::thread::scope(|scope| {
+        scope.spawn(|| db.set("c", "3").unwrap());
+        let batch = feed.next_timeout(std::time::Duration::from_secs(60)).unwrap().unwrap();
+        assert_eq!(batch.effects[0].args, ["SET", "c", "3"]);
+    });
+    db.close().unwrap();
+    let db = builder(&disk).open("/data").unwrap();
+    let mut resumed = db.effects().from(feed.position()).open().unwrap();
+    db.set("d", "4").unwrap();
+    assert_eq!(resumed.try_next().unwrap().unwrap().effects[0].args, ["SET", "d", "4"]);
+    let lagged = db.effects().from(batch.position).open().err();
+    assert!(matches!(lagged, Some(keyslot_engine::FeedError::Lagged { .. })), "the log is not read back");
+}

@@ -6,6 +6,7 @@ use crate::client::{Connection, ReplyMode};
 use crate::command::pubsub::leave_all;
 use crate::command::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
+use crate::command::transaction::discard;
 use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::resp::{ReplyWriter, RespVersion};
@@ -29,6 +30,7 @@ fn quit(_: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWri
 }
 
 fn reset(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    discard(core, connection);
     leave_all(core, &connection.client);
     connection.select(0);
     connection.speak(RespVersion::V2);

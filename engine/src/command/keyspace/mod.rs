@@ -24,9 +24,11 @@ pub use copy::CopyOptions;
 pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
+use super::list::record_list;
 use super::row::Row;
 use super::set::record_set;
 use super::sorted_set;
+use super::stream::record_stream;
 use crate::error::CommandError;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::text::parse_i64;
@@ -78,8 +80,14 @@ fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
 }
 
 fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
+    if let Some(list) = entry.as_list() {
+        record_list(turn, key, list);
+    }
     if let Some(set) = entry.as_set() {
         record_set(turn, key, set);
+    }
+    if let Some(stream) = entry.as_stream() {
+        record_stream(turn, key, stream);
     }
     if let Ok(set) = sorted_set::read(entry) {
         sorted_set::record_members(turn, key, set);

@@ -12,7 +12,7 @@ use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::value::set::SetRef;
-use crate::value::{StrRef, ValueType};
+use crate::value::{ListRef, StrRef, ValueType};
 use std::sync::atomic::Ordering;
 
 /// HELP of OBJECT.
@@ -108,6 +108,7 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::List if entry.as_list().is_some_and(ListRef::is_quick) => "quicklist",
         ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
         ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",

@@ -48,6 +48,7 @@ fn exchange(turn: &mut Turn<'_>, first: u16, second: u16) -> Result<(), CommandE
     if first == second {
         return Ok(());
     }
+    turn.touch_watched(&[first, second]);
     let abandoned = turn.core().expire_cycle.abandon();
     for (slot, state) in turn.states_mut() {
         if let Some((_, db, hint)) = abandoned.filter(|(at, ..)| *at == slot) {

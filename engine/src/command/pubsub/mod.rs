@@ -73,10 +73,12 @@ fn leave(
     for name in all {
         if client.subscriptions.remove(kind, &name) {
             core.pubsub.unsubscribe(kind, &name, &client);
-            // No message comes after the word that none will come.
-            let mut mail = Vec::new();
-            connection.take_mail(&mut mail);
-            reply.encoded(&mail);
+            // No message comes after the word that none will come; and none inside of EXEC's reply.
+            if !connection.executes {
+                let mut mail = Vec::new();
+                connection.take_mail(&mut mail);
+                reply.encoded(&mail);
+            }
         }
         confirm(event, Some(&name), client.subscriptions.count(kind), reply);
     }

@@ -3,7 +3,6 @@
 //! What concerns the process, its files and its settings is done by the host: those rows say so.
 
 pub(crate) mod debug;
-mod function;
 mod info;
 mod latency;
 mod lolwut;
@@ -20,7 +19,6 @@ use super::row::Row;
 pub(super) const ROWS: &[Row] = &[
     process::CONFIG,
     debug::DEBUG,
-    function::FUNCTION,
     info::INFO,
     latency::LATENCY,
     lolwut::LOLWUT,

@@ -74,19 +74,17 @@ pub(super) fn set_all<'a>(
     let mut waiting = members.next();
     if entry.packed().is_some() {
         entry.edit_packed(|bytes| {
-            let mut count = compact::count(bytes);
             while let Some((member, score)) = waiting {
-                match compact::find(bytes, member) {
-                    Some((_, pair)) if pair.score == score => placed(member, score, Placed::Kept),
-                    Some((_, pair)) => {
-                        bytes.drain(pair.place);
-                        compact::insert(bytes, member, score);
+                let located = compact::locate(bytes, member, score);
+                match &located.old {
+                    Some((old, _)) if *old == score => placed(member, score, Placed::Kept),
+                    Some(_) => {
+                        compact::set(bytes, &located, member, score);
                         placed(member, score, Placed::Moved);
                     }
-                    None if !max.admits(count + 1, member.len()) => break,
+                    None if !max.admits(located.count + 1, member.len()) => break,
                     None => {
-                        compact::insert(bytes, member, score);
-                        count += 1;
+                        compact::set(bytes, &located, member, score);
                         placed(member, score, Placed::Added);
                     }
                 }
@@ -105,6 +103,37 @@ pub(super) fn set_all<'a>(
         placed(member, score, outcome);
         waiting = members.next();
     }
+}
+
+/// Gives one member of a compact set at `spot` a score, if it stays compact then; says what became of it. `decide` is asked
+/// whether the member, which has a score or none, gets another.
+pub(super) fn set_one(
+    turn: &mut Turn<'_>,
+    key: &Key<'_>,
+    spot: Spot,
+    member: &[u8],
+    score: f64,
+    decide: impl FnOnce(Option<f64>) -> bool,
+) -> Option<Placed> {
+    let located = compact::locate(turn.entry(key, spot).packed()?, member, score);
+    let old = located.old.as_ref().map(|(old, _)| *old);
+    let is_new = old.is_none();
+    if old == Some(score) || !decide(old) {
+        return Some(Placed::Kept);
+    }
+    // A set at its limit outgrows the compact form also when no member is new.
+    if !CompactMax::of(turn.core()).admits(located.count + 1, if is_new { member.len() } else { 0 }) {
+        return None;
+    }
+    turn.update(key, spot, |entry| entry.edit_packed(|bytes| compact::set(bytes, &located, member, score)));
+    Some(if is_new { Placed::Added } else { Placed::Moved })
+}
+
+/// Records one member with its score.
+pub(super) fn record_one(turn: &mut Turn<'_>, key: &Key<'_>, member: &[u8], score: f64) {
+    let mut buffer = DoubleBuffer::new();
+    let score: &[u8] = if turn.is_recording() { format_f64(score, &mut buffer) } else { b"" };
+    turn.record(&[b"ZADD", key.bytes, score, member]);
 }
 
 /// Takes the members of a range of ranks out of the set at `spot`, which has them, records it, and announces it under a name.

@@ -7,6 +7,8 @@ mod arguments;
 mod bzpop;
 mod change;
 mod listing;
+#[cfg(test)]
+mod revocation_tests;
 mod zadd;
 mod zalgebra;
 mod zcard;

@@ -4,7 +4,7 @@
 //! afterwards, or null if a condition kept it from changing. Effect: `ZADD key score member ...` with what changed.
 
 use super::arguments::score;
-use super::change::{CompactMax, Words, find, new_entry, outgrow, set_all};
+use super::change::{CompactMax, Words, find, new_entry, outgrow, record_one, set_all, set_one};
 use super::{look, read, write_score};
 use crate::command::row::flag::{DENYOOM, FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -152,6 +152,16 @@ pub(crate) fn add_all(
     condition: AddIf,
 ) -> Result<Added, CommandError> {
     let spot = find(turn, key)?;
+    if let (Some(spot), [(member, score)]) = (spot, pairs)
+        && let Some(placed) = set_one(turn, key, spot, member, *score, |old| condition.takes(old, *score))
+    {
+        if placed != Placed::Kept {
+            record_one(turn, key, member, *score);
+            turn.notify(EventClass::SortedSet, "zadd", key.bytes);
+        }
+        let count = |wanted| usize::from(placed == wanted);
+        return Ok(Added { added: count(Placed::Added), moved: count(Placed::Moved) });
+    }
     let first = match spot {
         None if condition.0.only_existing => None,
         None => Some(0),
@@ -181,14 +191,18 @@ fn apply(
     event: &'static str,
 ) -> Added {
     let core = turn.core();
-    let (mut added, mut changed) = (Added::default(), Words::default());
+    let (mut added, mut changed, mut last) = (Added::default(), Words::default(), None);
+    let is_alone = pairs.len() == 1;
     let mut see = |member: &[u8], score: f64, placed: Placed| {
         match placed {
             Placed::Added => added.added += 1,
             Placed::Moved => added.moved += 1,
             Placed::Kept => return,
         }
-        changed.push_scored(member, score);
+        match is_alone {
+            true => last = Some(score),
+            false => changed.push_scored(member, score),
+        }
     };
     let mut change = |entry: &mut crate::keyspace::EntryRef| {
         if condition.0 == ZaddOptions::default() || pairs.len() == 1 {
@@ -216,7 +230,10 @@ fn apply(
             turn.put(key, None, entry);
         }
     }
-    changed.record(turn, b"ZADD", key);
+    match last {
+        Some(score) => record_one(turn, key, pairs[0].0, score),
+        None => changed.record(turn, b"ZADD", key),
+    }
     turn.notify(EventClass::SortedSet, event, key.bytes);
     added
 }

@@ -362,6 +362,38 @@ impl Turn<'_> {
         let entry = whole(core, destination.bytes, found.iter().map(|(m, score)| (&m[..], *score)).collect());
         store_whole(self, &destination, entry, operation.event())
     }
+
+    /// Stores the union of `keys` at `destination`: see [`Engine::zunionstore`].
+    pub fn zunionstore(
+        &mut self,
+        destination: impl AsRef<[u8]>,
+        keys: &[impl AsRef<[u8]>],
+        aggregate: Aggregate,
+    ) -> Result<usize, CommandError> {
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        self.store_of(destination.as_ref(), &keys, &[], Operation::Union, aggregate)
+    }
+
+    /// Stores the intersection of `keys` at `destination`: see [`Engine::zinterstore`].
+    pub fn zinterstore(
+        &mut self,
+        destination: impl AsRef<[u8]>,
+        keys: &[impl AsRef<[u8]>],
+        aggregate: Aggregate,
+    ) -> Result<usize, CommandError> {
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        self.store_of(destination.as_ref(), &keys, &[], Operation::Intersection, aggregate)
+    }
+
+    /// Stores the members of the first of `keys` that no other has: see [`Engine::zdiffstore`].
+    pub fn zdiffstore(
+        &mut self,
+        destination: impl AsRef<[u8]>,
+        keys: &[impl AsRef<[u8]>],
+    ) -> Result<usize, CommandError> {
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        self.store_of(destination.as_ref(), &keys, &[], Operation::Difference, Aggregate::Sum)
+    }
 }
 
 impl Engine {

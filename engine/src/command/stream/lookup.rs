@@ -20,12 +20,28 @@ pub(super) fn find_stream(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<S
     }
 }
 
-/// Changes the stream at a spot where [`find_stream`] found one.
-pub(super) fn edit_stream<R>(
+/// Shows the stream at a key to `f`, and counts a hit or a miss.
+pub(super) fn read_stream<R>(
     turn: &mut Turn<'_>,
     key: &Key<'_>,
-    spot: crate::table::Spot,
-    f: impl FnOnce(&mut Stream) -> R,
-) -> R {
+    f: impl FnOnce(Option<&Stream>) -> R,
+) -> Result<R, CommandError> {
+    Ok(f(stream_of(turn.read(key).as_deref())?))
+}
+
+/// Changes the stream at a spot where [`find_stream`] found one.
+pub(super) fn edit_stream<R>(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Stream) -> R) -> R {
     turn.update(key, spot, |entry| f(entry.stream_mut().expect("a stream was found at this spot")))
+}
+
+/// What answers a command on a group that is not there.
+pub(super) fn no_group(key: &[u8], group: &[u8]) -> CommandError {
+    quoting_all(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"])
+}
+
+/// A text of parts, of which some are words of the request. Like Redis, it ends each at its first zero byte.
+pub(super) fn quoting_all(parts: &[&[u8]]) -> CommandError {
+    CommandError::Quoting(
+        parts.iter().flat_map(|part| part.split(|byte| *byte == 0).next().unwrap_or(part)).copied().collect(),
+    )
 }

@@ -46,14 +46,55 @@ pub(crate) fn find<'a>(bytes: &'a [u8], member: &[u8]) -> Option<(usize, Pair<'a
     pairs(bytes).enumerate().find(|(_, pair)| pair.member == member)
 }
 
-/// Gives a member that is not there a score.
-pub(crate) fn insert(bytes: &mut Vec<u8>, member: &[u8], score: f64) {
-    let is_before = |pair: &Pair<'_>| pair.member.with_bytes(|m| order((pair.score, m), (score, member))).is_lt();
-    let at = pairs(bytes).find(|pair| !is_before(pair)).map_or(bytes.len(), |pair| pair.place.start);
+/// What one walk finds out about a member that is to get a score.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// How many members there are.
+    pub(crate) count: usize,
+    /// The member's score, and where its pair lies, if it is there.
+    pub(crate) old: Option<(f64, Range<usize>)>,
+    /// Where a pair with the new score belongs, as things lie.
+    at: usize,
+}
+
+/// Looks for a member, and for where it belongs with a score.
+pub(crate) fn locate(bytes: &[u8], member: &[u8], score: f64) -> Located {
+    let wanted = StrRef::of(member);
+    let mut located = Located { count: 0, old: None, at: 0 };
+    for pair in pairs(bytes) {
+        located.count += 1;
+        if pair.member == wanted {
+            located.old = Some((pair.score, pair.place.clone()));
+        }
+        let is_before = pair.score < score
+            || pair.score == score && pair.member.with_bytes(|other| order((score, other), (score, member)).is_lt());
+        if is_before {
+            located.at = pair.place.end;
+        }
+    }
+    located
+}
+
+/// Gives a member that was located its score.
+pub(crate) fn set(bytes: &mut Vec<u8>, located: &Located, member: &[u8], score: f64) {
+    let mut at = located.at;
+    if let Some((_, old)) = &located.old {
+        bytes.drain(old.clone());
+        if at >= old.end {
+            at -= old.len();
+        }
+    }
     let end = bytes.len();
     push(bytes, member, score);
     let size = bytes.len() - end;
     bytes[at..].rotate_right(size);
+}
+
+/// Gives a member a score.
+#[cfg(test)]
+pub(crate) fn insert(bytes: &mut Vec<u8>, member: &[u8], score: f64) {
+    let located = locate(bytes, member, score);
+    set(bytes, &located, member, score);
 }
 
 /// Appends a pair that belongs at the end.
@@ -119,6 +160,23 @@ mod tests {
         bytes.drain(place(&bytes, 1..3));
         assert_eq!((count(&bytes), find(&bytes, b"9").is_none()), (4, true));
         assert_eq!(place(&bytes, 4..9), bytes.len()..bytes.len());
+    }
+
+    #[test]
+    fn a_member_moves_to_where_its_new_score_belongs() {
+        for score in [-1.0, 0.0, 0.5, 1.0, 2.0, 2.5, 9.0] {
+            let mut bytes = Vec::new();
+            [("a", 0.0), ("b", 1.0), ("c", 2.0), ("d", 2.0)]
+                .iter()
+                .for_each(|(m, s)| insert(&mut bytes, m.as_bytes(), *s));
+            insert(&mut bytes, b"c", score);
+            let listed: Vec<_> = pairs(&bytes).map(|p| (p.score, p.member.to_vec())).collect();
+            assert!(
+                listed.len() == 4 && listed.is_sorted_by(|a, b| order((a.0, &a.1), (b.0, &b.1)).is_lt()),
+                "{listed:?}"
+            );
+            assert_eq!(find(&bytes, b"c").unwrap().1.score, score);
+        }
     }
 
     #[test]

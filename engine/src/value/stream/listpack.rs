@@ -21,6 +21,9 @@ use crate::text::StrRef;
 /// Bytes of a listpack besides its elements.
 pub(crate) const FRAME_BYTES: usize = 7;
 
+/// What stands behind the last element.
+pub(crate) const END: u8 = 0xff;
+
 /// Appends an element. O(element).
 pub(crate) fn push(out: &mut Vec<u8>, element: StrRef<'_>) {
     let start = out.len();

@@ -104,6 +104,12 @@ impl Stream {
         self.nodes.len()
     }
 
+    /// Nodes as an RDB file holds them: the id that a node's ids are relative to, and its listpack. O(bytes of the node) for
+    /// each.
+    pub(crate) fn listpacks(&self) -> impl Iterator<Item = (StreamId, Vec<u8>)> {
+        self.nodes.iter().map(|(id, node)| (*id, node.to_listpack()))
+    }
+
     /// The id of the last entry that is there.
     pub(crate) fn top_id(&self) -> Option<StreamId> {
         self.range_back(StreamId::MIN, StreamId::MAX).next().map(|entry| entry.id)

@@ -120,6 +120,24 @@ impl Node {
         FRAME_BYTES + count(self.live) + count(self.deleted) + self.bytes.len()
     }
 
+    /// The whole listpack, as an RDB file holds it. O(bytes).
+    pub(crate) fn to_listpack(&self) -> Vec<u8> {
+        let mut bytes = vec![0; FRAME_BYTES - 1];
+        for count in [self.live, self.deleted] {
+            listpack::push(&mut bytes, StrRef::Int(i64::from(count)));
+        }
+        bytes.extend_from_slice(&self.bytes);
+        bytes.push(listpack::END);
+        let (mut count, mut at) = (2, 0);
+        while let Some((_, next)) = listpack::read(&self.bytes, at) {
+            (count, at) = (count + 1, next);
+        }
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        bytes[..4].copy_from_slice(&size.to_le_bytes());
+        bytes[4..6].copy_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+        bytes
+    }
+
     /// Bytes of heap behind it, spare capacity included. O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
         16 + size_of::<Self>() + self.bytes.capacity().next_multiple_of(16)
@@ -345,6 +363,28 @@ mod tests {
         assert_eq!(left, [StreamId::new(5, 10), StreamId::new(u64::MAX, 0)]);
         assert_eq!(node.iter_back().count(), 2);
         assert_eq!(node.last_id(), Some(StreamId::new(u64::MAX, 0)));
+    }
+
+    #[test]
+    fn a_listpack_is_that_of_redis() {
+        let long = [b'x'; 70];
+        let mut node = Node::new(StreamId::new(5, 9), &[b"a", b"1", b"b", b"two"]);
+        node.append(StreamId::new(5, 10), &[b"a", b"-3", b"b", &long]);
+        node.append(StreamId::new(7, 0), &[b"other", b"99999"]);
+        node.delete(StreamId::new(5, 10));
+        let expected = [
+            &[0x8f, 0, 0, 0, 0x19, 0, 2, 1, 1, 1, 2, 1, 0x81, b'a', 2, 0x81, b'b', 2, 0, 1][..],
+            &[2, 1, 0, 1, 0, 1, 1, 1, 0x83, b't', b'w', b'o', 4, 5, 1],
+            &[3, 1, 0, 1, 1, 1, 0xdf, 0xfd, 2, 0xe0, 70],
+            &long,
+            &[72, 5, 1],
+            &[
+                0, 1, 2, 1, 0xdf, 0xf7, 2, 1, 1, 0x85, b'o', b't', b'h', b'e', b'r', 6, 0xf2, 0x9f, 0x86, 1, 4, 6, 1,
+                0xff,
+            ],
+        ];
+        assert_eq!(node.to_listpack(), expected.concat());
+        assert_eq!(node.packed_size(), node.to_listpack().len());
     }
 
     #[test]

@@ -168,6 +168,8 @@ fn run(stream: &mut Stream, model: &mut Model, step: &Step) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn a_stream_is_an_ordered_map_and_its_copies_keep_what_they_had(
         steps in prop::collection::vec(step(), 1..150),

@@ -474,6 +474,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
         #[test]
         fn a_tree_is_an_ordered_map_and_its_copies_keep_what_they_had(
             rounds in prop::collection::vec((prop::bool::weighted(0.55), 0u16..2000, 1u16..200), 1..60),

@@ -93,6 +93,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "slowlog-max-len" => options.slowlog_count_max.store(size(name), Relaxed),
         "latency-monitor-threshold" => options.latency_threshold_ms.store(values.number(name), Relaxed),
         "latency-tracking-info-percentiles" => *options.latency_percentiles.write() = values.percentiles().to_vec(),
+        "list-max-listpack-size" => options.list_max_listpack_size.store(values.signed(name), Relaxed),
         "latency-tracking" => options.latency_tracking.store(values.switch(name), Relaxed),
         "notify-keyspace-events" => options.set_keyspace_events(values.events()),
         "stream-node-max-bytes" => options.stream_node_bytes_max.store(size(name), Relaxed),
@@ -124,6 +125,7 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
 }
 
 const ENGINE_NAMES: &[&str] = &[
+    "list-max-listpack-size",
     "stream-node-max-bytes",
     "stream-node-max-entries",
     "hash-max-listpack-entries",

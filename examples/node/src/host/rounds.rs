@@ -1,16 +1,41 @@
 //! Background rounds: `hz` times a second the engine does what is due by time, once a second the connections are
-//! looked after.
+//! looked after. Requests that wait for keys give up in between, to the millisecond.
 
 use super::Node;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Wake, Waker};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Rings when a request waits that gives up earlier than all others.
+struct Alarm(Notify);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
 
 /// Runs until it is dropped.
 pub(super) async fn run(node: Arc<Node>) {
+    let alarm = Arc::new(Alarm(Notify::new()));
+    let waker = Waker::from(Arc::clone(&alarm));
     loop {
         let hz = node.live.hz.load(Relaxed).max(1);
-        tokio::time::sleep(Duration::from_secs(1) / hz).await;
+        let round = Instant::now() + Duration::from_secs(1) / hz;
+        while Instant::now() < round {
+            let deadline = node.engine.next_deadline(&waker).map(|at| {
+                let ms = at.0.saturating_sub(node.engine.now().0);
+                Instant::now() + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+            });
+            let until = deadline.map_or(round, |at| at.min(round));
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => node.engine.end_waits(node.engine.now()),
+                () = alarm.0.notified() => {}
+            }
+        }
         for _ in 0..EXTRA_TICKS_MAX / hz {
             if !node.engine.tick(node.engine.now(), TICK_BUDGET).more {
                 break;

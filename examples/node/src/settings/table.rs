@@ -331,7 +331,7 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Limits, "Fields up to which a hash is kept compact."),
     bytes("hash-max-listpack-value", 0, BYTES, "64").alias("hash-max-ziplist-value")
         .live(Limits, "Longest field or value of a compact hash."),
-    count("list-max-listpack-size", i32::MIN as i64, INT, "-2").alias("list-max-ziplist-size"),
+    count("list-max-listpack-size", i32::MIN as i64, INT, "-2").alias("list-max-ziplist-size").live(Limits, "How large a node of a list may become: elements, or -1 to -5 for 4 to 64 KiB."),
     count("list-compress-depth", 0, INT, "0"),
     count("set-max-intset-entries", 0, LONG, "512")
         .live(Limits, "Members up to which a set of integers is kept compact."),

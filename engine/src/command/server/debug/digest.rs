@@ -14,7 +14,7 @@ use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
 use crate::text::{DoubleBuffer, format_f64_g17};
 use crate::turn::Turn;
-use crate::value::{StreamId, ValueType};
+use crate::value::{StreamId, ValueType, Walk};
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
 
@@ -78,7 +78,14 @@ impl Digest {
                     value.with_bytes(|bytes| self.mix(bytes));
                 }
             }
-            ValueType::List => {}
+            ValueType::List => {
+                if let Some(list) = entry.as_list() {
+                    list.walk_from(0, |element| {
+                        element.with_bytes(|bytes| self.mix(bytes));
+                        Walk::On
+                    });
+                }
+            }
             ValueType::Set => {
                 if let Some(set) = entry.as_set() {
                     set.for_each(|member| member.with_bytes(|member| self.xor(member)));

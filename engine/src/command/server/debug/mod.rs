@@ -46,11 +46,11 @@ fn debug(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut R
             reply.ok();
         }
         (b"QUICKLIST-PACKED-THRESHOLD", [size]) => {
-            if !is_memory_size(size) {
-                return Err(CommandError::text(
-                    "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
-                ));
-            }
+            let bytes = memory_size(size)
+                .ok_or(CommandError::text("ERR argument must be a memory value bigger than 1 and smaller than 4gb"))?;
+            // Zero is the size at the start, as in Redis.
+            let bytes = if bytes == 0 { 1 << 30 } else { bytes };
+            core.options.quicklist_packed_threshold.store(bytes, Ordering::Relaxed);
             reply.ok();
         }
         (b"POPULATE", [count, rest @ ..]) if rest.len() <= 2 => {
@@ -131,7 +131,7 @@ fn populate(core: &Core, connection: &Connection, count: &[u8], rest: &[&[u8]]) 
 }
 
 /// Whether a word is a number of bytes, with a unit or without, that fits in four gigabytes.
-fn is_memory_size(word: &[u8]) -> bool {
+fn memory_size(word: &[u8]) -> Option<usize> {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let unit: u64 = match word[digits..].to_ascii_lowercase().as_slice() {
         b"" | b"b" => 1,
@@ -141,10 +141,11 @@ fn is_memory_size(word: &[u8]) -> bool {
         b"mb" => 1 << 20,
         b"g" => 1_000_000_000,
         b"gb" => 1 << 30,
-        _ => return false,
+        _ => return None,
     };
     let number = std::str::from_utf8(&word[..digits]).ok().and_then(|digits| digits.parse::<u64>().ok());
-    number.and_then(|number| number.checked_mul(unit)).is_some_and(|bytes| bytes < 4 << 30)
+    let bytes = number?.checked_mul(unit).filter(|bytes| *bytes < 4 << 30)?;
+    usize::try_from(bytes).ok()
 }
 
 fn help(reply: &mut ReplyWriter<'_>) {

@@ -75,6 +75,8 @@ fn memory(core: &Core, lines: &mut Lines) {
     lines.set("used_memory_startup", STARTUP_BYTES);
     lines.set("maxmemory", 0);
     lines.set("maxmemory_policy", "noeviction");
+    lines.set("number_of_functions", core.libraries.read().function_count());
+    lines.set("number_of_libraries", core.libraries.read().len());
     lines.set("mem_not_counted_for_evict", 0);
     lines.set("mem_replication_backlog", 0);
     lines.set("mem_total_replication_buffers", 0);

@@ -147,10 +147,13 @@ impl<M: Handle> Tree<M> {
 
     /// Takes out an element that is there. O(log n).
     pub(crate) fn remove(&mut self, score: f64, member: &[u8]) {
-        let rank = self.rank(score, member);
-        self.remove_range(rank..rank + 1, |element| {
-            debug_assert_eq!(element.member.bytes(), member);
-        });
+        if self.len <= 1 {
+            *self = Self::new();
+            return;
+        }
+        self.len -= 1;
+        node::remove(&mut self.root, score, member, &mut self.bytes);
+        self.lower_root();
     }
 
     /// The element of a rank. O(log n).

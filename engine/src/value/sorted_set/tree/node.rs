@@ -178,6 +178,38 @@ pub(super) fn insert<M: Handle>(
     right
 }
 
+/// Takes out an element that is below a node, which has others too.
+pub(super) fn remove<M: Handle>(node: &mut Arc<Node<M>>, score: f64, member: &[u8], bytes: &mut usize) {
+    let before = node.bytes();
+    let node = Arc::make_mut(node);
+    match node {
+        Node::Leaf(elements) => {
+            let at = elements.partition_point(|e| e.order(score, member).is_lt());
+            debug_assert_eq!(elements[at].member.bytes(), member);
+            elements.remove(at);
+            if elements.capacity() > elements.len() + 2 * LEAF_STEP {
+                elements.shrink_to(elements.len() + LEAF_STEP);
+            }
+        }
+        Node::Branch(children) => {
+            let at = children.partition_point(|c| c.low.order(score, member).is_le()).saturating_sub(1);
+            let child = &mut children[at];
+            child.count -= 1;
+            if child.count == 0 {
+                *bytes -= child.node.total_bytes();
+                children.remove(at);
+            } else {
+                remove(&mut child.node, score, member, bytes);
+                if child.low.score == score && child.low.member.bytes() == member {
+                    child.low = child.node.first().clone();
+                }
+                join_small(children, at, bytes);
+            }
+        }
+    }
+    *bytes = *bytes + node.bytes() - before;
+}
+
 /// Takes the elements of a range of ranks out from below a node, some but not all.
 pub(super) fn remove_range<M: Handle>(
     node: &mut Arc<Node<M>>,

@@ -1,0 +1,292 @@
+//! Queueing requests, running them in one turn, and watching keys.
+//!
+//! ```text
+//! EXEC -> broken? EXECABORT -> something changed? null
+//!      -> lock the slots of all queued keys and of all watched ones -> watched keys fell due? null
+//!      -> run each -> commit: one batch -> waiters are served, events announced
+//! ```
+//!
+//! A request that looks at every slot by itself (INFO, DEBUG, CONFIG, CLUSTER ...) cannot run while slots are held: there the
+//! transaction is cut, and what follows runs in a turn of its own.
+
+use super::execute::{Failure, Outcome, Parked, Surroundings};
+use super::tally::book;
+use crate::client::{Queued, Transaction, WatchedKeys};
+use crate::command::row::{Group, flag};
+use crate::command::table::{Command, table};
+use crate::command::transaction::discard;
+use crate::command::{CommandResult, How, look_in_turn};
+use crate::effect::Offset;
+use crate::error::CommandError;
+use crate::keyspace::GateState;
+use crate::resp::ReplyWriter;
+use crate::slot::{SLOT_COUNT, Slot};
+use crate::turn::{Committed, Opening, Origin, Turn};
+use smallvec::SmallVec;
+use std::sync::atomic::Ordering;
+
+/// The arguments of a queued request.
+type Args<'a> = SmallVec<[&'a [u8]; 8]>;
+
+impl<'a> Surroundings<'a> {
+    /// Queues a request, or refuses it as it would be refused if it ran.
+    #[cold]
+    pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Outcome {
+        if let Err(error) = self.may_queue(command, args) {
+            let error = self.note_refusal(None, error);
+            return self.refuse(&error, out);
+        }
+        let queued = Queued::new(command.id, args);
+        let size_max = self.core.options.query_buffer_bytes_max.load(Ordering::Relaxed);
+        if let Some(transaction) = &mut self.connection.transaction {
+            transaction.size += queued.size();
+            transaction.flags |= command.flags.0;
+            transaction.queued.push(queued);
+            self.connection.client.multi.store(transaction.queued.len() as i64, Ordering::Relaxed);
+            // What a client may have sent without its being run has a limit, queued or not.
+            self.connection.closing |= transaction.size > size_max;
+        }
+        ReplyWriter::new(out, self.connection.resp).simple("QUEUED");
+        Outcome { offset: Offset(0), failed: Failure::Queued }
+    }
+
+    fn may_queue(&self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
+        if command.flags.has(flag::NO_MULTI) {
+            return Err(CommandError::text("ERR Command not allowed inside a transaction"));
+        }
+        if !self.core.gate.is_cluster() {
+            return Ok(());
+        }
+        let Some(slot) = self.slots_of(command, args)?.first().copied() else { return Ok(()) };
+        match self.core.slots.lock(slot).state.gate {
+            GateState::Open => Ok(()),
+            state => Err(self.core.gate.refusal(slot, state)),
+        }
+    }
+
+    /// Watches keys from here on.
+    pub(super) fn watch(
+        &mut self,
+        command: &Command,
+        args: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
+        if self.connection.transaction.is_some() {
+            return Ok((Offset(0), Err(CommandError::text("ERR WATCH inside MULTI is not allowed"))));
+        }
+        if !self.connection.takes_pushes {
+            return Ok((Offset(0), Err(CommandError::text("ERR WATCH is not offered where each call stands alone"))));
+        }
+        let slots = match self.slots_of(command, args) {
+            Ok(slots) => slots,
+            Err(error) => return Ok((Offset(0), Err(error))),
+        };
+        let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        let opening = self.opening();
+        let mut turn = match Turn::begin_over(self.core, opening, guards) {
+            Ok(turn) => turn,
+            Err(error) => return Ok((Offset(0), Err(error))),
+        };
+        let db = self.connection.db;
+        let WatchedKeys { watch, keys } = &mut **self.connection.watched.get_or_insert_default();
+        let mut result = Ok(());
+        for key in &args[1..] {
+            if !keys.iter().any(|(of, known)| *of == db && **known == **key) {
+                result = result.and(turn.watch(key, watch));
+                keys.push((db, (*key).into()));
+            }
+        }
+        let offset = self.finish(turn);
+        ReplyWriter::new(out, self.connection.resp).ok();
+        Ok((offset, result))
+    }
+
+    /// Runs what was queued.
+    pub(super) fn exec(&mut self, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
+        let is_broken = match &self.connection.transaction {
+            None => return Ok((Offset(0), Err(CommandError::text("ERR EXEC without MULTI")))),
+            Some(transaction) => transaction.is_broken,
+        };
+        if is_broken {
+            discard(self.core, self.connection);
+            let text = "EXECABORT Transaction discarded because of previous errors.";
+            return Ok((Offset(0), Err(CommandError::text(text))));
+        }
+        if self.connection.watched.as_ref().is_some_and(|watched| watched.watch.is_changed()) {
+            return Ok((Offset(0), self.exec_nothing(out)));
+        }
+        let Some(transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
+        let outcome = self.exec_queued(&transaction, out);
+        match &outcome {
+            Err(_) => self.connection.transaction = Some(transaction),
+            Ok(_) => discard(self.core, self.connection),
+        }
+        outcome
+    }
+
+    /// Something changed that the client watches.
+    fn exec_nothing(&mut self, out: &mut Vec<u8>) -> CommandResult {
+        discard(self.core, self.connection);
+        ReplyWriter::new(out, self.connection.resp).null_array();
+        Ok(())
+    }
+
+    fn exec_queued(&mut self, transaction: &Transaction, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
+        let requests: Vec<(&'static Command, Args<'_>)> = transaction
+            .queued
+            .iter()
+            .filter_map(|queued| Some((table().by_id(queued.row)?, queued.args().collect())))
+            .collect();
+        let mut slots = match self.slots_of_all(&requests) {
+            Ok(slots) => slots,
+            Err(error) => return Ok((Offset(0), Err(error))),
+        };
+        if let Some(watched) = &self.connection.watched {
+            slots.extend(watched.slots());
+            slots.sort_unstable();
+            slots.dedup();
+        }
+        let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        let opening = self.opening();
+        let mut turn = match Turn::begin_over(self.core, opening, guards) {
+            Ok(turn) => turn,
+            Err(error) => return Ok((Offset(0), Err(error))),
+        };
+        if let Some(watched) = self.connection.watched.take() {
+            for (db, key) in &watched.keys {
+                turn.check_watched(*db, key, &watched.watch);
+            }
+            turn.unwatch(&watched.watch);
+            if watched.watch.is_changed() {
+                return Ok((self.finish(turn), self.exec_nothing(out)));
+            }
+        }
+        self.connection.executes = true;
+        ReplyWriter::new(out, self.connection.resp).array(requests.len());
+        let offset = self.run_all(turn, &requests, out);
+        self.connection.executes = false;
+        Ok((offset, Ok(())))
+    }
+
+    /// Runs requests in a turn, and in another one after each request that cannot run in a turn.
+    fn run_all(&mut self, turn: Turn<'a>, requests: &[(&'static Command, Args<'_>)], out: &mut Vec<u8>) -> Offset {
+        let mut newest = Offset(0);
+        let mut open = Some(turn);
+        for (at, (command, args)) in requests.iter().enumerate() {
+            if takes_slots_itself(command) {
+                if let Some(turn) = open.take() {
+                    newest = newest.max(self.finish(turn));
+                }
+            } else if open.is_none() {
+                let slots = self.slots_of_all(&requests[at..]).unwrap_or_default();
+                open = Turn::begin(self.core, self.opening(), &slots).ok();
+            }
+            let start = out.len();
+            let began = self.core.monotonic_ns();
+            self.connection.client.last_row.store(command.id.into(), Ordering::Relaxed);
+            let result = self.run_one(open.as_mut(), command, args, out);
+            let failed = match &result {
+                Ok(()) => Failure::None,
+                Err(error) => {
+                    out.truncate(start);
+                    self.write_error(error, out);
+                    Failure::Failed
+                }
+            };
+            let nanos = self.core.monotonic_ns().saturating_sub(began);
+            book(self.core, self.connection, command, args, (nanos, failed), self.now);
+        }
+        match open {
+            Some(turn) => newest.max(self.finish(turn)),
+            None => newest,
+        }
+    }
+
+    fn run_one(
+        &mut self,
+        turn: Option<&mut Turn<'_>>,
+        command: &Command,
+        args: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> CommandResult {
+        let mut turn = turn;
+        if let Some(turn) = &mut turn {
+            turn.select(self.connection.db);
+            turn.set_touch(self.touch());
+        }
+        let mut reply = ReplyWriter::new(out, self.connection.resp);
+        match (command.row.run.0, turn) {
+            (How::Turn(adapter) | How::Visit(adapter) | How::Store(adapter), Some(turn)) => {
+                adapter(turn, args, &mut reply)
+            }
+            (How::Look(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
+            (How::Connection(adapter), _) => adapter(self.core, self.connection, args, &mut reply),
+            (How::Host, _) => self.run_by_host(args, out),
+            // Their slots closed between two turns of the transaction.
+            (_, None) => Err(CommandError::SlotNotServed),
+            (How::Exec | How::Watch, Some(_)) => {
+                Err(CommandError::text("ERR Command not allowed inside a transaction"))
+            }
+        }
+    }
+
+    /// The slots that a run of requests needs, ascending: up to the first that takes its slots itself.
+    fn slots_of_all(&self, requests: &[(&'static Command, Args<'_>)]) -> Result<Vec<Slot>, CommandError> {
+        let mut slots: Vec<Slot> = Vec::new();
+        for (command, args) in requests {
+            match command.row.run.0 {
+                _ if takes_slots_itself(command) => break,
+                How::Store(_) | How::Visit(_) => return Ok(Slot::all().collect()),
+                How::Turn(_) | How::Look(_) | How::Connection(_) => slots.extend(self.slots_of(command, args)?),
+                How::Exec | How::Watch | How::Host => {}
+            }
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        if self.core.gate.is_cluster()
+            && let [expected, found, ..] = slots[..]
+            && slots.len() < SLOT_COUNT
+        {
+            return Err(CommandError::CrossSlot { expected, found, key: Vec::new() });
+        }
+        Ok(slots)
+    }
+
+    fn opening(&mut self) -> Opening {
+        Opening {
+            db: self.connection.db,
+            origin: Origin::Client,
+            now: Some(self.now),
+            known: None,
+            touch: self.touch(),
+            buffer: std::mem::take(self.buffer),
+        }
+    }
+
+    fn finish(&mut self, turn: Turn<'_>) -> Offset {
+        let Committed { offset, buffer, .. } = turn.commit();
+        *self.buffer = buffer;
+        offset
+    }
+
+    /// Notes that a request was refused: EXEC will do nothing. A refused EXEC ends the transaction.
+    pub(super) fn note_refusal(&mut self, command: Option<&Command>, error: CommandError) -> CommandError {
+        let Some(transaction) = &mut self.connection.transaction else { return error };
+        if command.is_some_and(|command| matches!(command.row.run.0, How::Exec)) {
+            discard(self.core, self.connection);
+            let text = [b"EXECABORT Transaction discarded because of: ", &*error.wire_text()].concat();
+            return CommandError::Quoting(text);
+        }
+        transaction.is_broken = true;
+        error
+    }
+}
+
+/// Whether a command may lock slots while it runs, and so cannot run while a turn holds some.
+fn takes_slots_itself(command: &Command) -> bool {
+    match command.row.run.0 {
+        How::Host => true,
+        How::Connection(_) => matches!(command.row.docs.group, Group::Server | Group::Cluster),
+        _ => false,
+    }
+}
