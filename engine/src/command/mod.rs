@@ -11,6 +11,7 @@
 
 pub(crate) mod bitmap;
 mod cluster;
+pub mod compatibility;
 mod connection;
 pub mod docs;
 pub(crate) mod element_scan;
