@@ -1,5 +1,6 @@
 //! What only its own session knows of a client.
 
+use super::bundle::Bundle;
 use super::registry::Client;
 use super::transaction::{Transaction, WatchedKeys};
 use crate::effect::Offset;
@@ -45,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) listens: bool,
     /// The newest journal offset of messages that were taken among the reply at hand.
     pub(crate) mail_offset: Offset,
+    /// Messages that it published and that are not given out yet.
+    pub(crate) bundle: Bundle,
     /// Clients to be woken when the requests at hand are done: their mailboxes were filled.
     pub(crate) woken: Vec<Arc<Client>>,
     /// Whether its requests may wait for keys.
@@ -69,6 +72,7 @@ impl Connection {
             takes_pushes: true,
             listens: false,
             mail_offset: Offset(0),
+            bundle: Bundle::default(),
             woken: Vec::new(),
             may_block: true,
             deadline_kept: None,

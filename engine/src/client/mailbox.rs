@@ -81,6 +81,23 @@ impl Mailbox {
         if is_first { Delivery::First } else { Delivery::Queued }
     }
 
+    /// Puts whole frames behind the others, shared with other readers.
+    pub(crate) fn put_shared(&self, frames: &Bytes, len_max: u64) -> Delivery {
+        let mut mail = self.mail.lock();
+        if mail.is_closed {
+            return Delivery::Refused;
+        }
+        let is_first = mail.len == 0;
+        mail.len += frames.len();
+        if len_max > 0 && mail.len as u64 > len_max {
+            *mail = Mail { is_closed: true, ..Mail::default() };
+            return Delivery::Overflowed;
+        }
+        let at = mail.copied.len();
+        mail.shared.push((at, frames.clone()));
+        if is_first { Delivery::First } else { Delivery::Queued }
+    }
+
     /// Appends everything to `out`. Returns the newest offset that it tells of.
     pub(crate) fn take(&self, out: &mut Vec<u8>) -> Offset {
         let mut mail = self.mail.lock();

@@ -4,6 +4,7 @@
 //! - [`Connection`] is the session's own state: database, protocol version, whether it has authenticated.
 //! - [`Mailbox`](mailbox::Mailbox) is where publishers leave messages for a session; [`Subscriptions`](subscriptions::Subscriptions) is what it listens to.
 
+mod bundle;
 mod connection;
 mod deadlines;
 mod mailbox;
@@ -11,6 +12,7 @@ mod registry;
 mod subscriptions;
 mod transaction;
 
+pub(crate) use bundle::Bundle;
 pub(crate) use connection::{Connection, ReplyMode};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use mailbox::{Delivery, Frame};

@@ -18,7 +18,7 @@ mod directory;
 mod message;
 mod patterns;
 
-use crate::client::{Client, Delivery, Frame, Kind};
+use crate::client::{Bundle, Client, Delivery, Frame, Kind};
 use crate::effect::Offset;
 use crate::slot::Slot;
 use bytes::Bytes;
@@ -106,6 +106,59 @@ impl PubSub {
         count
     }
 
+    /// As [`publish`](Self::publish), but the message may wait in `bundle` for others on its channel, until
+    /// [`give_out`](Self::give_out).
+    pub(crate) fn publish_bundled(
+        &self,
+        channel: &[u8],
+        message: &[u8],
+        bundle: &mut Bundle,
+        post: &mut Post<'_>,
+    ) -> usize {
+        let is_simple = self.pattern_count.load(Ordering::Acquire) == 0 && message.len() <= BUNDLED_BYTES_MAX;
+        if !is_simple || bundle.channel != channel {
+            self.give_out(bundle, post);
+        }
+        if !is_simple {
+            return self.publish(channel, message, post);
+        }
+        let count = if self.is_silent() { 0 } else { self.subscriber_count(Kind::Channel, channel) };
+        if count > 0 {
+            if bundle.channel != channel {
+                bundle.channel = channel.to_vec();
+            }
+            if let Encoded::Short(rest) = Encoded::new(&[b"message", channel, message]) {
+                bundle.add(&rest);
+            }
+            if bundle.is_full() {
+                self.give_out(bundle, post);
+            }
+        }
+        count
+    }
+
+    /// Gives out what waits in a bundle.
+    pub(crate) fn give_out(&self, bundle: &mut Bundle, post: &mut Post<'_>) {
+        if bundle.is_empty() {
+            return;
+        }
+        let (frames, starts) = bundle.take();
+        self.channels.with(&bundle.channel, |subscribers| match (subscribers, &starts[..]) {
+            (None, _) => {}
+            (Some(subscribers), [_]) => drop(deliver(subscribers, &Encoded::Short(frames[1..].to_vec()), post)),
+            (Some(subscribers), _) => {
+                let mut marked = None;
+                for client in subscribers {
+                    let frames = match client.resp.load(Ordering::Relaxed) {
+                        3 => marked.get_or_insert_with(|| Bundle::mark(&frames, &starts)),
+                        _ => &frames,
+                    };
+                    settle(client, client.mailbox.put_shared(frames, post.waiting_bytes_max), post);
+                }
+            }
+        });
+    }
+
     /// Gives a message to all who listen to a shard channel; says to how many.
     pub(crate) fn publish_to_shard(&self, channel: &[u8], message: &[u8], post: &mut Post<'_>) -> usize {
         if self.shard_channels.is_empty() {
@@ -146,7 +199,7 @@ impl PubSub {
 
     /// How many clients listen to a channel or a shard channel by its name.
     pub(crate) fn subscriber_count(&self, kind: Kind, name: &[u8]) -> usize {
-        self.directory(kind).with(name, |subscribers| subscribers.map_or(0, Iterator::count))
+        self.directory(kind).with(name, |subscribers| subscribers.map_or(0, |subscribers| subscribers.len()))
     }
 
     /// Takes away all subscriptions to shard channels of a slot, which is served here no longer, and tells their
@@ -194,15 +247,24 @@ fn deliver<'a>(subscribers: impl Iterator<Item = &'a Arc<Client>>, encoded: &Enc
     let mut count = 0;
     for client in subscribers {
         let first = if client.resp.load(Ordering::Relaxed) == 3 { b'>' } else { b'*' };
-        match client.mailbox.put(first, frame, post.waiting_bytes_max) {
-            Delivery::First => post.woken.push(Arc::clone(client)),
-            Delivery::Queued | Delivery::Refused => {}
-            Delivery::Overflowed => {
-                client.killed.store(true, Ordering::Release);
-                post.woken.push(Arc::clone(client));
-            }
-        }
+        settle(client, client.mailbox.put(first, frame, post.waiting_bytes_max), post);
         count += 1;
     }
     count
 }
+
+/// Notes what follows from a delivery.
+#[inline]
+fn settle(client: &Arc<Client>, delivery: Delivery, post: &mut Post<'_>) {
+    match delivery {
+        Delivery::First => post.woken.push(Arc::clone(client)),
+        Delivery::Queued | Delivery::Refused => {}
+        Delivery::Overflowed => {
+            client.killed.store(true, Ordering::Release);
+            post.woken.push(Arc::clone(client));
+        }
+    }
+}
+
+/// Longer messages are shared one by one.
+const BUNDLED_BYTES_MAX: usize = 1024;

@@ -27,6 +27,7 @@ use crate::command::pubsub::leave_all;
 use crate::command::table::{Command, table};
 use crate::command::transaction::unwatch_all;
 use crate::core::Core;
+use crate::effect::Offset;
 use crate::keyspace::waiting::Waiter;
 use crate::pubsub::wake;
 use crate::resp::{ArgRange, Decoded, Decoder, Limits, ReplyWriter, RespVersion, Source, Trust, is_http_attack};
@@ -233,10 +234,20 @@ impl Session {
             }
         }
         self.tally.flush(&self.core);
+        self.give_out();
         if !self.connection.woken.is_empty() {
             wake(&mut self.connection.woken);
         }
         done
+    }
+
+    /// Gives out the messages that were published and wait for others.
+    #[inline]
+    fn give_out(&mut self) {
+        if !self.connection.bundle.is_empty() {
+            let Connection { bundle, woken, .. } = &mut self.connection;
+            self.core.pubsub.give_out(bundle, &mut self.core.post(Offset(0), woken));
+        }
     }
 
     /// Puts the messages that wait behind the replies so far.
@@ -384,6 +395,9 @@ impl Session {
             self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
             self.tally.turn_to(command, &self.core);
             let asking = self.connection.asking;
+            if !self.connection.bundle.is_empty() && command.is_none_or(|command| command.row.name != "publish") {
+                self.give_out();
+            }
             if self.connection.listens {
                 self.take_mail();
             }

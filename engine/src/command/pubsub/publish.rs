@@ -31,7 +31,14 @@ pub(super) const SPUBLISH: Row = Row::new("spublish", 3, Run::Connection(spublis
     .args("shardchannel:string message:string");
 
 fn publish(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    reply.integer(core.pubsub.publish(args[1], args[2], &mut core.post(Offset(0), &mut connection.woken)) as i64);
+    let Connection { bundle, woken, .. } = connection;
+    let post = &mut core.post(Offset(0), woken);
+    // Who listens itself gets its own message right behind the reply; what EXEC publishes goes out when it ran.
+    let count = match connection.takes_pushes && !connection.listens && !connection.executes {
+        true => core.pubsub.publish_bundled(args[1], args[2], bundle, post),
+        false => core.pubsub.publish(args[1], args[2], post),
+    };
+    reply.integer(count as i64);
     Ok(())
 }
 

@@ -223,3 +223,26 @@ fn events_of_keys_are_messages() {
     bench.ask("SET k v EX 10");
     assert_eq!(hear(&mut s), "");
 }
+
+#[test]
+fn a_pipeline_of_messages_keeps_its_order_and_its_counts() {
+    let db = Engine::in_memory();
+    let (mut two, mut three, mut publisher) = (session(&db), session(&db), session(&db));
+    ask(&mut two, "SUBSCRIBE a b");
+    ask(&mut three, "HELLO 3");
+    ask(&mut three, "SUBSCRIBE a");
+    let requests = "PUBLISH a 1\r\nPUBLISH a 2\r\nPUBLISH b 3\r\nPUBLISH c 4\r\nPUBLISH a 5\r\nPING\r\nPUBLISH a 6";
+    assert_eq!(ask(&mut publisher, requests), ":2\r\n:2\r\n:1\r\n:0\r\n:2\r\n+PONG\r\n:2\r\n");
+    let all = |kind, messages: &[(&str, &str)]| -> String {
+        messages.iter().map(|(channel, text)| push(kind, &["message", channel, text])).collect()
+    };
+    let heard = [("a", "1"), ("a", "2"), ("b", "3"), ("a", "5"), ("a", "6")];
+    assert_eq!(hear(&mut two), all('*', &heard));
+    assert_eq!(hear(&mut three), all('>', &[heard[0], heard[1], heard[3], heard[4]]));
+    let long = format!("PUBLISH a 1\r\nPUBLISH a {}\r\nPUBLISH a 2", "x".repeat(5000));
+    assert_eq!(ask(&mut publisher, &long), ":2\r\n:2\r\n:2\r\n");
+    let heard = hear(&mut two);
+    assert!(
+        heard.starts_with(&push('*', &["message", "a", "1"])) && heard.ends_with(&push('*', &["message", "a", "2"]))
+    );
+}
