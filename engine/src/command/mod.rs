@@ -40,7 +40,6 @@ pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
-#[allow(dead_code)]
 pub(crate) mod timeout;
 pub(crate) mod transaction;
 

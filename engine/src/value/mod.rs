@@ -19,7 +19,7 @@ pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
-pub(crate) use member::{LongBytes, Member, MemberTable};
+pub(crate) use member::{Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;

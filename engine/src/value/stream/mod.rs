@@ -26,7 +26,7 @@ mod trim;
 pub(crate) use group::{Consumer, Group, Name, Pending};
 pub(crate) use id::IdBuffer;
 pub use id::{InvalidStreamId, StreamId};
-pub(crate) use node::{Entry, Fields};
+pub(crate) use node::Entry;
 pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
