@@ -293,7 +293,7 @@ impl Engine {
         self.core.stats.reset();
         for slot in Slot::all() {
             let mut guard = self.core.slots.lock(slot);
-            (guard.state.hits, guard.state.misses) = (0, 0);
+            guard.state.forget_lookups();
         }
     }
 

@@ -8,7 +8,8 @@ use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::slot::Slot;
-use crate::turn::{KnownKey, Looked, Opening, Touch, Turn, look};
+use crate::text::StrRef;
+use crate::turn::{KnownKey, Looked, Opening, Seen, Touch, Turn, overwrite, seek};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
@@ -37,7 +38,7 @@ impl Engine {
     ) -> Result<R, CommandError> {
         let slot = Slot::of(key);
         let hash = self.core.hasher.hash(key);
-        self.core.slots.prefetch_line(slot, hash);
+        self.core.totals.hints.prefetch(slot, hash);
         if access == Access::Write {
             self.wait_for_room()?;
         }
@@ -63,26 +64,50 @@ impl Engine {
     ) -> Result<R, CommandError> {
         let slot = Slot::of(key);
         let hash = self.core.hasher.hash(key);
-        self.core.slots.prefetch_line(slot, hash);
-        let guard = self.core.slots.lock(slot);
-        let (result, offset) =
-            match look(&self.core, guard, Looked { key, hash, db: 0, touch: Touch::Mark }, || self.core.now(), f) {
-                Ok(seen) => seen,
-                Err(f) => {
-                    return self.on_key(key, Access::Read, |turn| {
-                        let key = turn.key(key)?;
-                        match turn.read(&key) {
-                            None => f(None),
-                            Some(entry) => f(Some(&entry)),
-                        }
-                    });
-                }
-            };
+        self.core.totals.hints.prefetch(slot, hash);
+        let mut guard = self.core.slots.lock(slot);
+        let looked = Looked { key, hash, db: 0, touch: Touch::Mark };
+        let result = match seek(&self.core, &guard.state, looked, || self.core.now()) {
+            Seen::Entry(entry) => {
+                let result = f(Some(&entry));
+                guard.state.count_hit();
+                result
+            }
+            Seen::Missing => {
+                guard.state.misses += 1;
+                f(None)
+            }
+            Seen::Unsure => {
+                drop(guard);
+                return self.on_key(key, Access::Read, |turn| {
+                    let key = turn.key(key)?;
+                    match turn.read(&key) {
+                        None => f(None),
+                        Some(entry) => f(Some(&entry)),
+                    }
+                });
+            }
+        };
         let ack = self.core.options.ack();
         if ack > Ack::Memory {
+            let offset = guard.state.last_offset;
+            drop(guard);
             self.wait_for(ack, offset)?;
         }
         result
+    }
+
+    /// Stores a string in the place of one of the same length. False, and nothing is changed, if this takes a turn.
+    #[inline]
+    pub(crate) fn overwrite(&self, key: &[u8], value: StrRef<'_>) -> bool {
+        if self.core.sink().is_some() {
+            return false;
+        }
+        let slot = Slot::of(key);
+        let hash = self.core.hasher.hash(key);
+        self.core.totals.hints.prefetch(slot, hash);
+        let mut guard = self.core.slots.lock(slot);
+        overwrite(&self.core, &mut guard, Looked { key, hash, db: 0, touch: Touch::Mark }, value)
     }
 
     /// Runs a typed verb on several keys, in one turn over all their slots.

@@ -39,6 +39,7 @@ pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit}
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
+pub use command::sort::{SortOptions, SortOrder};
 pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
 pub use command::stream::{
     AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,

@@ -145,6 +145,15 @@ impl Command {
         found
     }
 
+    /// Tells whether the command may read keys that its arguments do not name: SORT, where BY or GET lead to others.
+    pub(crate) fn reads_unnamed_keys<A: AsRef<[u8]>>(&self, args: &[A]) -> bool {
+        let is_pattern = |pair: &[A]| {
+            let word = pair[0].as_ref();
+            (word.eq_ignore_ascii_case(b"BY") || word.eq_ignore_ascii_case(b"GET")) && pair[1].as_ref().contains(&b'*')
+        };
+        matches!(self.plan, KeyPlan::Extractor(Extractor::Sort | Extractor::SortRo)) && args.windows(2).any(is_pattern)
+    }
+
     /// Appends what lies in the range by which clients before Redis 7 route: the destination of a PFMERGE that names
     /// no source.
     fn legacy_keys(&self, count: usize, found: &mut KeyRefs) {

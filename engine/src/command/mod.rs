@@ -34,6 +34,7 @@ mod revocation_tests;
 pub mod row;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod sort;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -130,6 +131,7 @@ const FAMILIES: &[&[Row]] = &[
     pubsub::ROWS,
     server::ROWS,
     set::ROWS,
+    sort::ROWS,
     sorted_set::ROWS,
     stream::ROWS,
     string::ROWS,

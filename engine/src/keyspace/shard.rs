@@ -9,9 +9,11 @@ use super::totals::Totals;
 use crate::slot::Slot;
 use crate::table::segment::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
+use crate::text::StrRef;
 use crate::time::UnixMillis;
 
-/// Keys of one database in one slot.
+/// Keys of one database in one slot. The table comes first: a lookup reads nothing else.
+#[repr(C)]
 pub(crate) struct Shard {
     table: Table<EntryRef>,
     next_expiry: i64,
@@ -34,6 +36,10 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Shard {
+    /// A lookup reads so many of a shard's first bytes, where there is one segment.
+    #[cfg(test)]
+    pub(crate) const LOOKUP_BYTES: usize = Table::<EntryRef>::LOOKUP_BYTES;
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
@@ -66,7 +72,13 @@ impl Shard {
 
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Spot> {
-        self.table.find(hash, |entry| entry.key() == key)
+        self.table.find(hash, |entry| entry.has_key(key))
+    }
+
+    /// As [`find`](Self::find), with the entry.
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, key: &[u8]) -> Option<(Spot, Lent<'_, EntryRef>)> {
+        self.table.seek(hash, |entry| entry.has_key(key))
     }
 
     #[inline]
@@ -85,7 +97,7 @@ impl Shard {
     pub(crate) fn find_from(&self, candidate: Option<Spot>, hash: u64, key: &[u8]) -> Option<Lent<'_, EntryRef>> {
         if let Some(spot) = candidate {
             let entry = self.table.get(spot);
-            if entry.key() == key {
+            if entry.has_key(key) {
                 return Some(entry);
             }
         }
@@ -128,6 +140,19 @@ impl Shard {
         result
     }
 
+    /// Replaces the string at a spot, which has no expiry, by one that fits into the same block; `f` sees the entry then.
+    /// False, and nothing is changed, if it does not fit or the block is shared.
+    #[inline]
+    pub(crate) fn overwrite(&mut self, spot: Spot, value: StrRef<'_>, f: impl FnOnce(&EntryRef)) -> bool {
+        self.table.update(spot, |entry| {
+            let is_done = entry.overwrite_string(value);
+            if is_done {
+                f(entry);
+            }
+            is_done
+        })
+    }
+
     /// Adds an entry whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
         let expires = i64::from(entry.has_expiry());
@@ -142,6 +167,7 @@ impl Shard {
         let lines = self.line_hint().1;
         self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
         around.totals.note_len(around.db, self.table.len());
+        self.note_lines(around);
         let grown = i64::from(self.line_hint().1) - i64::from(lines);
         around.totals.add(around.slot, around.db, 1, expires, bytes + grown * size_of::<Line>() as i64);
     }
@@ -150,6 +176,7 @@ impl Shard {
     pub(crate) fn remove(&mut self, spot: Spot, around: Surroundings<'_>) -> EntryRef {
         let lines = self.line_hint().1;
         let entry = self.table.remove(spot, |e| around.hasher.hash(e.key()));
+        self.note_lines(around);
         let shrunk = i64::from(lines) - i64::from(self.line_hint().1);
         let expires = i64::from(entry.has_expiry());
         self.expires -= expires as usize;
@@ -164,9 +191,17 @@ impl Shard {
     /// Takes everything out. O(1): bytes are counted until [`free`](Self::free) gives them back.
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
+        self.note_lines(around);
         around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), 0);
         around.totals.clear_occupied(around.slot, around.db);
         taken
+    }
+
+    #[inline]
+    fn note_lines(&self, around: Surroundings<'_>) {
+        if around.db == 0 {
+            around.totals.hints.set(around.slot, self.line_hint());
+        }
     }
 
     /// Frees a part, at most about one segment, of what was taken out of a slot. Returns how many entries; 0 when none is

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! SlotCell, 128 bytes, aligned
-//!   hint    address and number of database 0's lines, readable without the lock: for prefetching only
-//!   lock -> SlotState { shards by database, newest journal offset, gate, who waits }
+//!   line 1   lock, gate, hits, newest journal offset, the table of database 0: all that a lookup needs
+//!   line 2   counts, expiry, misses, who waits, other databases
 //! ```
 //!
 //! The lock is exclusive, for readers too: a turn on one key is shorter than the second atomic operation that a
 //! reader-writer lock would cost. It is never held across a wait, and a turn that needs several takes them in ascending
 //! order.
 //!
-//! Thread safety: everything but the hint is reached through a [`SlotGuard`]. The hint may be stale; nobody follows it.
+//! Thread safety: everything is reached through a [`SlotGuard`].
 
 use super::shard::Shard;
 use super::waiting::{Waiter, Waiting};
@@ -18,9 +18,7 @@ use super::watching::Watching;
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::prefetch;
-use crate::table::segment::{Line, home};
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// How many databases there are. In cluster mode only the first is used.
 pub const DATABASE_COUNT: u16 = 16;
@@ -39,18 +37,21 @@ pub enum GateState {
     Down,
 }
 
-/// Everything about one slot.
+/// Everything about one slot. The order of the fields keeps what a lookup reads in the cell's first line.
+#[repr(C)]
 pub(crate) struct SlotState {
-    first: Shard,
-    seldom: Option<Box<Seldom>>,
-    /// The journal's end after the newest batch of this slot: what a reply about it may have to wait for.
-    pub(crate) last_offset: Offset,
     pub(crate) gate: GateState,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
     pub(crate) turn_count: u8,
-    /// Lookups for reading that found a key, and that found none.
-    pub(crate) hits: u64,
+    /// Lookups for reading that found a key, since they were last added to `hits_before`.
+    hits: u32,
+    /// The journal's end after the newest batch of this slot: what a reply about it may have to wait for.
+    pub(crate) last_offset: Offset,
+    first: Shard,
+    /// Lookups for reading that found no key.
     pub(crate) misses: u64,
+    hits_before: u64,
+    seldom: Option<Box<Seldom>>,
 }
 
 /// What few slots have.
@@ -67,6 +68,31 @@ struct Seldom {
 static NOBODY: Waiting = Waiting::NOBODY;
 
 impl SlotState {
+    /// Counts a lookup for reading that found a key.
+    #[inline]
+    pub(crate) fn count_hit(&mut self) {
+        match self.hits.checked_add(1) {
+            Some(hits) => self.hits = hits,
+            None => self.carry_hits(),
+        }
+    }
+
+    #[cold]
+    fn carry_hits(&mut self) {
+        self.hits_before += u64::from(self.hits) + 1;
+        self.hits = 0;
+    }
+
+    /// How many lookups for reading found a key.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits_before + u64::from(self.hits)
+    }
+
+    /// Counts lookups from here on.
+    pub(crate) fn forget_lookups(&mut self) {
+        (self.hits, self.hits_before, self.misses) = (0, 0, 0);
+    }
+
     /// Whether a request waits for a key of this slot.
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
@@ -140,8 +166,6 @@ impl SlotState {
 
 #[repr(C, align(128))]
 struct SlotCell {
-    hint: AtomicPtr<Line>,
-    hint_count: AtomicU32,
     state: Mutex<SlotState>,
 }
 
@@ -151,16 +175,15 @@ pub(crate) struct SlotArray(Box<[SlotCell]>);
 impl SlotArray {
     pub(crate) fn new() -> Self {
         let cell = |_| SlotCell {
-            hint: AtomicPtr::default(),
-            hint_count: AtomicU32::new(0),
             state: Mutex::new(SlotState {
-                first: Shard::default(),
-                seldom: None,
-                last_offset: Offset(0),
                 gate: GateState::Open,
                 turn_count: 0,
                 hits: 0,
+                last_offset: Offset(0),
+                first: Shard::default(),
                 misses: 0,
+                hits_before: 0,
+                seldom: None,
             }),
         };
         Self((0..SLOT_COUNT).map(cell).collect())
@@ -170,36 +193,25 @@ impl SlotArray {
     #[inline]
     pub(crate) fn lock(&self, slot: Slot) -> SlotGuard<'_> {
         let cell = &self.0[slot.index()];
-        SlotGuard { cell, slot, state: cell.state.lock() }
+        SlotGuard { slot, state: cell.state.lock() }
     }
 
     /// Takes a slot's lock if nobody holds it.
     #[inline]
     pub(crate) fn try_lock(&self, slot: Slot) -> Option<SlotGuard<'_>> {
         let cell = &self.0[slot.index()];
-        Some(SlotGuard { cell, slot, state: cell.state.try_lock()? })
+        Some(SlotGuard { slot, state: cell.state.try_lock()? })
     }
 
-    /// Asks for the slot's own two lines.
+    /// Asks for the line of the slot that a lookup reads.
     #[inline]
     pub(crate) fn prefetch_slot(&self, slot: Slot) {
-        let cell: *const u8 = std::ptr::from_ref(&self.0[slot.index()]).cast();
-        prefetch(cell);
-        prefetch(cell.wrapping_add(64));
-    }
-
-    /// Asks for the line in which a key of database 0 with this hash is likely to be. Reads the slot's own line.
-    #[inline]
-    pub(crate) fn prefetch_line(&self, slot: Slot, hash: u64) {
-        let cell = &self.0[slot.index()];
-        let line = home(hash >> 48, cell.hint_count.load(Ordering::Relaxed));
-        prefetch(cell.hint.load(Ordering::Relaxed).wrapping_add(line).cast());
+        prefetch(std::ptr::from_ref(&self.0[slot.index()]).cast());
     }
 }
 
 /// One slot, locked.
 pub(crate) struct SlotGuard<'a> {
-    cell: &'a SlotCell,
     slot: Slot,
     pub(crate) state: MutexGuard<'a, SlotState>,
 }
@@ -211,17 +223,6 @@ impl SlotGuard<'_> {
     }
 }
 
-impl Drop for SlotGuard<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let (lines, count) = self.state.first.line_hint();
-        if self.cell.hint.load(Ordering::Relaxed) != lines || self.cell.hint_count.load(Ordering::Relaxed) != count {
-            self.cell.hint.store(lines, Ordering::Relaxed);
-            self.cell.hint_count.store(count, Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,5 +230,26 @@ mod tests {
     #[test]
     fn a_slot_is_no_larger_than_its_lines() {
         assert_eq!(size_of::<SlotCell>(), 128);
+    }
+
+    #[test]
+    fn what_a_lookup_reads_is_in_the_first_line() {
+        let slots = SlotArray::new();
+        let guard = slots.lock(Slot::FIRST);
+        let start = std::ptr::from_ref(&slots.0[0]).addr();
+        let end = std::ptr::from_ref(&guard.state.first).addr() + Shard::LOOKUP_BYTES;
+        assert!(end - start <= 64, "{}", end - start);
+        assert!(std::ptr::from_ref(&guard.state.gate).addr() - start < 64);
+    }
+
+    #[test]
+    fn hits_are_counted_beyond_the_small_counter() {
+        let slots = SlotArray::new();
+        let mut guard = slots.lock(Slot::FIRST);
+        guard.state.hits = u32::MAX - 1;
+        (0..3).for_each(|_| guard.state.count_hit());
+        assert_eq!(guard.state.hits(), u64::from(u32::MAX) + 2);
+        guard.state.forget_lookups();
+        assert_eq!(guard.state.hits(), 0);
     }
 }

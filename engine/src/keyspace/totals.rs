@@ -3,6 +3,7 @@
 //! A stripe of its own cache lines serves every sixteenth slot, so that threads on different slots seldom share one.
 //! Within a stripe the counters of a database may go below zero for a moment; the sums do not.
 
+use super::hints::Hints;
 use super::slots::DATABASE_COUNT;
 use crate::slot::{SLOT_COUNT, Slot};
 use crossbeam_utils::CachePadded;
@@ -25,6 +26,7 @@ struct Stripe {
 
 /// Striped counters of an engine, and which slots may hold keys.
 pub(crate) struct Totals {
+    pub(crate) hints: Hints,
     stripes: [CachePadded<Stripe>; STRIPE_COUNT],
     /// One bit for each slot of each database. A clear bit is true; a set one may be stale: a slot that became empty keeps
     /// its bit until somebody who holds the slot says so, since a slot that gets its next key soon would only set it again.
@@ -60,7 +62,7 @@ impl Totals {
     pub(crate) fn new() -> Self {
         let empty = || std::array::from_fn(|_| AtomicU64::new(0));
         let occupied = (0..DATABASE_COUNT).map(|_| empty()).collect();
-        Self { stripes: Default::default(), occupied, largest: Default::default() }
+        Self { hints: Hints::new(), stripes: Default::default(), occupied, largest: Default::default() }
     }
 
     fn word(&self, slot: Slot, db: u16) -> (&AtomicU64, u64) {

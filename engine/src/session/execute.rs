@@ -240,7 +240,7 @@ impl Surroundings<'_> {
         self.run_in_turn(command, &slots, None, adapter, args, out)
     }
 
-    /// The slots of a request's keys, ascending.
+    /// The slots of a request's keys, ascending; all of them if it may read keys that it does not name.
     pub(super) fn slots_of(&self, command: &Command, args: &[&[u8]]) -> Result<SmallVec<[Slot; 4]>, CommandError> {
         let mut slots: SmallVec<[Slot; 4]> = match command.plain_range(args.len()) {
             Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
@@ -253,6 +253,9 @@ impl Surroundings<'_> {
                 return Err(CommandError::SlotNotServed);
             }
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
+        }
+        if !self.core.gate.is_cluster() && command.reads_unnamed_keys(args) {
+            return Ok(Slot::all().collect());
         }
         slots.sort_unstable();
         slots.dedup();

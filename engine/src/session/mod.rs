@@ -343,7 +343,7 @@ impl Session {
     fn prefetch_group(&self) {
         let keys = || self.group.iter().filter_map(|request| request.known);
         for key in keys() {
-            self.core.slots.prefetch_line(key.slot, key.hash);
+            self.core.totals.hints.prefetch(key.slot, key.hash);
         }
         let db = self.connection.db;
         let mut entries = [std::ptr::null(); GROUP_REQUESTS_MAX];

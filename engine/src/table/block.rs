@@ -107,6 +107,26 @@ impl Kind {
     }
 }
 
+/// Whether two keys of one length are equal. Most keys are short: their bytes are compared here, eight at a time.
+#[inline]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let word = |bytes: &[u8], at: usize| {
+        bytes.get(at..at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
+    };
+    match a.len() {
+        8..=16 => word(a, 0) == word(b, 0) && word(a, a.len() - 8) == word(b, b.len() - 8),
+        17..=32 => {
+            let last = a.len() - 16;
+            (word(a, 0) ^ word(b, 0))
+                | (word(a, 8) ^ word(b, 8))
+                | (word(a, last) ^ word(b, last))
+                | (word(a, last + 8) ^ word(b, last + 8))
+                == 0
+        }
+        _ => a == b,
+    }
+}
+
 /// An owning pointer to a block. Cloning shares it; a shared block is read-only.
 pub(crate) struct Block<O: Boxed>(NonNull<Head>, PhantomData<O>);
 
@@ -257,6 +277,13 @@ impl<O: Boxed> Block<O> {
         let shape = self.shape();
         // SAFETY: the shape describes the block, and its key bytes were initialised by `build`.
         unsafe { std::slice::from_raw_parts(self.at(shape.key()), shape.key_len) }
+    }
+
+    /// Whether this is the key. O(key).
+    #[inline]
+    pub(crate) fn has_key(&self, wanted: &[u8]) -> bool {
+        let key = self.key();
+        key.len() == wanted.len() && same_bytes(key, wanted)
     }
 
     /// When the key is due to vanish. O(1).
@@ -416,6 +443,14 @@ impl<O: Boxed> Block<O> {
         result
     }
 
+    /// Replaces a string without an expiry by one of the same shape, in place. False, and nothing is changed, where that
+    /// does not go.
+    #[inline]
+    pub(crate) fn overwrite_string(&mut self, value: StrRef<'_>) -> bool {
+        self.overwrite(value, Kind::default(), None)
+    }
+
+    #[inline]
     fn overwrite(&mut self, value: StrRef<'_>, kind: Kind, expiry: Option<UnixMillis>) -> bool {
         let shape = self.shape();
         let fits = match (shape.flags & REPR_MASK, value) {

@@ -216,7 +216,13 @@ impl<T: Thin + Clone> Segment<T> {
 
     /// Finds the element for which `is_it` holds among those whose tag agrees with `hash`. One line in most cases.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<Place> {
+    pub(crate) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<Place> {
+        self.seek(hash, is_it).map(|(place, _)| place)
+    }
+
+    /// As [`find`](Self::find), with the element.
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<(Place, Lent<'_, T>)> {
         let tag = self.tag(hash);
         let lines = self.lines();
         let mut at = home(tag, self.line_count);
@@ -224,12 +230,12 @@ impl<T: Thin + Clone> Segment<T> {
             let Line(words) = &lines[at];
             let mut matches = matching(words, tag);
             while matches != 0 {
-                let word = matches.trailing_zeros() / 8;
+                let word = matches.trailing_zeros() / 4;
                 let place = Place { line: at as u32, word };
                 // SAFETY: a word that matches is not 0, so it owns an element; the segment stays borrowed.
                 let element: Lent<'_, T> = unsafe { lend(words[word as usize]) };
                 if is_it(&element) {
-                    return Some(place);
+                    return Some((place, element));
                 }
                 matches &= matches - 1;
             }
@@ -251,7 +257,7 @@ impl<T: Thin + Clone> Segment<T> {
             let Line(words) = &lines[at];
             let matches = matching(words, tag);
             if matches != 0 {
-                return Some(Place { line: at as u32, word: matches.trailing_zeros() / 8 });
+                return Some(Place { line: at as u32, word: matches.trailing_zeros() / 4 });
             }
             if words[LINE_WORDS - 1] == 0 {
                 return None;
@@ -498,42 +504,43 @@ impl<T: Thin> Drop for WordGuard<'_, T> {
     }
 }
 
-/// A line's used words whose tag is `tag`: bit 8i + 7 for word i.
+/// A line's used words whose tag is `tag`: bit 4i + 3 for word i.
 #[inline]
-fn matching(words: &[u64; LINE_WORDS], tag: u64) -> u64 {
+fn matching(words: &[u64; LINE_WORDS], tag: u64) -> u32 {
     let matches = tags_equal(words, tag as u16);
     if tag != 0 {
         return matches;
     }
     // An empty word has tag 0 too.
-    words.iter().enumerate().filter(|(_, word)| **word == 0).fold(matches, |bits, (i, _)| bits & !(1 << (i * 8 + 7)))
+    words.iter().enumerate().filter(|(_, word)| **word == 0).fold(matches, |bits, (i, _)| bits & !(1 << (i * 4 + 3)))
 }
 
-/// Words whose upper 16 bits are `tag`, bit 8i + 7 for word i: four comparisons of 16 bytes.
+/// Words whose upper 16 bits are `tag`, bit 4i + 3 for word i: four comparisons of 16 bytes.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u64 {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi16};
-    let mut bits = 0;
-    for pair in 0..LINE_WORDS / 2 {
-        // SAFETY: SSE2 is part of the x86_64 baseline; the load reads 16 of the line's 64 bytes.
-        let mask = unsafe {
-            let pair = _mm_loadu_si128(words.as_ptr().add(pair * 2).cast::<__m128i>());
-            _mm_movemask_epi8(_mm_cmpeq_epi16(pair, _mm_set1_epi16(tag as i16)))
-        };
-        bits |= (mask as u64 & 0x8080) << (pair * 16);
-    }
-    bits
+fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_packs_epi16, _mm_set1_epi16,
+    };
+    let at = words.as_ptr().cast::<__m128i>();
+    // SAFETY: SSE2 is part of the x86_64 baseline; the loads read the line's 64 bytes.
+    let (low, high) = unsafe {
+        let tags = _mm_set1_epi16(tag as i16);
+        let equal = |pair: usize| _mm_cmpeq_epi16(_mm_loadu_si128(at.add(pair)), tags);
+        let (low, high) = (_mm_packs_epi16(equal(0), equal(1)), _mm_packs_epi16(equal(2), equal(3)));
+        (_mm_movemask_epi8(low), _mm_movemask_epi8(high))
+    };
+    (low as u32 | (high as u32) << 16) & 0x8888_8888
 }
 
-/// Words whose upper 16 bits are `tag`, bit 8i + 7 for word i.
+/// Words whose upper 16 bits are `tag`, bit 4i + 3 for word i.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
-fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u64 {
+fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u32 {
     words
         .iter()
         .enumerate()
-        .fold(0, |bits, (i, word)| bits | u64::from((word >> ADDRESS_BITS) as u16 == tag) << (i * 8 + 7))
+        .fold(0, |bits, (i, word)| bits | u32::from((word >> ADDRESS_BITS) as u16 == tag) << (i * 4 + 3))
 }
 
 #[inline]

@@ -21,6 +21,7 @@ const DEPTH_MAX: u8 = 30;
 
 /// A growing table of thin pointers, found by 64-bit hashes.
 #[derive(Clone)]
+#[repr(C)]
 pub(crate) struct Table<T: Thin> {
     /// The only segment, while there is no directory.
     only: Segment<T>,
@@ -50,6 +51,10 @@ pub(crate) struct Spot {
 }
 
 impl<T: Thin + Clone> Table<T> {
+    /// A lookup reads so many of a table's first bytes, where there is one segment.
+    #[cfg(test)]
+    pub(crate) const LOOKUP_BYTES: usize = std::mem::offset_of!(Self, count);
+
     /// An empty table. No allocation.
     pub(crate) const fn new() -> Self {
         Self { only: Segment::new(0), directory: None }
@@ -101,6 +106,14 @@ impl<T: Thin + Clone> Table<T> {
     pub(crate) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<Spot> {
         let segment = self.number(hash);
         Some(Spot { segment, place: self.segment(segment).find(hash, is_it)? })
+    }
+
+    /// As [`find`](Self::find), with the element.
+    #[inline]
+    pub(crate) fn seek(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<(Spot, Lent<'_, T>)> {
+        let segment = self.number(hash);
+        let (place, element) = self.segment(segment).seek(hash, is_it)?;
+        Some((Spot { segment, place }, element))
     }
 
     /// Where the element of this hash lies if its tag does not deceive, found without reading it; and its address.

@@ -54,7 +54,7 @@ impl<'e> Turn<'e> {
             group.push(Key { bytes, hash: core.hasher.hash(bytes), guard: 0 });
         }
         for (order, key) in order.iter().zip(&group) {
-            core.slots.prefetch_line(slot_of(*order), key.hash);
+            core.totals.hints.prefetch(slot_of(*order), key.hash);
         }
         order.sort_unstable();
         let mut slots: SmallVec<[Slot; GROUP_KEYS]> = SmallVec::new();

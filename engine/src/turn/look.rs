@@ -9,7 +9,8 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
-use crate::keyspace::slots::{GateState, SlotGuard};
+use crate::keyspace::slots::{GateState, SlotState};
+use crate::table::segment::Lent;
 use crate::time::UnixMillis;
 
 /// Which key to look at, and how.
@@ -21,42 +22,41 @@ pub(crate) struct Looked<'k> {
     pub(crate) touch: Touch,
 }
 
-/// Lends the entry at a key to `f` and returns what `f` made of it, with the newest journal offset of the slot. Gives `f`
-/// back when this takes a turn.
-#[inline]
-pub(crate) fn look<R, F: FnOnce(Option<&EntryRef>) -> R>(
+/// What a look finds.
+pub(crate) enum Seen<'g> {
+    Entry(Lent<'g, EntryRef>),
+    Missing,
+    /// It takes a turn to say.
+    Unsure,
+}
+
+/// Finds the entry at a key, whose slot is held, and marks it as used. Counting the hit or the miss is left to the caller.
+#[inline(always)]
+pub(crate) fn seek<'g>(
     core: &Core,
-    mut guard: SlotGuard<'_>,
+    state: &'g SlotState,
     looked: Looked<'_>,
     now: impl FnOnce() -> UnixMillis,
-    f: F,
-) -> Result<(R, Offset), F> {
+) -> Seen<'g> {
     let Looked { key, hash, db, touch } = looked;
-    let state = &mut *guard.state;
     if state.gate != GateState::Open {
-        return Err(f);
+        return Seen::Unsure;
     }
-    let Some((shard, spot)) = state.shard(db).and_then(|shard| Some((shard, shard.find(hash, key)?))) else {
-        if core.options.keyspace_events().announces(EventClass::KeyMiss) {
-            return Err(f);
-        }
-        let result = f(None);
-        state.misses += 1;
-        return Ok((result, state.last_offset));
+    let Some((_, entry)) = state.shard(db).and_then(|shard| shard.seek(hash, key)) else {
+        let is_announced = core.options.keyspace_events().announces(EventClass::KeyMiss);
+        return if is_announced { Seen::Unsure } else { Seen::Missing };
     };
-    let entry = shard.get(spot);
     if entry.has_expiry() && entry.is_due(now()) {
-        return Err(f);
+        return Seen::Unsure;
     }
     if touch == Touch::Mark {
         core.touch(&entry);
     }
-    let result = f(Some(&entry));
-    state.hits += 1;
-    Ok((result, state.last_offset))
+    Seen::Entry(entry)
 }
 
-/// [`look`] for a key that was hashed ahead, if its slot is free.
+/// Lends the entry at a key that was hashed ahead to `f`, if its slot is free, and returns what `f` made of it, with the
+/// newest journal offset of the slot. Gives `f` back when this takes a turn.
 #[inline]
 pub(crate) fn try_look<R, F: FnOnce(Option<&EntryRef>) -> R>(
     core: &Core,
@@ -67,8 +67,18 @@ pub(crate) fn try_look<R, F: FnOnce(Option<&EntryRef>) -> R>(
     now: UnixMillis,
     f: F,
 ) -> Result<(R, Offset), F> {
-    match core.slots.try_lock(known.slot) {
-        Some(guard) => look(core, guard, Looked { key, hash: known.hash, db, touch }, || now, f),
-        None => Err(f),
-    }
+    let Some(mut guard) = core.slots.try_lock(known.slot) else { return Err(f) };
+    let result = match seek(core, &guard.state, Looked { key, hash: known.hash, db, touch }, || now) {
+        Seen::Entry(entry) => {
+            let result = f(Some(&entry));
+            guard.state.count_hit();
+            result
+        }
+        Seen::Missing => {
+            guard.state.misses += 1;
+            f(None)
+        }
+        Seen::Unsure => return Err(f),
+    };
+    Ok((result, guard.state.last_offset))
 }

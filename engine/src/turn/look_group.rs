@@ -54,7 +54,7 @@ pub(crate) fn look_group(
     }
     let group = &mut group[..keys.len().min(GROUP_KEYS)];
     for ahead in &*group {
-        core.slots.prefetch_line(ahead.slot, ahead.hash);
+        core.totals.hints.prefetch(ahead.slot, ahead.hash);
     }
     let mut held = Held { guards: [const { None }; GROUP_KEYS], count: 0 };
     let mut ready = 0;
@@ -94,7 +94,7 @@ pub(crate) fn look_group(
                 }
                 core.touch(&entry);
                 f(number, Some(&entry));
-                state.hits += 1;
+                state.count_hit();
             }
         }
     }

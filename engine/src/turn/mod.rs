@@ -20,6 +20,7 @@ pub(crate) mod expire_cycle;
 mod look;
 mod look_group;
 mod notice;
+mod overwrite;
 mod undo;
 pub(crate) mod waiting;
 pub(crate) mod watching;
@@ -38,8 +39,9 @@ use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
 use crate::value::{StrRef, ValueType};
-pub(crate) use look::{Looked, look, try_look};
+pub(crate) use look::{Looked, Seen, seek, try_look};
 use notice::Notice;
+pub(crate) use overwrite::overwrite;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::{Before, UndoLog};
@@ -367,7 +369,7 @@ impl<'e> Turn<'e> {
             self.notify(EventClass::KeyMiss, "keymiss", key.bytes);
             return None;
         };
-        state.hits += 1;
+        state.count_hit();
         let entry = self.entry(key, spot);
         if self.touch == Touch::Mark {
             self.core.touch(&entry);
@@ -395,7 +397,7 @@ impl<'e> Turn<'e> {
         let state = &mut self.guards[key.guard as usize].state;
         match found {
             None => state.misses += 1,
-            Some(_) => state.hits += 1,
+            Some(_) => state.count_hit(),
         }
         found
     }

@@ -49,12 +49,14 @@ fn exchange(turn: &mut Turn<'_>, first: u16, second: u16) -> Result<(), CommandE
         return Ok(());
     }
     turn.touch_watched(&[first, second]);
-    let abandoned = turn.core().expire_cycle.abandon();
+    let core = turn.core();
+    let abandoned = core.expire_cycle.abandon();
     for (slot, state) in turn.states_mut() {
         if let Some((_, db, hint)) = abandoned.filter(|(at, ..)| *at == slot) {
             state.shard_mut(db).tighten(hint);
         }
         state.swap(first, second);
+        core.totals.hints.set(slot, state.first().line_hint());
     }
     turn.core().totals.swap(first, second);
     turn.make_global();

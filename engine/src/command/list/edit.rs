@@ -1,6 +1,7 @@
 //! How every command of the family finds a list and changes it.
 
 use super::list_of;
+use super::recording::record_list;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
@@ -45,6 +46,17 @@ pub(super) fn push(turn: &mut Turn<'_>, key: &Key<'_>, spot: Option<Spot>, end: 
             len
         }
     }
+}
+
+/// Stores a list of these elements in the place of whatever is there, and records it. Announces nothing.
+pub(crate) fn replace_list(turn: &mut Turn<'_>, key: &Key<'_>, elements: &[StrRef<'_>]) {
+    let mut entry = EntryRef::compact(key.bytes, ValueType::List, 0, compact::EMPTY, None);
+    push_into(&mut entry, End::Right, elements, limits(turn));
+    if let Some(list) = entry.as_list() {
+        record_list(turn, key, list);
+    }
+    let old = turn.find(key);
+    turn.put(key, old, entry);
 }
 
 fn push_into(entry: &mut EntryRef, end: End, elements: &[StrRef<'_>], limits: Limits) -> usize {

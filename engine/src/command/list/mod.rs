@@ -14,6 +14,7 @@ mod set;
 mod transfer;
 mod trim;
 
+pub(crate) use edit::replace_list;
 pub use position::PositionOptions;
 pub(crate) use recording::record_list;
 

@@ -191,7 +191,16 @@ impl Engine {
     /// Stores `value` at `key`, whatever was there; an expiry is cleared. O(value). Follows SET of Redis 7.2.
     pub fn set(&self, key: impl AsRef<[u8]>, value: impl AsValue) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.set(key, value))
+        value.with_value(|value| {
+            if self.overwrite(key, value) {
+                return Ok(());
+            }
+            self.on_key(key, Access::Write, |turn| {
+                let key = turn.key(key)?;
+                store(turn, &key, value, SetIf::Always, NewExpiry::Clear);
+                Ok(())
+            })
+        })
     }
 
     /// Stores with options; says whether it stored.

@@ -100,7 +100,7 @@ impl Drop for Node {
 
 /// The node's program.
 pub(crate) fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_keyslot-node"))
+    Command::new(std::env::var_os("KEYSLOT_NODE").unwrap_or(env!("CARGO_BIN_EXE_keyslot-node").into()))
 }
 
 /// Runs the program to its end.

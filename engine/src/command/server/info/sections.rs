@@ -183,7 +183,7 @@ fn keyspace(core: &Core, lines: &mut Lines) {
 fn lookups(core: &Core) -> (u64, u64) {
     Slot::all().fold((0, 0), |(hits, misses), slot| {
         let guard = core.slots.lock(slot);
-        (hits + guard.state.hits, misses + guard.state.misses)
+        (hits + guard.state.hits(), misses + guard.state.misses)
     })
 }
 

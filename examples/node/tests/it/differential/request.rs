@@ -32,8 +32,7 @@ pub(super) fn make(shape: &str, random: &mut Random, history: &mut Vec<Request>)
         // What follows is there to make both servers' data equal again.
         if first.is_empty() {
             first.clone_from(&words);
-            // What chance does must be undone by what follows.
-            bend(&mut words, random, shape.contains(" ; ") || shape.starts_with("SPOP"));
+            bend(&mut words, random, must_stay(shape));
         }
         history.push(Request { words });
     }
@@ -70,11 +69,16 @@ fn add(word: &str, random: &mut Random, first: &[Vec<u8>], words: &mut Vec<Vec<u
     random.many = false;
 }
 
+/// Whether a request must be sent as it is: what chance does is undone by what follows, and nobody may wait for long.
+fn must_stay(shape: &str) -> bool {
+    let starts = ["SPOP", "{BLPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "{BZPOPMIN", "BZMPOP"];
+    shape.contains(" ; ") || shape.contains(" BLOCK ") || starts.iter().any(|start| shape.starts_with(start))
+}
+
 /// Makes of one request in twelve one that nobody should send.
-fn bend(words: &mut Vec<Vec<u8>>, random: &mut Random, is_followed: bool) {
+fn bend(words: &mut Vec<Vec<u8>>, random: &mut Random, must_stay: bool) {
     match random.below(60) {
-        // A request that is followed by another must mean what it says.
-        0..=3 if is_followed => {}
+        0..=3 if must_stay => {}
         0 if words.len() > 1 => drop(words.pop()),
         1 => words.push(random.word("value")),
         2 | 3 if words.len() > 1 => {

@@ -23,6 +23,11 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    /// Whether a server does not answer any more.
+    pub(super) fn is_the_end(&self) -> bool {
+        self.ours.is_empty() || self.theirs.is_empty()
+    }
+
     /// What is the same for differences that have one reason, as a rule.
     pub(super) fn kind(&self, history: &[Request]) -> String {
         let start = |reply: &[u8]| {
@@ -75,6 +80,9 @@ impl Session {
         let mut found = None;
         for at in start..history.len() {
             let (ours, theirs) = (self.ours.reply(), self.theirs.reply());
+            if ours.is_empty() || theirs.is_empty() {
+                return Some(Difference { at, ours, theirs, keys: Vec::new() });
+            }
             if found.is_none() && !self.agree(history, at, &ours, &theirs, &rule_of) {
                 found = Some(Difference { at, ours, theirs, keys: Vec::new() });
             }

@@ -4,7 +4,14 @@ use super::{Agreement, Family};
 
 pub(super) const FAMILY: Family = Family { name: "geo", shapes: SHAPES, rules: RULES };
 
-const RULES: &[(&str, Agreement)] = &[];
+/// Places that are equally far come in any order.
+const RULES: &[(&str, Agreement)] = &[
+    ("GEOSEARCH", Agreement::Unordered),
+    ("GEORADIUS", Agreement::Unordered),
+    ("GEORADIUS_RO", Agreement::Unordered),
+    ("GEORADIUSBYMEMBER", Agreement::Unordered),
+    ("GEORADIUSBYMEMBER_RO", Agreement::Unordered),
+];
 
 const SHAPES: &[&str] = &[
     "GEOADD {geo} {longitude,latitude,place}+",

@@ -31,9 +31,15 @@ fn scan(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
     }
 }
 
-/// Small sets and lists are listpacks since 7.2.
+/// Small sets and lists are listpacks since 7.2. Sets and sorted sets are made large at once for a request of many members,
+/// also if they turn out to be few different ones.
 fn object(_: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
-    let new: [(&[u8], &[u8]); 2] = [(b"listpack", b"hashtable"), (b"listpack", b"quicklist")];
+    let new: [(&[u8], &[u8]); 4] = [
+        (b"listpack", b"hashtable"),
+        (b"listpack", b"quicklist"),
+        (b"skiplist", b"listpack"),
+        (b"hashtable", b"intset"),
+    ];
     new.contains(&(ours.text.as_slice(), theirs.text.as_slice()))
 }
 

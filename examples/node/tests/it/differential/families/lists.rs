@@ -36,7 +36,7 @@ const SHAPES: &[&str] = &[
     "BLMOVE {list} {list} {LEFT|RIGHT} {LEFT|RIGHT} 0.001",
     "BRPOPLPUSH {list} {list} 0.001",
     "BLMPOP 0.001 2 {list} {list} {LEFT|RIGHT} COUNT {count}",
-    "{BLPOP|BRPOP} {list} {float}",
+    "{BLPOP|BRPOP} {list} {x|-1|-0.5|nan}",
     "OBJECT ENCODING {list}",
     "DEL {list}",
 ];

@@ -23,9 +23,16 @@ const RULES: &[(&str, Agreement)] = &[
     ("BZPOPMAX", Agreement::Doubles),
     ("ZMPOP", Agreement::Doubles),
     ("BZMPOP", Agreement::Doubles),
+    ("ZRANK", Agreement::By(rank)),
+    ("ZREVRANK", Agreement::By(rank)),
     ("ZRANDMEMBER", Agreement::By(random_members)),
     ("ZSCAN", Agreement::By(scan)),
 ];
+
+/// 7.2 has WITHSCORE.
+fn rank(words: &[Vec<u8>], _: Reply, theirs: Reply) -> bool {
+    words.len() == 4 && theirs.text.starts_with(b"ERR wrong number of arguments")
+}
 
 /// All members if as many are asked for; their scores come with them.
 fn random_members(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
@@ -54,22 +61,26 @@ const SHAPES: &[&str] = &[
     "ZMSCORE {zset} {member}+",
     "{ZRANK|ZREVRANK} {zset} {member}",
     "ZCOUNT {zset} {bound} {bound}",
-    "ZLEXCOUNT {zset} {lex} {lex}",
+    "ZLEXCOUNT {lex-set} {lex} {lex}",
     "ZRANGE {zset} {rank} {rank} {?REV} {?WITHSCORES}",
     "ZRANGE {zset} {bound} {bound} BYSCORE {?REV} {?WITHSCORES}",
     "ZRANGE {zset} {bound} {bound} BYSCORE {?REV} LIMIT {count} {count} {?WITHSCORES}",
-    "ZRANGE {zset} {lex} {lex} BYLEX {?REV} LIMIT {count} {count}",
-    "ZRANGE {zset} {lex} {lex} BYLEX {?REV} {?WITHSCORES}",
+    "ZRANGE {lex-set} {lex} {lex} BYLEX {?REV} LIMIT {count} {count}",
+    "ZRANGE {lex-set} {lex} {lex} BYLEX {?REV} {?WITHSCORES}",
     "ZREVRANGE {zset} {rank} {rank} {?WITHSCORES}",
     "{ZRANGEBYSCORE|ZREVRANGEBYSCORE} {zset} {bound} {bound} {?WITHSCORES}",
     "{ZRANGEBYSCORE|ZREVRANGEBYSCORE} {zset} {bound} {bound} LIMIT {count} {count}",
-    "{ZRANGEBYLEX|ZREVRANGEBYLEX} {zset} {lex} {lex}",
+    "ZADD {lex-set} 0 {member} 0 {member} 0 {member}",
+    "ZADD {lex-set} 0 {member} 0 {member}",
+    "ZREM {lex-set} {member}+",
+    "OBJECT ENCODING {lex-set}",
+    "{ZRANGEBYLEX|ZREVRANGEBYLEX} {lex-set} {lex} {lex}",
     "ZRANGESTORE {zset} {zset} {rank} {rank} {?REV}",
     "ZRANGESTORE {zset} {zset} {bound} {bound} BYSCORE {?REV}",
-    "ZRANGESTORE {key} {zset} {lex} {lex} BYLEX LIMIT {count} {count}",
+    "ZRANGESTORE {key} {lex-set} {lex} {lex} BYLEX LIMIT {count} {count}",
     "ZREMRANGEBYRANK {zset} {rank} {rank}",
     "ZREMRANGEBYSCORE {zset} {bound} {bound}",
-    "ZREMRANGEBYLEX {zset} {lex} {lex}",
+    "ZREMRANGEBYLEX {lex-set} {lex} {lex}",
     "{ZPOPMIN|ZPOPMAX} {zset}",
     "{ZPOPMIN|ZPOPMAX} {zset} {count}",
     "ZMPOP 2 {zset} {zset} {MIN|MAX} COUNT {count}",

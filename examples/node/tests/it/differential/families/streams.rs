@@ -1,11 +1,23 @@
-//! Streams, with ids that are given.
+//! Streams, with ids that are given. Consumers are made before they read: 7.2 makes them also where there is nothing to
+//! read, 7.0 does not.
 
 use super::{Agreement, Family, Reply};
 
 pub(super) const FAMILY: Family = Family { name: "streams", shapes: SHAPES, rules: RULES };
 
-const RULES: &[(&str, Agreement)] =
-    &[("XINFO", Agreement::By(info)), ("XPENDING", Agreement::By(pending)), ("XADD", Agreement::By(add))];
+const RULES: &[(&str, Agreement)] = &[
+    ("XINFO", Agreement::By(info)),
+    ("XPENDING", Agreement::By(pending)),
+    ("XADD", Agreement::By(add)),
+    ("XREAD", Agreement::By(read)),
+    ("XREADGROUP", Agreement::By(read)),
+];
+
+/// 7.2 names the command.
+fn read(_: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
+    let is_unbalanced = |reply: &Reply| reply.text.starts_with(b"ERR Unbalanced");
+    is_unbalanced(&ours) && is_unbalanced(&theirs)
+}
 
 /// An id made from the clock.
 fn add(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
@@ -57,19 +69,21 @@ const SHAPES: &[&str] = &[
     "XGROUP DESTROY {stream} {group}",
     "XGROUP CREATECONSUMER {stream} {group} {consumer}",
     "XGROUP DELCONSUMER {stream} {group} {consumer}",
-    "XREADGROUP GROUP {group} {consumer} COUNT {positive} STREAMS {stream} >",
-    "XREADGROUP GROUP {group} {consumer} COUNT {positive} {?NOACK} STREAMS {stream} >",
-    "XREADGROUP GROUP {group} {consumer} STREAMS {stream} {id}",
-    "XREADGROUP GROUP {group} {consumer} STREAMS {stream} 0",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XREADGROUP GROUP {3} {4} COUNT {positive} STREAMS {2} >",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XREADGROUP GROUP {3} {4} COUNT {positive} {?NOACK} STREAMS {2} >",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XREADGROUP GROUP {3} {4} STREAMS {2} {id}",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XREADGROUP GROUP {3} {4} STREAMS {2} 0",
+    "XREADGROUP GROUP {group} {consumer} STREAMS {stream} {stream} >",
+    "XREAD STREAMS {stream} 0 {id}",
     "XACK {stream} {group} {id} {id} {id}",
     "XPENDING {stream} {group}",
     "XPENDING {stream} {group} - + {positive}",
     "XPENDING {stream} {group} {id-bound} {id-bound} {positive} {consumer}",
-    "XCLAIM {stream} {group} {consumer} 0 {id} {id}",
-    "XCLAIM {stream} {group} {consumer} 0 {id} {?FORCE} {?JUSTID}",
-    "XCLAIM {stream} {group} {consumer} 0 {id} RETRYCOUNT {positive} FORCE",
-    "XAUTOCLAIM {stream} {group} {consumer} 0 {id-bound} COUNT {positive}",
-    "XAUTOCLAIM {stream} {group} {consumer} 0 0 {?JUSTID}",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XCLAIM {2} {3} {4} 0 {id} {id}",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XCLAIM {2} {3} {4} 0 {id} {?FORCE} {?JUSTID}",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XCLAIM {2} {3} {4} 0 {id} RETRYCOUNT {positive} FORCE",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XAUTOCLAIM {2} {3} {4} 0 {id-bound} COUNT {positive}",
+    "XGROUP CREATECONSUMER {stream} {group} {consumer} ; XAUTOCLAIM {2} {3} {4} 0 0 {?JUSTID}",
     "XINFO STREAM {stream}",
     "XINFO STREAM {stream} FULL",
     "XINFO STREAM {stream} FULL COUNT {count}",

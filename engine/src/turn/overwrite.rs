@@ -1,0 +1,95 @@
+//! An overwrite: a new string in the place of one of the same length, without the machinery of a turn.
+//!
+//! For an engine without a journal, where a plain SET of a key that is there changes nothing but bytes: no effect is
+//! recorded, no count moves, nobody waits for a key of the slot or watches one, and no event is announced. Whatever needs more is left to a turn.
+
+use super::look::Looked;
+use super::{SHARE_TURNS, Touch};
+use crate::core::Core;
+use crate::event::EventClass;
+use crate::keyspace::slots::{GateState, SlotGuard};
+use crate::text::StrRef;
+
+/// Stores `value` at a key in the slot that is held. False, and nothing is changed, if this takes a turn.
+#[inline]
+pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'_>, value: StrRef<'_>) -> bool {
+    let slot = guard.slot();
+    let state = &mut *guard.state;
+    let turn_count = state.turn_count.wrapping_add(1);
+    // A turn that does a share of the housekeeping is a whole one.
+    if state.gate != GateState::Open || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
+        return false;
+    }
+    let Some((spot, entry)) = state.shard(looked.db).and_then(|shard| shard.seek(looked.hash, looked.key)) else {
+        return false;
+    };
+    if entry.has_expiry() || entry.as_string().is_none() || core.options.keyspace_events().announces(EventClass::String)
+    {
+        return false;
+    }
+    let is_done = state.shard_mut(looked.db).overwrite(spot, value, |entry| {
+        if looked.touch == Touch::Mark {
+            core.touch(entry);
+        }
+    });
+    if is_done {
+        state.turn_count = turn_count;
+        core.stats.add_changes(Some(slot), 1);
+    }
+    is_done
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Engine, GateState, Slot};
+
+    #[test]
+    fn a_string_is_replaced_whatever_stood_there_before() {
+        let db = Engine::builder().seed(1).in_memory();
+        for round in 0..300u32 {
+            for value in ["12345", "abcde", "fghij", "1", "2", "a longer one than before", "", "-7"] {
+                db.set("k", value).unwrap();
+                assert_eq!(db.get("k").unwrap().as_deref(), Some(value.as_bytes()), "round {round}");
+            }
+        }
+        assert_eq!(db.call(&["DBSIZE"]), crate::resp::Value::Integer(1));
+    }
+
+    #[test]
+    fn an_expiry_is_cleared_and_another_type_is_replaced() {
+        let db = Engine::in_memory();
+        db.call(&["SET", "k", "abc", "EX", "100"]);
+        db.set("k", "def").unwrap();
+        assert_eq!(db.call(&["TTL", "k"]), crate::resp::Value::Integer(-1));
+        db.call(&["RPUSH", "l", "x"]);
+        db.set("l", "x").unwrap();
+        assert_eq!(db.get("l").unwrap().as_deref(), Some(&b"x"[..]));
+    }
+
+    #[test]
+    fn the_changes_are_counted_and_a_closed_slot_refuses() {
+        let db = Engine::in_memory();
+        let changes = |db: &Engine| db.core.stats.changes();
+        for n in 1..=200 {
+            db.set("k", "abc").unwrap();
+            assert_eq!(changes(&db), n);
+        }
+        db.set_gate([Slot::of(b"k")], GateState::Unassigned);
+        assert!(db.set("k", "def").is_err());
+        db.set_gate([Slot::of(b"k")], GateState::Open);
+        assert_eq!(db.get("k").unwrap().as_deref(), Some(&b"abc"[..]));
+    }
+
+    #[test]
+    fn a_watched_key_is_seen_to_change() {
+        let db = Engine::in_memory();
+        let mut session = db.session(std::task::Waker::noop().clone(), crate::PeerInfo::default());
+        let mut out = Vec::new();
+        db.set("k", "abc").unwrap();
+        session.feed(b"WATCH k\r\n");
+        db.set("k", "def").unwrap();
+        session.feed(b"MULTI\r\nGET k\r\nEXEC\r\n");
+        session.poll_output(&mut out);
+        assert!(out.ends_with(b"+QUEUED\r\n*-1\r\n"), "{}", out.escape_ascii());
+    }
+}
