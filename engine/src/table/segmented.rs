@@ -51,9 +51,9 @@ pub(crate) struct Spot {
 }
 
 impl<T: Thin + Clone> Table<T> {
-    /// A lookup reads so many of a table's first bytes, where there is one segment.
+    /// A lookup reads so many of a table's bytes, where there is one segment.
     #[cfg(test)]
-    pub(crate) const LOOKUP_BYTES: usize = std::mem::offset_of!(Self, count);
+    pub(crate) const LOOKUP_BYTES: usize = size_of::<Self>();
 
     /// An empty table. No allocation.
     pub(crate) const fn new() -> Self {
