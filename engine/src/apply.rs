@@ -42,7 +42,7 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
         let mut reply = ReplyWriter::new(&mut out, RespVersion::V2);
         match command.row.run.0 {
             How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(&mut turn, args, &mut reply)?,
-            How::Look(_) => {}
+            How::Look(_) | How::LookAt(_) => {}
             How::Connection(_) | How::Exec | How::Watch | How::Host => {
                 return Err(unknown(b"ERR a control command is no effect"));
             }

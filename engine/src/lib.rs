@@ -36,6 +36,7 @@ pub use client::PeerInfo;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit};
+pub use command::hash::{FieldOutcome, FieldScan, FieldSetIf, FieldTtl};
 pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOptions};
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;

@@ -14,7 +14,6 @@ const DIFFERS: &[(&str, &str)] = &[
     ("cluster|shards", "a cluster of one node"),
     ("cluster|slots", "a cluster of one node"),
     ("debug", "the parts that test suites use"),
-    ("fcall", "libraries are kept as text; nothing runs them yet"),
     ("function|load", "libraries are kept as text and not compiled; what they register is read from the text"),
     ("hscan", "cursors of large hashes are positions in hash order; what stays is returned exactly once"),
     ("info", "fields of what is not there yet are absent or 0"),
@@ -118,6 +117,9 @@ fn the_page_tells_of_the_table() {
     }
     assert_eq!(include_str!("compatibility.md"), page, "KEYSLOT_REGENERATE=1 writes it anew");
     for (name, how) in DIFFERS {
-        assert!(page.contains(&format!("| differs: {how} |")), "{name} is in no row of the table: take it out of DIFFERS");
+        assert!(
+            page.contains(&format!("| differs: {how} |")),
+            "{name} is in no row of the table: take it out of DIFFERS"
+        );
     }
 }

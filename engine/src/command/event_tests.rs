@@ -142,3 +142,24 @@ fn sets() {
         ],
     );
 }
+
+#[test]
+fn hashes() {
+    expect(
+        &Bench::new(),
+        &[
+            ("HSET k a 1 b 2", "0 new k, 0 hset k"),
+            ("HSET k a 1", "0 hset k"),
+            ("HMSET k c 3", "0 hset k"),
+            ("HSETNX k c 4", ""),
+            ("HSETNX k d 4", "0 hset k"),
+            ("HINCRBY k a 1", "0 hincrby k"),
+            ("HINCRBYFLOAT k a 1", "0 hincrbyfloat k"),
+            ("HDEL k x", ""),
+            ("HDEL k a b", "0 hdel k"),
+            ("HDEL k c d", "0 hdel k, 0 del k"),
+            ("HINCRBY k a 1", "0 new k, 0 hincrby k"),
+            ("HGET none a", "0 keymiss none"),
+        ],
+    );
+}

@@ -10,6 +10,7 @@
 //! - A verb checks its arguments and the value first and changes last.
 
 pub(crate) mod bitmap;
+pub(crate) mod choice;
 mod cluster;
 pub mod compatibility;
 mod connection;
@@ -20,6 +21,7 @@ mod event_tests;
 pub(crate) mod expiry;
 mod function;
 pub(crate) mod geo;
+pub(crate) mod hash;
 pub(crate) mod host_request;
 mod hyperloglog;
 pub mod introspection;
@@ -49,6 +51,7 @@ use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
+use crate::time::UnixMillis;
 use crate::turn::Turn;
 use row::Row;
 
@@ -56,6 +59,9 @@ use row::Row;
 pub(crate) type CommandResult = Result<(), CommandError>;
 
 pub(crate) type LookAdapter = fn(Option<&EntryRef>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
+/// As a [`LookAdapter`], told the time: what is due by then is hidden. No time: nothing is hidden.
+pub(crate) type LookAtAdapter =
+    fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 type TurnAdapter = fn(&mut Turn<'_>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 pub(crate) type ConnectionAdapter = fn(&Core, &mut Connection, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult;
 
@@ -70,6 +76,8 @@ pub(crate) enum How {
     Turn(TurnAdapter),
     /// It reads the one key at `args[1]`, and is given what is there.
     Look(LookAdapter),
+    /// As `Look`, of a value whose parts may be due.
+    LookAt(LookAtAdapter),
     /// In a turn that holds every slot.
     Store(TurnAdapter),
     /// In a turn that holds no slot: it visits those it wants, one at a time, or asks the engine's other parts.
@@ -100,6 +108,10 @@ impl Run {
         Self(How::Look(adapter))
     }
 
+    pub(crate) const fn LookAt(adapter: LookAtAdapter) -> Self {
+        Self(How::LookAt(adapter))
+    }
+
     pub(crate) const fn Store(adapter: TurnAdapter) -> Self {
         Self(How::Store(adapter))
     }
@@ -125,6 +137,7 @@ const FAMILIES: &[&[Row]] = &[
     function::ROWS,
     geo::ROWS,
     hyperloglog::ROWS,
+    hash::ROWS,
     introspection::ROWS,
     keyspace::ROWS,
     list::ROWS,
@@ -138,16 +151,17 @@ const FAMILIES: &[&[Row]] = &[
     transaction::ROWS,
 ];
 
-/// Runs the adapter of a [`How::Look`] command in a turn that holds its key's slot.
+/// Runs the adapter of a [`How::Look`] or [`How::LookAt`] command in a turn that holds its key's slot.
 pub(crate) fn look_in_turn(
     turn: &mut Turn<'_>,
     args: &[&[u8]],
     reply: &mut ReplyWriter<'_>,
-    adapter: LookAdapter,
+    adapter: impl Fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
 ) -> CommandResult {
     let key = turn.key(args[1])?;
+    let now = turn.sight();
     match turn.read(&key) {
-        None => adapter(None, args, reply),
-        Some(entry) => adapter(Some(&entry), args, reply),
+        None => adapter(None, now, args, reply),
+        Some(entry) => adapter(Some(&entry), now, args, reply),
     }
 }

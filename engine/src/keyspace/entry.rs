@@ -1,6 +1,6 @@
 //! One key of the keyspace with its value: a [`Block`] whose boxed values are [`Object`]s.
 
-use crate::table::{Block, Kind};
+use crate::table::{Block, Boxed, Kind};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::stream::Stream;
@@ -31,6 +31,21 @@ impl Block<Object> {
     #[inline]
     pub(crate) fn value_type(&self) -> ValueType {
         ValueType::from_number(self.type_number())
+    }
+
+    /// Whether freeing the value takes long enough to be done in parts. O(1).
+    #[inline]
+    pub(crate) fn is_long_to_free(&self) -> bool {
+        self.as_object().is_some_and(|object| object.is_collection() && object.heap_bytes() >= LARGE_BYTES_MIN)
+    }
+
+    /// When the first of what is here is due: the key, or a field of a hash. O(1).
+    #[inline]
+    pub(crate) fn next_due(&self) -> Option<UnixMillis> {
+        match (self.expiry(), self.next_field_expiry()) {
+            (Some(key), Some(field)) => Some(key.min(field)),
+            (key, field) => key.or(field),
+        }
     }
 
     /// The bytes of a collection in its compact form; `None` for strings and for collections that have outgrown it. O(1).
@@ -80,16 +95,14 @@ impl Block<Object> {
         }
     }
 
-    /// Frees a part of a large value that nobody else shares; whether more is left to do. What is left is no value any more.
-    pub(crate) fn drain_part(&mut self) -> bool {
-        self.is_unique() && self.object_mut().is_some_and(Object::drain_part)
-    }
-
     /// Replaces a compact collection by the form that it grows into, keeping key, type, expiry and access bits.
     pub(crate) fn outgrow(&mut self, object: Object) {
         self.set_boxed(object, self.value_type().kind());
     }
 }
+
+/// A value of fewer bytes is freed at once.
+const LARGE_BYTES_MIN: usize = 64 << 10;
 
 impl ValueType {
     fn kind(self) -> Kind {

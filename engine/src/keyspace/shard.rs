@@ -1,7 +1,8 @@
 //! The keys of one database in one slot.
 //!
 //! Invariants
-//! - `expires` is the number of entries with an expiry; `next_expiry` is not later than the earliest of them.
+//! - `expires` is the number of entries with an expiry, `timed` of those with fields that have one; `next_expiry` is not later
+//!   than the earliest of all those.
 //! - Every change of an entry goes through here, so that [`Totals`] of the engine stay exact.
 
 use super::entry::EntryRef;
@@ -11,18 +12,20 @@ use crate::table::segment::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
+use crate::value::Object;
 
 /// Keys of one database in one slot. The table comes first: a lookup reads nothing else.
 #[repr(C)]
 pub(crate) struct Shard {
     table: Table<EntryRef>,
     next_expiry: i64,
-    expires: usize,
+    expires: u32,
+    timed: u32,
 }
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { table: Table::new(), next_expiry: i64::MAX, expires: 0 }
+        Self { table: Table::new(), next_expiry: i64::MAX, expires: 0, timed: 0 }
     }
 }
 
@@ -46,7 +49,7 @@ impl Shard {
 
     #[cfg(test)]
     pub(crate) fn expires(&self) -> usize {
-        self.expires
+        self.expires as usize
     }
 
     /// No entry is due before this time.
@@ -124,20 +127,34 @@ impl Shard {
     #[inline]
     pub(crate) fn update<R>(&mut self, spot: Spot, around: Surroundings<'_>, f: impl FnOnce(&mut EntryRef) -> R) -> R {
         let (before, after, result) = self.table.update(spot, |entry| {
-            let before = (entry.heap_bytes(), entry.has_expiry());
+            let before = Weight::of(entry);
             let result = f(entry);
-            let after = (entry.heap_bytes(), entry.expiry());
-            (before, after, result)
+            (before, Weight::of(entry), result)
         });
-        if before.0 != after.0 || before.1 != after.1.is_some() {
-            let expires = i64::from(after.1.is_some()) - i64::from(before.1);
-            self.expires = self.expires.wrapping_add_signed(expires as isize);
-            around.totals.add(around.slot, around.db, 0, expires, after.0 as i64 - before.0 as i64);
+        if before.bytes != after.bytes || before.expiry.is_some() != after.expiry.is_some() {
+            let expires = i64::from(after.expiry.is_some()) - i64::from(before.expiry.is_some());
+            self.expires = self.expires.wrapping_add_signed(expires as i32);
+            around.totals.add(around.slot, around.db, 0, expires, after.bytes as i64 - before.bytes as i64);
         }
-        if let Some(UnixMillis(ms)) = after.1 {
+        if before.fields.is_some() != after.fields.is_some() {
+            self.count_timed(&after, &before, around);
+        }
+        self.note_due(&after);
+        result
+    }
+
+    #[inline]
+    fn note_due(&mut self, weight: &Weight) {
+        for UnixMillis(ms) in weight.expiry.into_iter().chain(weight.fields) {
             self.next_expiry = self.next_expiry.min(ms);
         }
-        result
+    }
+
+    #[cold]
+    fn count_timed(&mut self, come: &Weight, gone: &Weight, around: Surroundings<'_>) {
+        let more = i64::from(come.fields.is_some()) - i64::from(gone.fields.is_some());
+        self.timed = self.timed.wrapping_add_signed(more as i32);
+        around.totals.add_timed(around.db, more);
     }
 
     /// Replaces the string at a spot, which has no expiry, by one that fits into the same block; `f` sees the entry then.
@@ -155,12 +172,13 @@ impl Shard {
 
     /// Adds an entry whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
-        let expires = i64::from(entry.has_expiry());
-        let bytes = entry.heap_bytes() as i64;
-        if let Some(UnixMillis(ms)) = entry.expiry() {
-            self.expires += 1;
-            self.next_expiry = self.next_expiry.min(ms);
+        let weight = Weight::of(&entry);
+        let expires = i64::from(weight.expiry.is_some());
+        self.expires += expires as u32;
+        if weight.fields.is_some() {
+            self.count_timed(&weight, &Weight::default(), around);
         }
+        self.note_due(&weight);
         if self.table.len() == 0 {
             around.totals.set_occupied(around.slot, around.db);
         }
@@ -169,7 +187,8 @@ impl Shard {
         around.totals.note_len(around.db, self.table.len());
         self.note_lines(around);
         let grown = i64::from(self.line_hint().1) - i64::from(lines);
-        around.totals.add(around.slot, around.db, 1, expires, bytes + grown * size_of::<Line>() as i64);
+        let bytes = weight.bytes as i64 + grown * size_of::<Line>() as i64;
+        around.totals.add(around.slot, around.db, 1, expires, bytes);
     }
 
     /// Takes an entry out.
@@ -178,12 +197,16 @@ impl Shard {
         let entry = self.table.remove(spot, |e| around.hasher.hash(e.key()));
         self.note_lines(around);
         let shrunk = i64::from(lines) - i64::from(self.line_hint().1);
-        let expires = i64::from(entry.has_expiry());
-        self.expires -= expires as usize;
-        if self.expires == 0 {
+        let weight = Weight::of(&entry);
+        let expires = i64::from(weight.expiry.is_some());
+        self.expires -= expires as u32;
+        if weight.fields.is_some() {
+            self.count_timed(&Weight::default(), &weight, around);
+        }
+        if self.expires == 0 && self.timed == 0 {
             self.next_expiry = i64::MAX;
         }
-        let bytes = entry.heap_bytes() as i64 + shrunk * size_of::<Line>() as i64;
+        let bytes = weight.bytes as i64 + shrunk * size_of::<Line>() as i64;
         around.totals.add(around.slot, around.db, -1, -expires, -bytes);
         entry
     }
@@ -192,7 +215,10 @@ impl Shard {
     pub(crate) fn take(&mut self, around: Surroundings<'_>) -> Self {
         let taken = std::mem::take(self);
         self.note_lines(around);
-        around.totals.add(around.slot, around.db, -(taken.len() as i64), -(taken.expires as i64), 0);
+        around.totals.add(around.slot, around.db, -(taken.len() as i64), -i64::from(taken.expires), 0);
+        if taken.timed > 0 {
+            around.totals.add_timed(around.db, -i64::from(taken.timed));
+        }
         around.totals.clear_occupied(around.slot, around.db);
         taken
     }
@@ -205,13 +231,16 @@ impl Shard {
     }
 
     /// Frees a part, at most about one segment, of what was taken out of a slot. Returns how many entries; 0 when none is
-    /// left.
-    pub(crate) fn free_part(&mut self, slot: Slot, totals: &Totals) -> usize {
+    /// left. Values that are long to free are handed to `large` instead.
+    pub(crate) fn free_part(&mut self, slot: Slot, totals: &Totals, large: &mut Vec<Object>) -> usize {
         let mut bytes = self.line_hint().1 as usize * size_of::<Line>();
         let mut count = 0;
         self.table.drain_part(|entry| {
             bytes += entry.heap_bytes();
             count += 1;
+            if entry.is_long_to_free() {
+                large.extend(entry.as_object().cloned());
+            }
         });
         totals.add(slot, 0, 0, 0, -(bytes as i64));
         count
@@ -232,7 +261,7 @@ impl Shard {
         self.table.random(pick)
     }
 
-    /// Keys that are due at `now`, found among about `look_max` entries from `from` on in hash order.
+    /// Keys that are due at `now`, or have fields that are, found among about `look_max` entries from `from` on in hash order.
     pub(crate) fn due(&self, now: UnixMillis, from: u64, look_max: usize, hasher: &KeyHasher) -> Due {
         let mut due = Due { keys: Vec::new(), earliest: i64::MAX, looked: 0, next: None };
         due.next = self.table.scan(
@@ -241,7 +270,7 @@ impl Shard {
             |e| hasher.hash(e.key()),
             |entry| {
                 due.looked += 1;
-                match entry.expiry() {
+                match entry.next_due() {
                     Some(expiry) if expiry < now => due.keys.push(entry.key().to_vec()),
                     Some(expiry) => due.earliest = due.earliest.min(expiry.0),
                     None => {}
@@ -260,6 +289,22 @@ impl Shard {
     /// Says that nothing that was there when [`loosen`](Self::loosen) was called is due before `earliest`.
     pub(crate) fn tighten(&mut self, earliest: i64) {
         self.next_expiry = self.next_expiry.min(earliest);
+    }
+}
+
+/// What of an entry is counted.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    bytes: usize,
+    expiry: Option<UnixMillis>,
+    /// The first expiry of its fields.
+    fields: Option<UnixMillis>,
+}
+
+impl Weight {
+    #[inline]
+    fn of(entry: &EntryRef) -> Self {
+        Self { bytes: entry.heap_bytes(), expiry: entry.expiry(), fields: entry.next_field_expiry() }
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Totals {
     occupied: Box<[[AtomicU64; WORD_COUNT]]>,
     /// About the most keys of one slot of each database: a bound for choosing slots at random.
     largest: [AtomicUsize; DATABASE_COUNT as usize],
+    /// Hashes of each database that have fields with an expiry.
+    timed: [AtomicI64; DATABASE_COUNT as usize],
 }
 
 /// Which slots of one database may hold keys, as they were at one time or another while this was read.
@@ -62,7 +64,13 @@ impl Totals {
     pub(crate) fn new() -> Self {
         let empty = || std::array::from_fn(|_| AtomicU64::new(0));
         let occupied = (0..DATABASE_COUNT).map(|_| empty()).collect();
-        Self { hints: Hints::new(), stripes: Default::default(), occupied, largest: Default::default() }
+        Self {
+            hints: Hints::new(),
+            stripes: Default::default(),
+            occupied,
+            largest: Default::default(),
+            timed: Default::default(),
+        }
     }
 
     fn word(&self, slot: Slot, db: u16) -> (&AtomicU64, u64) {
@@ -137,6 +145,16 @@ impl Totals {
         }
     }
 
+    /// Counts hashes that have fields with an expiry.
+    pub(crate) fn add_timed(&self, db: u16, count: i64) {
+        self.timed[usize::from(db)].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Whether a database may have something that is due by time.
+    pub(crate) fn is_volatile(&self, db: u16) -> bool {
+        self.timed[usize::from(db)].load(Ordering::Relaxed) > 0 || self.expires(db) > 0
+    }
+
     /// Number of keys of a database, expired ones that are still there included.
     pub(crate) fn keys(&self, db: u16) -> u64 {
         self.sum(|s| &s.databases[usize::from(db)].keys)
@@ -161,6 +179,9 @@ impl Totals {
         let (largest_a, largest_b) = (self.largest(a), self.largest(b));
         self.set_largest(a, largest_b);
         self.set_largest(b, largest_a);
+        let timed = &self.timed[usize::from(b)];
+        let before = self.timed[usize::from(a)].swap(timed.load(Ordering::Relaxed), Ordering::Relaxed);
+        timed.store(before, Ordering::Relaxed);
         for stripe in &self.stripes {
             let (a, b) = (&stripe.databases[usize::from(a)], &stripe.databases[usize::from(b)]);
             for (a, b) in [(&a.keys, &b.keys), (&a.expires, &b.expires)] {

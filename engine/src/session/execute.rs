@@ -11,7 +11,7 @@ use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
 use crate::command::row::{Flags, flag};
 use crate::command::table::{Command, table};
-use crate::command::{CommandResult, ConnectionAdapter, How, LookAdapter, look_in_turn};
+use crate::command::{CommandResult, ConnectionAdapter, How, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
@@ -97,7 +97,10 @@ impl Surroundings<'_> {
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
             How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
-            How::Look(adapter) => self.run_look(command, args, known, adapter, out)?,
+            How::Look(adapter) => {
+                self.run_look(command, args, known, |entry, _, args, reply| adapter(entry, args, reply), out)?
+            }
+            How::LookAt(adapter) => self.run_look(command, args, known, adapter, out)?,
             How::Visit(adapter) => self.run_in_turn(command, &[], None, adapter, args, out)?,
             How::Store(adapter) => {
                 let slots: Vec<Slot> = Slot::all().collect();
@@ -198,20 +201,20 @@ impl Surroundings<'_> {
         command: &Command,
         args: &[&[u8]],
         known: Option<KnownKey>,
-        adapter: LookAdapter,
+        adapter: impl Fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         if let Some(known) = known {
             let connection = &*self.connection;
             let mut reply = ReplyWriter::new(out, connection.resp);
-            let see = |entry: Option<&EntryRef>| adapter(entry, args, &mut reply);
+            let see = |entry: Option<&EntryRef>| adapter(entry, Some(self.now), args, &mut reply);
             if let Ok((result, offset)) =
                 try_look(self.core, known, args[1], connection.db, self.touch(), self.now, see)
             {
                 return Ok((offset, result));
             }
         }
-        self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, adapter), out)
+        self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)
     }
 
     pub(super) fn touch(&self) -> Touch {

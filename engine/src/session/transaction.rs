@@ -219,7 +219,10 @@ impl<'a> Surroundings<'a> {
             (How::Turn(adapter) | How::Visit(adapter) | How::Store(adapter), Some(turn)) => {
                 adapter(turn, args, &mut reply)
             }
-            (How::Look(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
+            (How::Look(adapter), Some(turn)) => {
+                look_in_turn(turn, args, &mut reply, |entry, _, args, reply| adapter(entry, args, reply))
+            }
+            (How::LookAt(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
             (How::Connection(adapter), _) => adapter(self.core, self.connection, args, &mut reply),
             (How::Host, _) => self.run_by_host(args, out),
             // Their slots closed between two turns of the transaction.
@@ -237,7 +240,9 @@ impl<'a> Surroundings<'a> {
             match command.row.run.0 {
                 _ if takes_slots_itself(command) => break,
                 How::Store(_) | How::Visit(_) => return Ok(Slot::all().collect()),
-                How::Turn(_) | How::Look(_) | How::Connection(_) => slots.extend(self.slots_of(command, args)?),
+                How::Turn(_) | How::Look(_) | How::LookAt(_) | How::Connection(_) => {
+                    slots.extend(self.slots_of(command, args)?)
+                }
                 How::Exec | How::Watch | How::Host => {}
             }
         }

@@ -49,7 +49,7 @@ pub(crate) fn run(core: &Core, now: UnixMillis, budget: usize) -> TickReport {
         left = left.saturating_sub(core.reclaim.run(&core.totals, budget.div_ceil(2)));
         report.more = core.reclaim.pending() > 0;
     }
-    let databases: SmallVec<[u16; 4]> = (0..DATABASE_COUNT).filter(|db| core.totals.expires(*db) > 0).collect();
+    let databases: SmallVec<[u16; 4]> = (0..DATABASE_COUNT).filter(|db| core.totals.is_volatile(*db)).collect();
     if databases.is_empty() || !core.options.active_expire.load(Ordering::Relaxed) || !may_record(core, now) {
         return report;
     }
@@ -119,10 +119,13 @@ fn expire_slot(
                 *walk = None;
             }
         }
+        let mut rest = Rest::Nothing;
         if !keys.is_empty() {
-            report.expired += delete(core, guard, db, now, &keys);
+            let count;
+            (count, rest) = delete(core, guard, db, now, &keys, left);
+            report.expired += count;
         }
-        if next.is_none() {
+        if next.is_none() && rest == Rest::Nothing {
             return Stop::Done;
         }
         if *left == 0 {
@@ -144,22 +147,41 @@ pub(crate) fn delete_met(core: &Core, slot: Slot, db: u16, now: UnixMillis, keys
     turn.commit().offset
 }
 
-/// Deletes keys that are due in a turn over their slot. Returns how many.
-fn delete(core: &Core, guard: SlotGuard<'_>, db: u16, now: UnixMillis, keys: &[Vec<u8>]) -> usize {
+/// Whether something of what was looked at is due still.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// Fields of a large hash, of which a part was looked at.
+    Fields,
+}
+
+/// Deletes keys and fields that are due in a turn over their slot. Returns how many effects that took.
+fn delete(
+    core: &Core,
+    guard: SlotGuard<'_>,
+    db: u16,
+    now: UnixMillis,
+    keys: &[Vec<u8>],
+    left: &mut usize,
+) -> (usize, Rest) {
     let mut turn = Turn::over(core, Opening { now: Some(now), ..Opening::client(db) }, guard);
+    let mut rest = Rest::Nothing;
     for key in keys {
         let key = turn.key(key).expect("the key was found in the slot that is held");
-        turn.find(&key);
+        if turn.delete_due_part(&key, STRETCH_ENTRIES) {
+            *left = left.saturating_sub(STRETCH_ENTRIES);
+            rest = Rest::Fields;
+        }
     }
     let count = turn.effect_count() as usize;
-    if count < keys.len() {
-        // Deleting was forbidden meanwhile: some are due still.
+    if count < keys.len() || rest == Rest::Fields {
+        // Deleting was forbidden meanwhile, or is to go on: some are due still.
         for (_, state) in turn.states_mut() {
             state.shard_mut(db).tighten(now.0.saturating_sub(1));
         }
     }
     turn.commit();
-    count
+    (count, rest)
 }
 
 fn shard_of<'a>(guard: &'a mut SlotGuard<'_>, db: u16) -> Option<&'a mut Shard> {

@@ -46,7 +46,9 @@ pub(crate) fn seek<'g>(
         let is_announced = core.options.keyspace_events().announces(EventClass::KeyMiss);
         return if is_announced { Seen::Unsure } else { Seen::Missing };
     };
-    if entry.has_expiry() && entry.is_due(now()) {
+    if let Some(due) = entry.next_due()
+        && due < now()
+    {
         return Seen::Unsure;
     }
     if touch == Touch::Mark {

@@ -16,7 +16,9 @@
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
 mod ahead;
+mod discard;
 pub(crate) mod expire_cycle;
+mod field_expiry;
 mod look;
 mod look_group;
 mod notice;
@@ -38,7 +40,8 @@ use crate::slot::Slot;
 use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
-use crate::value::{StrRef, ValueType};
+use crate::value::StrRef;
+use discard::Discarded;
 pub(crate) use look::{Looked, Seen, seek, try_look};
 use notice::Notice;
 pub(crate) use overwrite::overwrite;
@@ -105,13 +108,6 @@ pub struct Turn<'e> {
 
 /// The slots of a turn, locked, ascending.
 pub(crate) type Guards<'e> = SmallVec<[SlotGuard<'e>; 1]>;
-
-/// Memory whose freeing takes longer than a slot should be held.
-#[derive(Default)]
-struct Discarded {
-    entries: Vec<EntryRef>,
-    shards: Vec<(Slot, Shard)>,
-}
 
 /// What a turn leaves behind.
 pub(crate) struct Committed {
@@ -246,6 +242,11 @@ impl<'e> Turn<'e> {
         now
     }
 
+    /// The time for whom due parts of values are hidden; `None` where decisions are only followed.
+    pub(crate) fn sight(&self) -> Option<UnixMillis> {
+        (self.origin == Origin::Client).then(|| self.now())
+    }
+
     pub(crate) fn core(&self) -> &'e Core {
         self.core
     }
@@ -326,26 +327,28 @@ impl<'e> Turn<'e> {
     pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Spot> {
         let shard = self.state(key).shard(self.db)?;
         let spot = shard.find(key.hash, key.bytes)?;
-        match shard.get(spot).expiry() {
-            Some(expiry) if self.origin == Origin::Client && expiry < self.now() => {
-                self.delete_due(key, spot);
-                None
-            }
+        match shard.get(spot).next_due() {
+            Some(due) if self.origin == Origin::Client && due < self.now() => self.delete_due(key, spot),
             _ => Some(spot),
         }
     }
 
-    /// Deletes a key that is due.
+    /// Deletes a key that is due, or fields of it that are. What is left of it is found.
     #[cold]
-    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) {
-        if self.core.may_expire(self.now()) {
-            self.discard(key, spot);
-            self.record(&[b"DEL", key.bytes]);
-            self.notify(EventClass::Expired, "expired", key.bytes);
-            self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        } else {
-            self.hid = true;
+    fn delete_due(&mut self, key: &Key<'_>, spot: Spot) -> Option<Spot> {
+        let is_due = self.entry(key, spot).is_due(self.now());
+        if !self.core.may_expire(self.now()) {
+            self.hid = is_due;
+            return (!is_due).then_some(spot);
         }
+        if !is_due {
+            return self.delete_due_fields(key, spot, FOUND_FIELDS);
+        }
+        self.discard(key, spot);
+        self.record(&[b"DEL", key.bytes]);
+        self.notify(EventClass::Expired, "expired", key.bytes);
+        self.core.stats.expired_keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        None
     }
 
     /// Whether an entry is to be treated as gone: for commands that walk over entries.
@@ -456,10 +459,7 @@ impl<'e> Turn<'e> {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
             let old = self.update(key, spot, |place| std::mem::replace(place, entry));
-            if old.as_object().is_some() {
-                self.discarded.get_or_insert_default().entries.push(old);
-            }
-            return;
+            return self.leave(old);
         }
         if self.hid {
             self.remove_hidden(key);
@@ -487,8 +487,7 @@ impl<'e> Turn<'e> {
         expiry: Option<UnixMillis>,
     ) {
         match old {
-            // A collection may take long to free.
-            Some(spot) if self.entry(key, spot).value_type() != ValueType::String => {
+            Some(spot) if self.entry(key, spot).is_long_to_free() => {
                 self.put(key, old, EntryRef::string(key.bytes, value, raw, expiry));
             }
             Some(spot) => self.update(key, spot, |entry| entry.set_string(value, raw, expiry)),
@@ -512,14 +511,6 @@ impl<'e> Turn<'e> {
             self.keep(key, Some(entry.clone()));
         }
         entry
-    }
-
-    /// Takes an entry out; what is long to free is freed after the slots are released.
-    pub(crate) fn discard(&mut self, key: &Key<'_>, spot: Spot) {
-        let entry = self.remove(key, spot);
-        if entry.as_object().is_some() {
-            self.discarded.get_or_insert_default().entries.push(entry);
-        }
     }
 
     /// Deletes a due key that was hidden when this turn looked for it, so that another can take its place.
@@ -602,31 +593,6 @@ impl<'e> Turn<'e> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 
-    /// Takes every key of a database out of the slots that the turn holds; they are freed after the slots are released.
-    /// Says whether there were any. Cannot be revoked.
-    pub(crate) fn clear(&mut self, db: u16) -> bool {
-        debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
-        self.touch_watched(&[db]);
-        let core = self.core;
-        let discarded = self.discarded.get_or_insert_default();
-        let before = discarded.shards.len();
-        for guard in &mut self.guards {
-            let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
-            if has_keys {
-                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
-                discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
-            }
-        }
-        let found = discarded.shards.len() > before;
-        self.note_all_ready(db);
-        found
-    }
-
-    /// What [`clear`](Self::clear) took out, for freeing it elsewhere.
-    pub(crate) fn take_cleared(&mut self) -> Vec<(Slot, Shard)> {
-        self.discarded.take().map(|discarded| discarded.shards).unwrap_or_default()
-    }
-
     /// Whether what is recorded goes anywhere: else its words need not be made.
     pub(crate) fn is_recording(&self) -> bool {
         self.recording
@@ -662,8 +628,7 @@ impl<'e> Turn<'e> {
             attendance.deliver(offset);
         }
         if let Some(discarded) = self.discarded.take() {
-            self.core.reclaim.add_values(discarded.entries);
-            free(discarded.shards, self.core);
+            discarded.free(self.core);
         }
         if share {
             expire_cycle::run_share(self.core);
@@ -762,12 +727,8 @@ fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
     None
 }
 
-#[cold]
-fn free(shards: Vec<(Slot, Shard)>, core: &Core) {
-    for (slot, mut shard) in shards {
-        while shard.free_part(slot, &core.totals) > 0 {}
-    }
-}
+/// Fields of a large hash that are looked at where it is found and some are due.
+const FOUND_FIELDS: usize = 64;
 
 /// How often a slot's lock is tried before a session is parked instead.
 const LOCK_TRIES_MAX: u32 = 200;

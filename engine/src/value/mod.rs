@@ -6,6 +6,7 @@
 mod bit_field;
 pub(crate) mod bits;
 pub(crate) mod geohash;
+pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod list;
 mod member;
@@ -17,6 +18,7 @@ pub(crate) mod stream;
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
 pub(crate) use bits::BitOperation;
+pub(crate) use hash::{FieldExpiry, FieldTable};
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
 pub(crate) use member::{Member, MemberTable};
@@ -79,19 +81,10 @@ pub(crate) enum Object {
     Stream(Arc<stream::Stream>),
     /// The members of a large set.
     Set(Arc<MemberTable>),
+    /// The fields of a large hash.
+    Hash(Arc<FieldTable>),
     /// A large sorted set.
     SortedSet(Arc<sorted_set::SortedSet>),
-}
-
-impl Object {
-    /// Frees a part of a collection that nobody else shares; whether more is left to do.
-    pub(crate) fn drain_part(&mut self) -> bool {
-        match self {
-            Self::List(list) => Arc::get_mut(list).is_some_and(|list| list.drain_part() > 0),
-            Self::Set(members) => Arc::get_mut(members).is_some_and(|members| members.drain_part() > 0),
-            _ => false,
-        }
-    }
 }
 
 impl Boxed for Object {
@@ -102,14 +95,14 @@ impl Boxed for Object {
     fn as_bytes(&self) -> Option<&Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
+            Self::List(_) | Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
         }
     }
 
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Some(Arc::make_mut(bytes)),
-            Self::List(_) | Self::Set(_) | Self::SortedSet(_) | Self::Stream(_) => None,
+            Self::List(_) | Self::Stream(_) | Self::Set(_) | Self::Hash(_) | Self::SortedSet(_) => None,
         }
     }
 
@@ -119,7 +112,28 @@ impl Boxed for Object {
             Self::List(list) => list.heap_bytes(),
             Self::Stream(stream) => stream.heap_bytes(),
             Self::Set(members) => TABLE_BYTES + members.heap_bytes(),
+            Self::Hash(table) => TABLE_BYTES + table.fields().heap_bytes(),
             Self::SortedSet(set) => SHARED_SET_BYTES + set.heap_bytes(),
+        }
+    }
+}
+
+impl Object {
+    /// Whether it has elements that are freed one by one.
+    pub(crate) fn is_collection(&self) -> bool {
+        !matches!(self, Self::Bytes(_))
+    }
+
+    /// Frees a part of a value that was taken out, about a thousand elements: nothing can be looked up in it any more. Returns
+    /// how many elements; 0 when none is left, or when others share it, whose it is then.
+    pub(crate) fn free_part(&mut self) -> usize {
+        match self {
+            Self::Bytes(_) => 0,
+            Self::List(list) => Arc::get_mut(list).map_or(0, List::drain_part),
+            Self::Set(members) => Arc::get_mut(members).map_or(0, MemberTable::drain_part),
+            Self::Hash(table) => Arc::get_mut(table).map_or(0, FieldTable::drain_part),
+            Self::SortedSet(set) => Arc::get_mut(set).map_or(0, sorted_set::SortedSet::free_part),
+            Self::Stream(stream) => Arc::get_mut(stream).map_or(0, stream::Stream::free_part),
         }
     }
 }

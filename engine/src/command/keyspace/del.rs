@@ -123,4 +123,34 @@ mod tests {
         assert!(bench.db.unlink("k").unwrap());
         assert_eq!(bench.db.core.totals.bytes(), before);
     }
+
+    #[test]
+    fn a_large_collection_is_freed_in_parts() {
+        let members: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+        let bench = Bench::new();
+        let waste = |bench: &Bench| (bench.db.core.reclaim.pending(), bench.db.core.reclaim.freed());
+        for request in ["DEL k", "UNLINK k", "SET k v", "SUNIONSTORE k none", "RENAME other k", "PEXPIREAT k 1"] {
+            bench.db.sadd("other", "x").unwrap();
+            bench.run("DEL k");
+            bench.db.sadd_many("k", &members).unwrap();
+            let (pending, freed) = waste(&bench);
+            bench.run(request);
+            assert_eq!(waste(&bench), (pending + 1, freed), "{request}");
+            let mut ticks = 0;
+            while bench.db.tick(bench.db.now(), 2_000).more {
+                ticks += 1;
+            }
+            assert_eq!(waste(&bench), (0, freed + 1));
+            assert!(ticks > 5, "{ticks}");
+            assert_totals(&bench.db);
+        }
+        bench.db.del("other").unwrap();
+        bench.db.sadd_many("k", &members).unwrap();
+        bench.db.atomic("k", |turn| turn.srem("k", 5)).unwrap();
+        bench.ask("FLUSHALL ASYNC");
+        assert_eq!(waste(&bench).0, 1);
+        while bench.db.tick(bench.db.now(), 2_000).more {}
+        assert_totals(&bench.db);
+        bench.assert_replays();
+    }
 }

@@ -24,6 +24,7 @@ pub use copy::CopyOptions;
 pub use flush::FlushMode;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
+use super::hash::record_hash;
 use super::list::record_list;
 use super::row::Row;
 use super::set::record_set;
@@ -80,6 +81,9 @@ fn record_value(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
 }
 
 fn record_collection(turn: &mut Turn<'_>, key: &Key<'_>, entry: &EntryRef) {
+    if let Some(hash) = entry.as_hash() {
+        record_hash(turn, key, hash);
+    }
     if let Some(list) = entry.as_list() {
         record_list(turn, key, list);
     }

@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
+use crate::value::hash::HashRef;
 use crate::value::set::SetRef;
 use crate::value::{ListRef, StrRef, ValueType};
 use std::sync::atomic::Ordering;
@@ -108,10 +109,11 @@ fn encoding_of(entry: &EntryRef) -> &'static str {
             Some(StrRef::Bytes(bytes)) if bytes.len() <= EMBSTR_BYTES_MAX && !entry.is_raw() => "embstr",
             _ => "raw",
         },
+        ValueType::Hash => entry.as_hash().map_or("listpack", HashRef::encoding),
         ValueType::List if entry.as_list().is_some_and(ListRef::is_quick) => "quicklist",
         ValueType::SortedSet if entry.packed().is_none() => "skiplist",
         ValueType::Set => entry.as_set().map_or("listpack", SetRef::encoding),
-        ValueType::List | ValueType::SortedSet | ValueType::Hash => "listpack",
+        ValueType::List | ValueType::SortedSet => "listpack",
         ValueType::Stream => "stream",
     }
 }

@@ -68,9 +68,11 @@ fn subtract(sources: &Sources, rest: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)) 
 
 /// The first set without the members of the others.
 fn strike<'h>(first: SetRef<'_>, others: &[SetRef<'_>], mut rest: NewSet<'h>) -> NewSet<'h> {
-    first.for_each(|member| {
-        rest.add(member);
-    });
+    if !rest.begin_with(first) {
+        first.for_each(|member| {
+            rest.add(member);
+        });
+    }
     for other in others {
         other.for_each(|member| {
             rest.remove(member);

@@ -3,9 +3,9 @@
 //! Reply: a member or null; with a count the members, each another one. Effect: `SREM key member ...` in pieces; `DEL key`
 //! if none is left.
 
-use super::random::choose_members;
 use super::removal::discard_if_empty;
 use super::{copied, find_set};
+use crate::command::choice::choose;
 use crate::command::row::flag::{FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -80,7 +80,7 @@ fn pop_many(turn: &mut Turn<'_>, key: &Key<'_>, count: usize) -> Result<Vec<Byte
         let entry = turn.entry(key, spot);
         let Some(set) = entry.as_set() else { return Ok(Vec::new()) };
         let mut members = Vec::with_capacity(count.min(set.len()));
-        choose_members(set, count, |below| core.random_below(below), |member| members.push(copied(member)));
+        choose(set, count, |below| core.random_below(below), |member| members.push(copied(member)));
         let is_whole = members.len() == set.len();
         (members, is_whole)
     };

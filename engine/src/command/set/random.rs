@@ -4,6 +4,7 @@
 //! as many members, one of which may come more than once. Records nothing.
 
 use super::{copied, set_of};
+use crate::command::choice::{BEYOND_RANGE, DRAWN_BYTES_MAX, Pool, choose, draw_many};
 use crate::command::row::flag::READONLY;
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -15,7 +16,6 @@ use crate::turn::Turn;
 use crate::value::StrRef;
 use crate::value::set::SetRef;
 use bytes::Bytes;
-use std::collections::HashSet;
 
 pub(super) const SRANDMEMBER: Row = Row::new("srandmember", -2, Run::Turn(srandmember))
     .flags(READONLY)
@@ -54,93 +54,45 @@ fn srandmember(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>)
         (Some(set), Some(count @ 0..)) => {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             reply.array(count.min(set.len()));
-            choose_members(set, count, pick, |member| member.with_bytes(|member| reply.bulk(member)));
+            choose(set, count, pick, |member| member.with_bytes(|member| reply.bulk(member)));
         }
         (Some(set), Some(count)) => {
             let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
             let start = reply.len();
             reply.array(count);
-            for_each_draw(set, count, pick, |member| {
+            draw_many(set, count, pick, |member| {
                 member.with_bytes(|member| reply.bulk(member));
-                reply.len() - start <= REPLY_BYTES_MAX
+                reply.len() - start <= DRAWN_BYTES_MAX
             })?;
         }
     }
     Ok(())
 }
 
-/// Calls `f` with `count` members, or all if there are not so many: each another one, every choice with the same chance.
-///
-/// ```text
-/// as many as there are     all of them
-/// a compact set            each member in turn is taken with the chance that is left        one walk
-/// a third or more          a shuffle of all that ends when enough are drawn                 one walk
-/// fewer                    draws, until enough different ones have come                     O(count)
-/// ```
-pub(super) fn choose_members<'a>(
-    set: SetRef<'a>,
-    count: usize,
-    mut pick: impl FnMut(usize) -> usize,
-    mut f: impl FnMut(StrRef<'a>),
-) {
-    let len = set.len();
-    if count >= len {
-        return set.for_each(f);
-    }
-    match set {
-        SetRef::Integers(_) | SetRef::Packed(_) => {
-            let mut wanted = count;
-            for (at, member) in set.iter().enumerate() {
-                if wanted > 0 && pick(len - at) < wanted {
-                    wanted -= 1;
-                    f(member);
-                }
-            }
-        }
-        SetRef::Table(_) if count >= len / SHUFFLE_PART => {
-            let mut members: Vec<StrRef<'a>> = set.iter().collect();
-            for at in 0..count {
-                members.swap(at, at + pick(len - at));
-                f(members[at]);
-            }
-        }
-        SetRef::Table(_) => {
-            let mut chosen = HashSet::with_capacity(count);
-            while chosen.len() < count {
-                let Some(member @ StrRef::Bytes(bytes)) = set.random(&mut pick) else { return };
-                // Members of one table are told apart by where they lie.
-                if chosen.insert(bytes.as_ptr()) {
-                    f(member);
-                }
-            }
-        }
-    }
-}
+impl<'a> Pool for SetRef<'a> {
+    type Element = StrRef<'a>;
 
-/// Calls `f` with `count` members that are drawn one by one. An error if `f` says that it is enough.
-fn for_each_draw<'a>(
-    set: SetRef<'a>,
-    count: usize,
-    mut pick: impl FnMut(usize) -> usize,
-    mut f: impl FnMut(StrRef<'a>) -> bool,
-) -> Result<(), CommandError> {
-    // A packed set would be walked for each draw.
-    let listed: Vec<StrRef<'a>> = match set {
-        SetRef::Packed(_) => set.iter().collect(),
-        SetRef::Integers(_) | SetRef::Table(_) => Vec::new(),
-    };
-    for _ in 0..count {
-        let member = match set {
-            SetRef::Packed(_) => listed.get(pick(listed.len())).copied(),
-            SetRef::Integers(_) | SetRef::Table(_) => set.random(&mut pick),
-        };
-        if let Some(member) = member
-            && !f(member)
-        {
-            return Err(CommandError::OutOfRange);
+    fn count(self) -> usize {
+        self.len()
+    }
+
+    fn elements(self) -> impl Iterator<Item = StrRef<'a>> {
+        self.iter()
+    }
+
+    fn draw(self, pick: &mut impl FnMut(usize) -> usize) -> Option<StrRef<'a>> {
+        match self {
+            SetRef::Table(_) => self.random(pick),
+            SetRef::Integers(_) | SetRef::Packed(_) => None,
         }
     }
-    Ok(())
+
+    fn address(member: StrRef<'a>) -> *const u8 {
+        match member {
+            StrRef::Bytes(bytes) => bytes.as_ptr(),
+            StrRef::Int(_) => std::ptr::null(),
+        }
+    }
 }
 
 impl Turn<'_> {
@@ -163,13 +115,13 @@ impl Turn<'_> {
         let mut members = Vec::new();
         let number = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
         if count >= 0 {
-            choose_members(set, number, pick, |member| members.push(copied(member)));
+            choose(set, number, pick, |member| members.push(copied(member)));
         } else {
             let mut bytes = 0;
-            for_each_draw(set, number, pick, |member| {
+            draw_many(set, number, pick, |member| {
                 bytes += member.byte_len() + size_of::<Bytes>();
                 members.push(copied(member));
-                bytes <= REPLY_BYTES_MAX
+                bytes <= DRAWN_BYTES_MAX
             })?;
         }
         Ok(members)
@@ -192,14 +144,6 @@ impl Engine {
         self.on_key(key, Access::Read, |turn| turn.srandmember_multiple(key, count))
     }
 }
-
-/// A choice of more than one in so many is made by a shuffle.
-const SHUFFLE_PART: usize = 3;
-
-/// Draws with repetition end here: the client claims how many, not what is there.
-const REPLY_BYTES_MAX: usize = 1 << 30;
-
-const BEYOND_RANGE: &str = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
 
 #[cfg(test)]
 mod tests {

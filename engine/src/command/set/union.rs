@@ -87,7 +87,12 @@ impl Turn<'_> {
         self.key(destination.as_ref())?;
         let sources = Sources::read(self, keys)?;
         let mut result = new_result(self);
-        for set in sources.present() {
+        let mut sets = sources.present();
+        let largest = sets.iter().enumerate().max_by_key(|(_, set)| set.len()).map(|(at, _)| at);
+        if let Some(at) = largest.filter(|at| result.begin_with(sets[*at])) {
+            sets.swap_remove(at);
+        }
+        for set in sets {
             set.for_each(|member| {
                 result.add(member);
             });

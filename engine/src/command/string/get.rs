@@ -27,7 +27,7 @@ fn get(entry: Option<&EntryRef>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Co
 impl ReplyWriter<'_> {
     /// A string as a bulk string, or null.
     #[inline]
-    pub(super) fn string_or_null(&mut self, value: Option<StrRef<'_>>) {
+    pub(crate) fn string_or_null(&mut self, value: Option<StrRef<'_>>) {
         match value {
             None => self.null(),
             Some(StrRef::Int(n)) => self.bulk_i64(n),

@@ -1,6 +1,6 @@
 //! A set that is being put together before it has an entry.
 
-use super::{PACKED, Presence, SetLimits, SetRef, Width, insert_compact, member_block, remove_compact};
+use super::{PACKED, Presence, SetLimits, SetRef, Width, canonical, insert_compact, member_block, remove_compact};
 use crate::table::{Block, KeyHasher};
 use crate::time::UnixMillis;
 use crate::value::{MemberTable, Object, StrRef, ValueType};
@@ -36,6 +36,18 @@ impl<'h> NewSet<'h> {
         Self { state: State::Compact { form: Width::Two as u8, bytes: Vec::new() }, limits, hasher }
     }
 
+    /// Begins with the members of a set where that is a table and the result will be one whatever comes: then the table is
+    /// shared, and what is changed is copied. Says whether it did.
+    pub(crate) fn begin_with(&mut self, set: SetRef<'_>) -> bool {
+        match set {
+            SetRef::Table(table) if table.len() > self.limits.integers.max(self.limits.packed) => {
+                self.state = State::Table(table.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn as_set(&self) -> SetRef<'_> {
         match &self.state {
             State::Compact { form, bytes } => SetRef::compact(*form, bytes),
@@ -59,7 +71,7 @@ impl<'h> NewSet<'h> {
                 is_new
             });
         }
-        let set = self.as_set();
+        let (set, member) = (self.as_set(), canonical(member));
         let Presence::Missing { len } = set.presence(member) else { return false };
         match set.form_with(member, len, self.limits) {
             Some(to) => {
@@ -80,7 +92,7 @@ impl<'h> NewSet<'h> {
     /// Takes a member out; says whether it was there.
     pub(crate) fn remove(&mut self, member: StrRef<'_>) -> bool {
         match &mut self.state {
-            State::Compact { form, bytes } => remove_compact(bytes, *form, member),
+            State::Compact { form, bytes } => remove_compact(bytes, *form, canonical(member)),
             State::Table(table) => match member.with_bytes(|member| table.find(member)) {
                 Some(spot) => {
                     table.remove(spot);

@@ -84,7 +84,7 @@ impl<'a> SetRef<'a> {
     pub(crate) fn contains(self, member: StrRef<'_>) -> bool {
         match self {
             Self::Table(table) => member.with_bytes(|member| table.contains(member)),
-            _ => self.presence(member) == Presence::There,
+            _ => self.presence(canonical(member)) == Presence::There,
         }
     }
 
@@ -216,6 +216,15 @@ fn remove_compact(bytes: &mut Vec<u8>, form: u8, member: StrRef<'_>) -> bool {
     true
 }
 
+/// A member as compact sets keep it: tables keep integers as text.
+#[inline]
+fn canonical(member: StrRef<'_>) -> StrRef<'_> {
+    match member {
+        StrRef::Int(_) => member,
+        StrRef::Bytes(bytes) => StrRef::of(bytes),
+    }
+}
+
 fn member_block(member: &[u8]) -> Member {
     Member::string(member, StrRef::Bytes(b""), false, None)
 }
@@ -344,6 +353,20 @@ mod tests {
         assert_eq!(set_of(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]).as_set().unwrap().encoding(), "hashtable");
         assert_eq!(set_of(&["1", "2", "3", "4", "x"]).as_set().unwrap().encoding(), "hashtable");
         assert_eq!(set_of(&["12345678901", "x"]).as_set().unwrap().encoding(), "hashtable");
+    }
+
+    #[test]
+    fn integers_of_a_table_are_integers_elsewhere() {
+        let hasher = KeyHasher::new(1);
+        let table = set_of(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        let mut new = NewSet::of_results(LIMITS, &hasher);
+        table.as_set().unwrap().iter().take(3).for_each(|member| assert!(new.add(member)));
+        assert_eq!(new.as_set().encoding(), "intset");
+        new.add(StrRef::Bytes(b"x"));
+        table.as_set().unwrap().iter().take(3).for_each(|member| {
+            assert!(!new.add(member) && new.as_set().contains(member));
+            assert!(new.remove(member));
+        });
     }
 
     #[test]

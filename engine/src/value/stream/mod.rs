@@ -48,6 +48,9 @@ pub(crate) struct Stream {
     group_bytes: usize,
 }
 
+/// Nodes freed at once.
+const FREED_NODES: usize = 16;
+
 /// How large a node becomes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NodeLimits {
@@ -73,6 +76,13 @@ impl Stream {
             node_bytes: 0,
             group_bytes: 0,
         }
+    }
+
+    /// Frees some nodes of a stream that is given up: nothing can be looked up in it any more. Returns how many entries they
+    /// had, at least 1; 0 when no node is left.
+    pub(crate) fn free_part(&mut self) -> usize {
+        let ids: Vec<StreamId> = self.nodes.iter().take(FREED_NODES).map(|(id, _)| *id).collect();
+        ids.iter().filter_map(|id| self.nodes.remove(id)).map(|node| node.len().max(1)).sum()
     }
 
     /// How many entries there are. O(1).
@@ -102,12 +112,6 @@ impl Stream {
 
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
-    }
-
-    /// Nodes as an RDB file holds them: the id that a node's ids are relative to, and its listpack. O(bytes of the node) for
-    /// each.
-    pub(crate) fn listpacks(&self) -> impl Iterator<Item = (StreamId, Vec<u8>)> {
-        self.nodes.iter().map(|(id, node)| (*id, node.to_listpack()))
     }
 
     /// The id of the last entry that is there.

@@ -14,6 +14,7 @@ use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::slot::Slot;
 use crate::text::{DoubleBuffer, format_f64_g17};
 use crate::turn::Turn;
+use crate::value::hash::HashRef;
 use crate::value::{StreamId, ValueType, Walk};
 use sha1::{Digest as _, Sha1};
 use std::fmt::Write;
@@ -91,8 +92,18 @@ impl Digest {
                     set.for_each(|member| member.with_bytes(|member| self.xor(member)));
                 }
             }
+            ValueType::Hash => {
+                for field in entry.as_hash().into_iter().flat_map(HashRef::iter) {
+                    let mut pair = Self::default();
+                    field.field.with_bytes(|field| pair.mix(field));
+                    field.value.with_bytes(|value| pair.mix(value));
+                    if field.expiry.is_some() {
+                        pair.xor(b"!!hexpire!!");
+                    }
+                    self.xor(&pair.0);
+                }
+            }
             ValueType::SortedSet => self.xor_members_and_scores(entry),
-            ValueType::Hash => {}
             ValueType::Stream => {
                 for entry in entry.as_stream().into_iter().flat_map(|stream| stream.range(StreamId::MIN, StreamId::MAX))
                 {

@@ -1,0 +1,113 @@
+//! How hashes and expiries of fields are recorded.
+
+use crate::time::UnixMillis;
+use crate::turn::{Key, Turn};
+use crate::value::StrRef;
+use crate::value::hash::{Field, HashRef};
+use std::collections::BTreeMap;
+
+/// Records that `key` holds these fields and nothing else: `DEL`, then `HSET` in pieces of bounded size, then `HPEXPIREAT`
+/// for each time at which fields are due.
+pub(crate) fn record_hash(turn: &mut Turn<'_>, key: &Key<'_>, hash: HashRef<'_>) {
+    turn.record(&[b"DEL", key.bytes]);
+    let mut piece = Piece::default();
+    let mut timed: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+    for Field { field, value, expiry } in hash.iter() {
+        piece.push(field);
+        piece.push(value);
+        if let Some(UnixMillis(ms)) = expiry {
+            timed.entry(ms).or_default().push(field.to_vec());
+        }
+        if piece.is_full() {
+            piece.record(turn, &[b"HSET", key.bytes]);
+        }
+    }
+    piece.record(turn, &[b"HSET", key.bytes]);
+    for (ms, fields) in timed {
+        for fields in fields.chunks(PIECE_ELEMENTS) {
+            record_expiry(turn, key, UnixMillis(ms), fields);
+        }
+    }
+}
+
+/// Records the expiry that a field has, if it has one.
+pub(super) fn record_field_expiry(turn: &mut Turn<'_>, key: &Key<'_>, field: &[u8]) {
+    let expiry = turn.find(key).and_then(|spot| turn.entry(key, spot).as_hash()?.get(field)?.expiry);
+    if let Some(expiry) = expiry {
+        record_expiry(turn, key, expiry, &[field]);
+    }
+}
+
+/// Records that fields are due at a time.
+pub(super) fn record_expiry(turn: &mut Turn<'_>, key: &Key<'_>, at: UnixMillis, fields: &[impl AsRef<[u8]>]) {
+    let (mut ms, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut effect: Vec<&[u8]> =
+        vec![b"HPEXPIREAT", key.bytes, ms.format(at.0).as_bytes(), b"FIELDS", count.format(fields.len()).as_bytes()];
+    effect.extend(fields.iter().map(AsRef::as_ref));
+    turn.record(&effect);
+}
+
+/// Words of an effect that is being put together.
+#[derive(Default)]
+struct Piece {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Piece {
+    fn push(&mut self, word: StrRef<'_>) {
+        word.with_bytes(|word| self.text.extend_from_slice(word));
+        self.ends.push(self.text.len());
+    }
+
+    fn is_full(&self) -> bool {
+        self.ends.len() >= PIECE_ELEMENTS || self.text.len() >= PIECE_BYTES
+    }
+
+    fn record(&mut self, turn: &mut Turn<'_>, head: &[&[u8]]) {
+        if self.ends.is_empty() {
+            return;
+        }
+        let mut effect = head.to_vec();
+        let mut start = 0;
+        for end in &self.ends {
+            effect.push(&self.text[start..*end]);
+            start = *end;
+        }
+        turn.record(&effect);
+        self.text.clear();
+        self.ends.clear();
+    }
+}
+
+/// Elements of one effect, at most: few enough that a replayed piece keeps a compact hash compact.
+const PIECE_ELEMENTS: usize = 256;
+
+/// Bytes after which a piece ends.
+const PIECE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::{Bench, assert_totals};
+
+    #[test]
+    fn a_hash_that_is_copied_or_renamed_across_slots_replays() {
+        let bench = Bench::new();
+        bench.run("HSET small a 1 b 2");
+        bench.run("HSET b old 1");
+        let pairs: Vec<_> = (0..1_000).map(|n| (format!("f{n}"), format!("v{n}"))).collect();
+        bench.db.hset_multiple("large", &pairs).unwrap();
+        bench.run("EXPIRE large 100");
+        bench.effects();
+        bench.run("COPY small b REPLACE");
+        assert_eq!(bench.effects(), ["DEL b", "HSET b a 1 b 2"]);
+        bench.run("COPY large c");
+        bench.run("COPY large c DB 2");
+        bench.run("HSET c x 1 f1 changed");
+        bench.run("RENAME large d");
+        bench.run("MOVE d 1");
+        assert_eq!(bench.db.hlen("c").unwrap(), 1_001);
+        assert_totals(&bench.db);
+        bench.assert_replays();
+    }
+}
