@@ -11,6 +11,7 @@
 use crate::error::CommandError;
 use crate::turn::Turn;
 use crate::value::StrRef;
+use crate::value::hash::HashView;
 
 /// A pattern, read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,10 +55,15 @@ impl<'a> Pattern<'a> {
         member.with_bytes(|member| buffer.extend_from_slice(member));
         buffer.extend_from_slice(postfix);
         let key = turn.key(buffer)?;
-        match (turn.read(&key), field) {
-            (Some(entry), None) => Ok(f(entry.as_string())),
-            _ => Ok(f(None)),
-        }
+        let now = turn.sight();
+        let Some(entry) = turn.read(&key) else { return Ok(f(None)) };
+        Ok(f(match field {
+            None => entry.as_string(),
+            Some(field) => {
+                let hash = entry.as_hash().map(|hash| HashView::new(hash, || now));
+                hash.and_then(|hash| hash.get(field)).map(|field| field.value)
+            }
+        }))
     }
 }
 

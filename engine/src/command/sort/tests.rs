@@ -95,3 +95,17 @@ fn errors() {
     }
     assert_eq!(bench.error("SORT_RO l STORE d"), "ERR syntax error");
 }
+
+#[test]
+fn fields_of_hashes_are_weights_and_values() {
+    let bench = Bench::new();
+    for long in ["v".to_owned(), "v".repeat(100)] {
+        bench.run("DEL l h:1 h:2");
+        bench.run("RPUSH l 1 2 3");
+        bench.run(&format!("HSET h:1 weight 20 name one more {long}"));
+        bench.run(&format!("HSET h:2 weight 10 name two more {long}"));
+        let reply = bench.ask("SORT l BY h:*->weight GET # GET h:*->name");
+        let expected = "*6\r\n$1\r\n3\r\n$-1\r\n$1\r\n2\r\n$3\r\ntwo\r\n$1\r\n1\r\n$3\r\none\r\n";
+        assert_eq!(reply, expected);
+    }
+}
