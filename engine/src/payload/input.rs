@@ -178,7 +178,6 @@ impl PayloadError {
     }
 }
 
-#[cfg(test)]
 /// Appends a length or number.
 pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
     match n {
@@ -195,7 +194,6 @@ pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
     }
 }
 
-#[cfg(test)]
 /// Appends a string: small integers as such, long strings compressed where that helps and is wanted.
 pub(crate) fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
     match text {
@@ -220,7 +218,6 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
     }
 }
 
-#[cfg(test)]
 fn push_int(out: &mut Vec<u8>, n: i64) {
     if let Ok(n) = i8::try_from(n) {
         out.extend_from_slice(&[0xc0, n as u8]);
@@ -235,7 +232,6 @@ fn push_int(out: &mut Vec<u8>, n: i64) {
     }
 }
 
-#[cfg(test)]
 fn push_plain(out: &mut Vec<u8>, bytes: &[u8]) {
     push_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -243,9 +239,7 @@ fn push_plain(out: &mut Vec<u8>, bytes: &[u8]) {
 
 const LZF: u8 = 3;
 const STRING_BYTES_MAX: usize = u32::MAX as usize;
-#[cfg(test)]
 const COMPRESS_BYTES_MIN: usize = 20;
-#[cfg(test)]
 const INT_TEXT_BYTES_MAX: usize = 11;
 
 #[cfg(test)]

@@ -63,7 +63,6 @@ fn cut(at: usize) -> PayloadError {
     PayloadError::corrupt(at, "a compressed string is cut")
 }
 
-#[cfg(test)]
 /// Compresses, if that saves at least four bytes. O(input).
 pub(super) fn compress(input: &[u8]) -> Option<Vec<u8>> {
     let room = input.len().checked_sub(4)?;
@@ -101,7 +100,6 @@ pub(super) fn compress(input: &[u8]) -> Option<Vec<u8>> {
     (out.len() <= room).then_some(out)
 }
 
-#[cfg(test)]
 fn flush(out: &mut Vec<u8>, literals: &[u8]) {
     for run in literals.chunks(LITERAL_MAX) {
         out.push(run.len() as u8 - 1);
@@ -109,20 +107,15 @@ fn flush(out: &mut Vec<u8>, literals: &[u8]) {
     }
 }
 
-#[cfg(test)]
 fn hash(bytes: &[u8]) -> usize {
     let three = u32::from(bytes[0]) | u32::from(bytes[1]) << 8 | u32::from(bytes[2]) << 16;
     (three.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-#[cfg(test)]
 const HASH_BITS: u32 = 13;
 const LITERAL_MAX: usize = 32;
-#[cfg(test)]
 const REFERENCE_MIN: usize = 3;
-#[cfg(test)]
 const REFERENCE_MAX: usize = 264;
-#[cfg(test)]
 const DISTANCE_MAX: usize = 8192;
 
 /// Three bytes of a reference stand for at most 264.
