@@ -8,7 +8,8 @@
 //! Every map is filled with the same keys (16 bytes) and values (64 bytes) and stays in memory; then the maps take turns,
 //! round after round, so that what the machine does to one it does to all. A figure is the median of its rounds in
 //! million operations a second; a ratio is the median of the ratios within a round, so it means something where the
-//! figures do not. `--clock cpu` counts the time that the threads ran instead of the time on the wall: for a machine that
+//! figures do not. All kinds of work have their turn in every round: so batches are also set against the single gets of the
+//! others. `--clock cpu` counts the time that the threads ran instead of the time on the wall: for a machine that
 //! has other work. All maps use jemalloc, as the node does, and the same hash function. `moka` is slow to fill and joins
 //! only when it is named.
 
@@ -167,11 +168,13 @@ fn compare_speed(settings: &Settings, count: u32) {
             print_row(&row_title(Work::Load, count, threads), &figures);
         }
     }
-    for &work in settings.work.iter().filter(|work| **work != Work::Load) {
-        for &threads in &settings.threads {
-            let mut figures = vec![Vec::new(); maps.len()];
-            for round in 0..=settings.rounds {
-                for (map, figures) in maps.iter().zip(&mut figures) {
+    let works: Vec<Work> = settings.work.iter().copied().filter(|work| *work != Work::Load).collect();
+    for &threads in &settings.threads {
+        // By work, map and round.
+        let mut figures = vec![vec![Vec::new(); maps.len()]; works.len()];
+        for round in 0..=settings.rounds {
+            for (&work, figures) in works.iter().zip(&mut figures) {
+                for (map, figures) in maps.iter().zip(figures) {
                     let rate = run(&**map, work, threads, count, &zipf, round, settings.clock);
                     // The first round only warms up.
                     if round > 0 {
@@ -179,7 +182,13 @@ fn compare_speed(settings: &Settings, count: u32) {
                     }
                 }
             }
-            print_row(&row_title(work, count, threads), &figures);
+        }
+        for (&work, row) in works.iter().zip(&figures) {
+            print_row(&row_title(work, count, threads), row);
+            if let (Work::GetBatch, Some(single)) = (work, works.iter().position(|work| *work == Work::Get)) {
+                let against_single: Vec<_> = row[..1].iter().chain(&figures[single][1..]).cloned().collect();
+                print_row("  .. and their single gets", &against_single);
+            }
         }
     }
 }
