@@ -21,7 +21,7 @@ pub(crate) use bits::{BitOperation, BitSource};
 pub(crate) use hash::{FieldExpiry, FieldTable};
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
-pub(crate) use member::{LongBytes, Member, MemberTable};
+pub(crate) use member::{Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;
