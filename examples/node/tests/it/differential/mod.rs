@@ -57,14 +57,13 @@ fn random_sessions_are_answered_as_redis_server_answers_them() {
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let mut sent = 0;
     while sent < request_count {
-        let start = history.len();
+        let (start, which) = (history.len(), random.below(sessions.len()));
         while history.len() - start < PIPELINE {
             let family = &shapes[random.below(shapes.len())];
             let shape = family.1[random.below(family.1.len())];
-            request::make(shape, &mut random, &mut history);
+            request::make(shape, &mut random, which, &mut history);
         }
         sent += (history.len() - start) as u64;
-        let which = random.below(sessions.len());
         let mut difference = sessions[which].exchange(&history, start, families::rule_of);
         if difference.is_none() && random.below(DIGEST_BATCHES) == 0 {
             difference = watcher.compare_data(history.len() - 1);
@@ -74,7 +73,7 @@ fn random_sessions_are_answered_as_redis_server_answers_them() {
             let count = found.entry(kind).or_default();
             *count += 1;
             if *count == 1 {
-                println!("seed {seed}, connection {which}\n{}\n", story(&history, &difference));
+                println!("seed {seed}\n{}\n", story(&history, &difference));
             }
             if found.len() as u64 >= difference_max || difference.is_the_end() {
                 break;
@@ -113,12 +112,22 @@ fn shapes(watcher: &mut Session) -> Vec<(&'static Family, Vec<&'static str>)> {
 /// What led to a difference: the requests before it that spoke of the same keys, and what both said.
 fn story(history: &[Request], difference: &Difference) -> String {
     let last = &history[difference.at];
+    // Whether EXEC does something depends on the keys that are watched.
+    let is_exec = last.name() == b"EXEC";
+    let watches = history[..difference.at].iter().rev().take(STORY_WATCHES).filter(|before| before.name() == b"WATCH");
+    let watches: Vec<&Request> = watches.filter(|_| is_exec).collect();
     let is_related = |request: &&Request| {
+        if is_exec {
+            let names: [&[u8]; 5] = [b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH", b"RESET"];
+            return names.contains(&request.name().as_slice())
+                || watches.iter().any(|watch| request.shares_a_key(watch));
+        }
         request.changes_everything()
             || request.shares_a_key(last) && difference.keys.is_empty()
             || difference.keys.iter().any(|key| !key.is_empty() && request.words.contains(key))
     };
-    let before = history[..difference.at].iter().rev().filter(is_related).take(STORY_MAX);
+    let before =
+        history[..difference.at].iter().rev().filter(is_related).take(if is_exec { 4 * STORY_MAX } else { STORY_MAX });
     let mut lines: Vec<String> = before.map(Request::text).collect();
     lines.reverse();
     lines.push(last.text());
@@ -137,6 +146,9 @@ const DIGEST_BATCHES: usize = 10;
 const HISTORY_MAX: usize = 20_000;
 
 const STORY_MAX: usize = 25;
+
+/// How far back a story looks for what is watched.
+const STORY_WATCHES: usize = 400;
 
 const SMALL_LIMITS: &[&str] = &[
     "--hash-max-listpack-entries",

@@ -14,6 +14,8 @@ use super::words::{KEYS, Random};
 #[derive(Clone)]
 pub(super) struct Request {
     pub(super) words: Vec<Vec<u8>>,
+    /// On which connection it is sent.
+    pub(super) connection: usize,
 }
 
 /// The command that a shape begins with, or the first of several.
@@ -23,7 +25,7 @@ pub(super) fn first_name(shape: &str) -> &str {
 }
 
 /// Makes the requests of a shape.
-pub(super) fn make(shape: &str, random: &mut Random, history: &mut Vec<Request>) {
+pub(super) fn make(shape: &str, random: &mut Random, connection: usize, history: &mut Vec<Request>) {
     let mut first: Vec<Vec<u8>> = Vec::new();
     for part in shape.split(" ; ") {
         let mut words = Vec::new();
@@ -39,7 +41,7 @@ pub(super) fn make(shape: &str, random: &mut Random, history: &mut Vec<Request>)
         if words[0].eq_ignore_ascii_case(b"LPOS") || words[0].eq_ignore_ascii_case(b"LREM") {
             words.iter_mut().filter(|word| *word == b"-9223372036854775808").for_each(|word| *word = b"-7".to_vec());
         }
-        history.push(Request { words });
+        history.push(Request { words, connection });
     }
 }
 
@@ -97,7 +99,8 @@ fn bend(words: &mut Vec<Vec<u8>>, random: &mut Random, must_stay: bool) {
 
 impl Request {
     pub(super) fn text(&self) -> String {
-        self.words.iter().map(|word| format!("\"{}\"", word.escape_ascii())).collect::<Vec<_>>().join(" ")
+        let words: Vec<_> = self.words.iter().map(|word| format!("\"{}\"", word.escape_ascii())).collect();
+        format!("[{}] {}", self.connection, words.join(" "))
     }
 
     pub(super) fn name(&self) -> Vec<u8> {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 pub(super) struct Session {
     ours: Wire,
     theirs: Wire,
-    /// Requests since MULTI, by their place in the history.
-    queued: Option<Vec<usize>>,
+    /// Requests since MULTI.
+    queued: Option<Vec<Request>>,
 }
 
 /// Two replies that do not agree.
@@ -110,11 +110,11 @@ impl Session {
                         && queued
                             .into_iter()
                             .zip(pairs)
-                            .all(|(at, (ours, theirs))| rule_of(&history[at]).holds(&history[at].words, ours, theirs));
+                            .all(|(request, (ours, theirs))| rule_of(&request).holds(&request.words, ours, theirs));
                 }
             }
             (b"DISCARD" | b"RESET", queued) if theirs.is_status("OK") || theirs.is_status("RESET") => *queued = None,
-            (_, Some(queued)) if theirs.is_status("QUEUED") => queued.push(at),
+            (_, Some(queued)) if theirs.is_status("QUEUED") => queued.push(request.clone()),
             _ => {}
         }
         rule_of(request).holds(&request.words, &ours, &theirs)

@@ -9,7 +9,9 @@ const RULES: &[(&str, Agreement)] = &[("SORT", Agreement::By(sorted)), ("SORT_RO
 /// What a set answers unsorted, and the order of equal weights, is each server's own affair.
 fn sorted(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-    match (has("BY"), has("LIMIT") || has("GET")) {
+    // Texts are compared up to their first zero byte.
+    let has_zero = ours.items.iter().any(|item| item.text.contains(&0));
+    match (has("BY") || has("ALPHA") && has_zero, has("LIMIT") || has("GET")) {
         (true, false) => ours.is_aggregate() && ours.unordered() == theirs.unordered(),
         (true, true) => Agreement::Shape.holds(words, &ours, &theirs),
         (false, _) => false,
