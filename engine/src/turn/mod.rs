@@ -36,7 +36,7 @@ use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
 use crate::keyspace::watching::Change;
 use crate::pubsub::{Woken, wake};
-use crate::slot::Slot;
+use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::Lent;
 use crate::table::Spot;
 use crate::time::UnixMillis;
@@ -292,6 +292,8 @@ impl<'e> Turn<'e> {
         };
         let guard = match &self.guards[..] {
             [only] if only.slot() == slot => 0,
+            // Ascending and without repeats, so all of them lie in their own places.
+            guards if guards.len() == SLOT_COUNT => u32::from(slot.number()),
             guards => match guards.binary_search_by_key(&slot, SlotGuard::slot) {
                 Ok(guard) => guard as u32,
                 Err(_) => return Err(self.foreign(slot, bytes)),

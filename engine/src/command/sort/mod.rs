@@ -258,14 +258,13 @@ fn weigh(turn: &mut Turn<'_>, by: Option<Pattern<'_>>, members: &[StrRef<'_>]) -
         let weights: Option<Vec<f64>> = members.iter().map(|member| order::weight(*member)).collect();
         return weights.ok_or_else(no_number);
     };
-    let mut buffer = Vec::new();
     let mut weights = Vec::with_capacity(members.len());
     let mut is_wrong = false;
-    for member in members {
-        let weight = pattern.look_up(turn, *member, &mut buffer, |value| value.map_or(Some(0.0), order::weight))?;
+    pattern.look_up_all(turn, members, |value| {
+        let weight = value.map_or(Some(0.0), order::weight);
         is_wrong |= weight.is_none();
         weights.push(weight.unwrap_or(0.0));
-    }
+    })?;
     if is_wrong { Err(no_number()) } else { Ok(weights) }
 }
 
@@ -279,15 +278,12 @@ fn by_text<'e>(
     let collation = if words.store.is_some() { Collation::Whole } else { Collation::UpToZero };
     let mut found = Texts::default();
     let mut is_there = Vec::with_capacity(members.len());
-    let mut buffer = Vec::new();
-    for member in &members {
-        match words.weights() {
-            None => found.push(*member),
-            Some(pattern) => pattern.look_up(turn, *member, &mut buffer, |value| {
-                is_there.push(value.is_some());
-                found.push(value.unwrap_or(StrRef::Bytes(b"")));
-            })?,
-        }
+    match words.weights() {
+        None => members.iter().for_each(|member| found.push(*member)),
+        Some(pattern) => pattern.look_up_all(turn, &members, |value| {
+            is_there.push(value.is_some());
+            found.push(value.unwrap_or(StrRef::Bytes(b"")));
+        })?,
     }
     let text = |at: usize| is_there.get(at).copied().unwrap_or(true).then(|| found.get(at));
     let mut texts: Vec<Text<'_, '_>> =

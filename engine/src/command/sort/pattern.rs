@@ -9,7 +9,7 @@
 //! Like Redis's, the marks are looked for up to the first zero byte.
 
 use crate::error::CommandError;
-use crate::turn::Turn;
+use crate::turn::{GROUP_KEYS, Key, Turn};
 use crate::value::StrRef;
 use crate::value::hash::HashView;
 
@@ -47,24 +47,57 @@ impl<'a> Pattern<'a> {
         buffer: &mut Vec<u8>,
         f: impl FnOnce(Option<StrRef<'_>>) -> R,
     ) -> Result<R, CommandError> {
-        let Self::Key { prefix, postfix, field } = self else {
-            return Ok(f((self == Self::Member).then_some(member)));
-        };
-        buffer.clear();
-        buffer.extend_from_slice(prefix);
-        member.with_bytes(|member| buffer.extend_from_slice(member));
-        buffer.extend_from_slice(postfix);
+        let Self::Key { field, .. } = self else { return Ok(f((self == Self::Member).then_some(member))) };
+        self.write_key(member, buffer);
         let key = turn.key(buffer)?;
-        let now = turn.sight();
-        let Some(entry) = turn.read(&key) else { return Ok(f(None)) };
-        Ok(f(match field {
-            None => entry.as_string(),
-            Some(field) => {
-                let hash = entry.as_hash().map(|hash| HashView::new(hash, || now));
-                hash.and_then(|hash| hash.get(field)).map(|field| field.value)
-            }
-        }))
+        Ok(read(turn, &key, field, f))
     }
+
+    /// Shows `f` what the pattern means for each member in turn. As [`look_up`](Self::look_up), and the waits for memory
+    /// overlap.
+    pub(super) fn look_up_all(
+        self,
+        turn: &mut Turn<'_>,
+        members: &[StrRef<'_>],
+        mut f: impl FnMut(Option<StrRef<'_>>),
+    ) -> Result<(), CommandError> {
+        let mut buffers: [Vec<u8>; GROUP_KEYS] = Default::default();
+        let Self::Key { field, .. } = self else {
+            members.iter().for_each(|member| f((self == Self::Member).then_some(*member)));
+            return Ok(());
+        };
+        for group in members.chunks(GROUP_KEYS) {
+            for (member, buffer) in group.iter().zip(&mut buffers) {
+                self.write_key(*member, buffer);
+            }
+            for key in &turn.prepare(buffers[..group.len()].iter().map(Vec::as_slice))? {
+                read(turn, key, field, &mut f);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_key(self, member: StrRef<'_>, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        if let Self::Key { prefix, postfix, .. } = self {
+            buffer.extend_from_slice(prefix);
+            member.with_bytes(|member| buffer.extend_from_slice(member));
+            buffer.extend_from_slice(postfix);
+        }
+    }
+}
+
+/// Shows `f` a string, or a field of a hash.
+fn read<R>(turn: &mut Turn<'_>, key: &Key<'_>, field: Option<&[u8]>, f: impl FnOnce(Option<StrRef<'_>>) -> R) -> R {
+    let now = turn.sight();
+    let Some(entry) = turn.read(key) else { return f(None) };
+    f(match field {
+        None => entry.as_string(),
+        Some(field) => {
+            let hash = entry.as_hash().map(|hash| HashView::new(hash, || now));
+            hash.and_then(|hash| hash.get(field)).map(|field| field.value)
+        }
+    })
 }
 
 #[cfg(test)]
