@@ -14,11 +14,9 @@ mod event;
 mod feed;
 mod gate;
 mod host;
-#[allow(dead_code, unused_imports)]
 mod keyspace;
 mod library;
 mod options;
-#[allow(dead_code)]
 pub mod payload;
 mod pubsub;
 pub mod resp;
@@ -28,12 +26,10 @@ mod stats;
 mod subscription;
 mod sync;
 mod system;
-#[allow(dead_code, unused_imports)]
 mod table;
 pub mod text;
 mod time;
 mod turn;
-#[allow(dead_code, unused_imports)]
 mod value;
 
 pub use client::PeerInfo;

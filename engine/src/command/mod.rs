@@ -12,6 +12,7 @@
 pub(crate) mod bitmap;
 pub(crate) mod choice;
 mod cluster;
+pub mod compatibility;
 mod connection;
 pub mod docs;
 pub(crate) mod element_scan;
@@ -42,7 +43,6 @@ pub(crate) mod string;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
-#[allow(dead_code)]
 pub(crate) mod timeout;
 pub(crate) mod transaction;
 

@@ -29,6 +29,7 @@ pub(super) fn integers(bytes: &[u8]) -> Result<impl Iterator<Item = i64> + '_, P
     Ok(all)
 }
 
+#[cfg(test)]
 /// The set of some ascending integers, in the narrowest width.
 pub(super) fn encode(integers: &[i64]) -> Vec<u8> {
     let fits = |narrow: fn(i64) -> bool| integers.iter().all(|n| narrow(*n));

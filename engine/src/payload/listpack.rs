@@ -93,6 +93,7 @@ fn back_size(size: usize) -> usize {
     }
 }
 
+#[cfg(test)]
 /// A listpack under construction.
 #[derive(Debug)]
 pub(super) struct Builder {
@@ -100,6 +101,7 @@ pub(super) struct Builder {
     count: usize,
 }
 
+#[cfg(test)]
 impl Builder {
     pub(super) fn new() -> Self {
         Self { bytes: vec![0; HEAD_BYTES], count: 0 }
@@ -143,6 +145,7 @@ impl Builder {
     }
 }
 
+#[cfg(test)]
 fn push_int(out: &mut Vec<u8>, n: i64) {
     match n {
         0..=127 => out.push(n as u8),

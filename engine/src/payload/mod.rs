@@ -53,4 +53,4 @@ pub use decode::{Decoder, Dialect};
 pub use error::PayloadError;
 pub(crate) use input::push_text;
 pub use input::{Input, Length, Text};
-pub use part::{Part, StreamId};
+pub use part::Part;

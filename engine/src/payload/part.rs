@@ -2,15 +2,7 @@
 
 use crate::text::StrRef;
 use crate::time::UnixMillis;
-
-/// The id of a stream's entry.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct StreamId {
-    /// Milliseconds.
-    pub ms: u64,
-    /// Sequence number within the millisecond.
-    pub seq: u64,
-}
+use crate::value::StreamId;
 
 /// A part of a value. Parts of one value come in its own order.
 #[derive(Clone, PartialEq, Debug)]

@@ -16,9 +16,10 @@
 use super::error::PayloadError;
 use super::input::Input;
 use super::listpack;
-use super::part::{Part, StreamId};
+use super::part::Part;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
+use crate::value::StreamId;
 
 /// Which of the three forms of a stream is read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]

@@ -274,15 +274,21 @@ impl<'a> Surroundings<'a> {
         offset
     }
 
-    /// Notes that a request was refused: EXEC will do nothing. A refused EXEC ends the transaction.
+    /// Notes that a request was refused: EXEC will do nothing. A refused EXEC ends the transaction, if there is one.
     pub(super) fn note_refusal(&mut self, command: Option<&Command>, error: CommandError) -> CommandError {
-        let Some(transaction) = &mut self.connection.transaction else { return error };
         if command.is_some_and(|command| matches!(command.row.run.0, How::Exec)) {
             discard(self.core, self.connection);
-            let text = [b"EXECABORT Transaction discarded because of: ", &*error.wire_text()].concat();
-            return CommandError::Quoting(text);
+            let text = error.wire_text();
+            // This one has no code in Redis when it is quoted.
+            let reason = match error {
+                CommandError::WrongArity(_) => text.strip_prefix(b"ERR ").unwrap_or(&text),
+                _ => &text,
+            };
+            return CommandError::Quoting([b"EXECABORT Transaction discarded because of: ", reason].concat());
         }
-        transaction.is_broken = true;
+        if let Some(transaction) = &mut self.connection.transaction {
+            transaction.is_broken = true;
+        }
         error
     }
 }

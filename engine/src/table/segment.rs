@@ -10,19 +10,30 @@
 //! line, compares eight tags, and follows a pointer only where a tag agrees. Tag and line follow from the same 16 bits, so
 //! growing, shrinking and closing gaps never read the elements.
 //!
+//! A clone shares lines and elements. Whoever changes a shared segment first makes lines of its own and clones the elements
+//! into them, so a view of a table costs nothing until its segments change.
+//!
+//! ```text
+//! owners null       the lines are this segment's alone
+//! owners -> count   so many segments hold these lines; each element is owned once by all of them together
+//! ```
+//!
 //! Invariants
+//! - Lines with a count above one are read only, and so are their elements, except for what elements allow.
 //! - Words of a line are packed to its front: a line is full when its last word is not 0.
 //! - Every line between an element's home and the line it lies in is full.
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
 use super::block::{Block, Boxed};
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::text::StrRef;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicPtr;
 
 /// More elements than this and the table above splits the segment.
 pub(crate) const SEGMENT_ELEMENTS_MAX: usize = 1024;
@@ -116,21 +127,62 @@ impl<'a, O: Boxed> Lent<'a, Block<O>> {
 /// A bounded table. The elements know their hashes; the segment is told them.
 pub(crate) struct Segment<T: Thin> {
     lines: NonNull<Line>,
+    /// How many segments hold these lines; null if only this one does.
+    owners: AtomicPtr<AtomicU32>,
     line_count: u32,
     count: u32,
     depth: u8,
     owns: PhantomData<T>,
 }
 
-// SAFETY: a segment owns its lines and elements and has no interior mutability.
-unsafe impl<T: Thin + Send> Send for Segment<T> {}
+// SAFETY: a segment owns its lines and elements, alone or with others that only read them; elements that others may read
+// and drop on their threads are both Send and Sync. The count of owners is atomic.
+unsafe impl<T: Thin + Send + Sync> Send for Segment<T> {}
 // SAFETY: as above.
-unsafe impl<T: Thin + Sync> Sync for Segment<T> {}
+unsafe impl<T: Thin + Send + Sync> Sync for Segment<T> {}
 
-impl<T: Thin> Segment<T> {
+impl<T: Thin + Clone> Segment<T> {
     /// An empty segment for hashes whose first `depth` bits are used up above. No allocation.
     pub(crate) const fn new(depth: u8) -> Self {
-        Self { lines: NonNull::dangling(), line_count: 0, count: 0, depth, owns: PhantomData }
+        Self {
+            lines: NonNull::dangling(),
+            owners: AtomicPtr::new(std::ptr::null_mut()),
+            line_count: 0,
+            count: 0,
+            depth,
+            owns: PhantomData,
+        }
+    }
+
+    /// Makes the lines this segment's alone. Every change begins with it.
+    #[inline]
+    fn own(&mut self) {
+        if !self.owners.get_mut().is_null() {
+            self.detach();
+        }
+    }
+
+    /// Copies lines that others hold too. O(elements).
+    #[cold]
+    fn detach(&mut self) {
+        let owners = *self.owners.get_mut();
+        // SAFETY: a count that is led to lives until the last of its owners leaves it, and this one has not.
+        if unsafe { (*owners).load(Ordering::Acquire) } == 1 {
+            // SAFETY: this is the last owner; the count came from a box.
+            drop(unsafe { Box::from_raw(owners) });
+            *self.owners.get_mut() = std::ptr::null_mut();
+            return;
+        }
+        let mut copy = Self::new(self.depth);
+        (copy.lines, copy.line_count, copy.count) = (allocate(self.line_count), self.line_count, self.count);
+        for (line, own) in self.lines().iter().zip(copy.lines_mut()) {
+            for (word, own) in line.0.iter().zip(&mut own.0).filter(|(word, _)| **word != 0) {
+                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
+                let element: Lent<'_, T> = unsafe { lend(*word) };
+                *own = to_word(*word >> ADDRESS_BITS, T::clone(&element));
+            }
+        }
+        *self = copy;
     }
 
     pub(crate) fn depth(&self) -> u8 {
@@ -139,6 +191,11 @@ impl<T: Thin> Segment<T> {
 
     pub(crate) fn count(&self) -> usize {
         self.count as usize
+    }
+
+    /// How many lines there are.
+    pub(crate) fn line_count(&self) -> usize {
+        self.line_count as usize
     }
 
     /// Bytes of the lines.
@@ -150,18 +207,6 @@ impl<T: Thin> Segment<T> {
     #[inline]
     pub(crate) fn line_hint(&self) -> (*mut Line, u32) {
         (self.lines.as_ptr(), self.line_count)
-    }
-
-    #[inline]
-    fn lines(&self) -> &[Line] {
-        // SAFETY: `lines` points to `line_count` initialised lines that `self` owns (dangling when there are none).
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr(), self.line_count as usize) }
-    }
-
-    #[inline]
-    fn lines_mut(&mut self) -> &mut [Line] {
-        // SAFETY: as in `lines`, and `self` is borrowed uniquely.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_ptr(), self.line_count as usize) }
     }
 
     #[inline]
@@ -239,6 +284,7 @@ impl<T: Thin> Segment<T> {
     /// Changes the element in place; `f` may replace it by another with the same hash.
     #[inline]
     pub(crate) fn update<R>(&mut self, place: Place, f: impl FnOnce(&mut T) -> R) -> R {
+        self.own();
         let word = &mut self.lines_mut()[place.line as usize].0[place.word as usize];
         debug_assert_ne!(*word, 0);
         let tag = *word & !ADDRESS_MASK;
@@ -249,6 +295,7 @@ impl<T: Thin> Segment<T> {
 
     /// Adds an element that is not there yet. Amortised O(1); at worst one pass over the segment's lines.
     pub(crate) fn insert(&mut self, hash: u64, element: T) {
+        self.own();
         if self.count as usize >= room(self.line_count) {
             self.resize(larger(self.line_count));
         }
@@ -259,6 +306,7 @@ impl<T: Thin> Segment<T> {
 
     /// Takes the element at `place` out and closes the gap.
     pub(crate) fn remove(&mut self, place: Place) -> T {
+        self.own();
         let (mut line, word) = (place.line as usize, place.word as usize);
         let line_count = self.line_count;
         let lines = self.lines_mut();
@@ -327,18 +375,9 @@ impl<T: Thin> Segment<T> {
     }
 
     /// Takes all elements out, in no order.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(T)) {
-        for line in 0..self.line_count as usize {
-            for word in 0..LINE_WORDS {
-                let taken = std::mem::take(&mut self.lines_mut()[line].0[word]);
-                if taken != 0 {
-                    self.count -= 1;
-                    // SAFETY: the word held an element and was just cleared.
-                    f(unsafe { from_word(taken) });
-                }
-            }
-        }
-        self.resize(0);
+    pub(crate) fn drain(&mut self, f: impl FnMut(T)) {
+        self.own();
+        self.drain_own(f);
     }
 
     /// Divides the elements by the next bit of their hashes. Reads every element's hash.
@@ -353,6 +392,35 @@ impl<T: Thin> Segment<T> {
             if (hash << depth) >> 63 == 0 { low.insert(hash, element) } else { high.insert(hash, element) }
         });
         (low, high)
+    }
+}
+
+impl<T: Thin> Segment<T> {
+    #[inline]
+    fn lines(&self) -> &[Line] {
+        // SAFETY: `lines` points to `line_count` initialised lines that `self` owns (dangling when there are none).
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    #[inline]
+    fn lines_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as in `lines`, and `self` is borrowed uniquely.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_ptr(), self.line_count as usize) }
+    }
+
+    /// Takes all elements out of lines that are this segment's alone.
+    fn drain_own(&mut self, mut f: impl FnMut(T)) {
+        for line in 0..self.line_count as usize {
+            for word in 0..LINE_WORDS {
+                let taken = std::mem::take(&mut self.lines_mut()[line].0[word]);
+                if taken != 0 {
+                    self.count -= 1;
+                    // SAFETY: the word held an element and was just cleared.
+                    f(unsafe { from_word(taken) });
+                }
+            }
+        }
+        self.resize(0);
     }
 
     fn resize(&mut self, line_count: u32) {
@@ -370,25 +438,46 @@ impl<T: Thin> Segment<T> {
     }
 }
 
-/// A clone has lines of its own and shares the elements. O(elements).
+/// A clone holds the same lines. O(1).
 impl<T: Thin + Clone> Clone for Segment<T> {
     fn clone(&self) -> Self {
-        let mut copy = Self::new(self.depth);
-        (copy.lines, copy.line_count, copy.count) = (allocate(self.line_count), self.line_count, self.count);
-        for (line, own) in self.lines().iter().zip(copy.lines_mut()) {
-            for (word, own) in line.0.iter().zip(&mut own.0).filter(|(word, _)| **word != 0) {
-                // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
-                let element: Lent<'_, T> = unsafe { lend(*word) };
-                *own = to_word(*word >> ADDRESS_BITS, T::clone(&element));
-            }
+        if self.line_count == 0 {
+            return Self::new(self.depth);
         }
-        copy
+        let mut owners = self.owners.load(Ordering::Acquire);
+        if owners.is_null() {
+            let new = Box::into_raw(Box::new(AtomicU32::new(1)));
+            let set = self.owners.compare_exchange(owners, new, Ordering::AcqRel, Ordering::Acquire);
+            owners = set.map_or_else(
+                |other| {
+                    // SAFETY: another thread was faster, and nobody has seen this box.
+                    drop(unsafe { Box::from_raw(new) });
+                    other
+                },
+                |_| new,
+            );
+        }
+        // SAFETY: `self` is one of the owners and stays borrowed, so the count lives.
+        let before = unsafe { (*owners).fetch_add(1, Ordering::Relaxed) };
+        assert!(before < u32::MAX / 2, "one owner per live view");
+        Self { owners: AtomicPtr::new(owners), owns: PhantomData, ..*self }
     }
 }
 
 impl<T: Thin> Drop for Segment<T> {
     fn drop(&mut self) {
-        self.drain(drop);
+        let owners = *self.owners.get_mut();
+        if !owners.is_null() {
+            // SAFETY: this is one of the owners, so the count lives; it is left exactly once.
+            if unsafe { (*owners).fetch_sub(1, Ordering::Release) } != 1 {
+                return;
+            }
+            // What the others read is read before it is freed.
+            fence(Ordering::Acquire);
+            // SAFETY: the last owner frees the count, which came from a box.
+            drop(unsafe { Box::from_raw(owners) });
+        }
+        self.drain_own(drop);
     }
 }
 
@@ -554,105 +643,52 @@ fn release(lines: NonNull<Line>, line_count: u32) {
     }
 }
 
-#[cfg(test)]
-mod tests {
+/// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
+#[cfg(all(test, loom))]
+mod loom_models {
     use super::*;
-    use std::collections::BTreeMap;
+    use crate::table::block::Plain;
 
-    struct Item(Box<(u64, u32)>);
-
-    // SAFETY: a box is one pointer, and the two functions are inverse.
-    unsafe impl Thin for Item {
-        fn into_address(self) -> NonNull<u8> {
-            NonNull::from(Box::leak(self.0)).cast()
-        }
-        unsafe fn from_address(address: NonNull<u8>) -> Self {
-            // SAFETY: the address came from `into_address`.
-            Self(unsafe { Box::from_raw(address.cast().as_ptr()) })
-        }
-    }
-
-    fn random(state: &mut u64) -> u64 {
-        *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (*state >> 33) ^ state.rotate_left(17)
-    }
-
-    fn check(segment: &Segment<Item>, model: &BTreeMap<u64, u32>) {
-        assert_eq!(segment.count(), model.len());
-        assert_eq!(segment.iter().count(), model.len());
-        for (&hash, &value) in model {
-            let place = segment.find(hash, |item| item.0.0 == hash).unwrap_or_else(|| panic!("lost {hash:x}"));
-            assert_eq!(segment.get(place).0.1, value);
-        }
+    fn element(value: &[u8]) -> Plain {
+        Plain::string(b"k", StrRef::Bytes(value), false, None)
     }
 
     #[test]
-    fn behaves_as_a_map_while_it_grows_and_shrinks() {
-        // Hashes that agree in their first bits crowd the lines, so that overflow and gap closing are exercised.
-        for (seed, shift) in [(1u64, 0u32), (2, 0), (3, 6), (4, 12)] {
-            let (mut state, mut segment, mut model) = (seed, Segment::new(0), BTreeMap::new());
-            for step in 0..20_000u32 {
-                let hash = (random(&mut state) % 700 * (u64::MAX / 700)) >> shift;
-                let growing = step / 2_000 % 2 == 0;
-                let place = segment.find(hash, |item: &Item| item.0.0 == hash);
-                match place {
-                    Some(place) if !growing || step % 7 == 0 => {
-                        assert_eq!(Some(segment.remove(place).0.1), model.remove(&hash));
-                    }
-                    Some(place) => {
-                        segment.update(place, |item| item.0.1 = step);
-                        model.insert(hash, step);
-                    }
-                    None if growing => {
-                        segment.insert(hash, Item(Box::new((hash, step))));
-                        model.insert(hash, step);
-                    }
-                    None => assert!(!model.contains_key(&hash)),
-                }
-                if step % 500 == 0 {
-                    check(&segment, &model);
-                }
+    fn loom_a_clone_read_elsewhere_keeps_its_elements_while_the_other_changes() {
+        loom::model(|| {
+            let mut segment = Segment::new(0);
+            segment.insert(5, element(b"old"));
+            let clone = segment.clone();
+            let reader = loom::thread::spawn(move || {
+                let place = clone.find(5, |_| true).expect("inserted");
+                assert_eq!(clone.get(place).as_string(), Some(StrRef::Bytes(b"old")));
+            });
+            let place = segment.find(5, |_| true).expect("inserted");
+            segment.update(place, |element| element.set_string(StrRef::Bytes(b"new"), false, None));
+            assert_eq!(segment.get(place).as_string(), Some(StrRef::Bytes(b"new")));
+            reader.join().expect("the reader saw the old value");
+        });
+    }
+
+    #[test]
+    fn loom_owners_of_lines_drop_in_any_order() {
+        loom::model(|| {
+            let mut segment = Segment::new(0);
+            segment.insert(5, element(b"v"));
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    let clone = segment.clone();
+                    loom::thread::spawn(move || drop(clone))
+                })
+                .collect();
+            drop(segment);
+            for other in others {
+                other.join().expect("dropping does not panic");
             }
-            check(&segment, &model);
-        }
-    }
-
-    #[test]
-    fn split_divides_by_the_next_bit() {
-        let (mut state, mut segment) = (9, Segment::new(0));
-        for n in 0..SEGMENT_ELEMENTS_MAX as u32 {
-            let hash = random(&mut state);
-            segment.insert(hash, Item(Box::new((hash, n))));
-        }
-        let (low, high) = segment.split(|item| item.0.0);
-        assert_eq!(low.count() + high.count(), SEGMENT_ELEMENTS_MAX);
-        assert!(low.iter().all(|item| item.0.0 >> 63 == 0) && high.iter().all(|item| item.0.0 >> 63 == 1));
-        for item in low.iter() {
-            assert!(low.find(item.0.0, |other| other.0.0 == item.0.0).is_some());
-        }
-    }
-
-    #[test]
-    fn an_update_that_panics_keeps_the_element() {
-        let mut segment = Segment::new(0);
-        segment.insert(5, Item(Box::new((5, 1))));
-        let place = segment.find(5, |_| true).expect("just inserted");
-        let outcome =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| segment.update(place, |_| panic!("on purpose"))));
-        assert!(outcome.is_err());
-        assert_eq!(segment.get(place).0.0, 5);
-    }
-
-    #[test]
-    fn an_empty_segment_owns_nothing() {
-        let mut segment = Segment::new(0);
-        for n in 0..100u64 {
-            segment.insert(n << 48, Item(Box::new((n << 48, 0))));
-        }
-        for n in 0..100u64 {
-            let place = segment.find(n << 48, |item| item.0.0 == n << 48).expect("inserted");
-            segment.remove(place);
-        }
-        assert_eq!((segment.count(), segment.heap_bytes()), (0, 0));
+        });
     }
 }
+
+#[cfg(test)]
+#[path = "segment_tests.rs"]
+mod tests;

@@ -10,12 +10,11 @@
 //! A clone shares the segments; whoever changes a shared segment copies that one first.
 //!
 //! Invariants
-//! - `line_count` is the number of lines of all segments.
+//! - A directory counts the elements and the lines of all its segments.
 //! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
 use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin, word_count_for};
-use std::sync::Arc;
 
 /// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
 const DEPTH_MAX: u8 = 30;
@@ -27,15 +26,15 @@ pub(crate) struct Table<T: Thin> {
     /// The only segment, while there is no directory.
     only: Segment<T>,
     directory: Option<Box<Directory<T>>>,
-    count: usize,
-    line_count: usize,
 }
 
 #[derive(Clone)]
 struct Directory<T: Thin> {
     depth: u8,
     index: Vec<u32>,
-    segments: Vec<Arc<Segment<T>>>,
+    segments: Vec<Segment<T>>,
+    count: usize,
+    line_count: usize,
 }
 
 impl<T: Thin> Directory<T> {
@@ -52,18 +51,18 @@ pub(crate) struct Spot {
 }
 
 impl<T: Thin + Clone> Table<T> {
-    /// A lookup reads so many of a table's first bytes, where there is one segment.
+    /// A lookup reads so many of a table's bytes, where there is one segment.
     #[cfg(test)]
-    pub(crate) const LOOKUP_BYTES: usize = std::mem::offset_of!(Self, count);
+    pub(crate) const LOOKUP_BYTES: usize = size_of::<Self>();
 
     /// An empty table. No allocation.
     pub(crate) const fn new() -> Self {
-        Self { only: Segment::new(0), directory: None, count: 0, line_count: 0 }
+        Self { only: Segment::new(0), directory: None }
     }
 
     /// How many elements there are. O(1).
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.directory.as_ref().map_or(self.only.count(), |d| d.count)
     }
 
     /// The lines of the only segment, for prefetching; `(_, 0)` when there are several or none.
@@ -74,16 +73,14 @@ impl<T: Thin + Clone> Table<T> {
 
     /// Bytes of lines and directory. O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
-        let directory = self.directory.as_ref().map_or(0, |d| {
-            d.index.capacity() * 4
-                + d.segments.capacity() * size_of::<usize>()
-                + d.segments.len() * SHARED_SEGMENT_BYTES
-        });
-        self.line_count * size_of::<Line>() + directory
+        let Some(directory) = &self.directory else { return self.only.heap_bytes() };
+        directory.line_count * size_of::<Line>()
+            + directory.index.capacity() * size_of::<u32>()
+            + directory.segments.capacity() * size_of::<Segment<T>>()
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment<T>> {
-        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| d.segments.iter().map(|s| &**s)))
+        std::iter::once(&self.only).chain(self.directory.iter().flat_map(|d| &d.segments))
     }
 
     #[inline]
@@ -100,7 +97,7 @@ impl<T: Thin + Clone> Table<T> {
     fn segment_mut(&mut self, number: u32) -> &mut Segment<T> {
         match &mut self.directory {
             None => &mut self.only,
-            Some(d) => Arc::make_mut(&mut d.segments[number as usize]),
+            Some(d) => &mut d.segments[number as usize],
         }
     }
 
@@ -151,23 +148,23 @@ impl<T: Thin + Clone> Table<T> {
             self.split(number, hash, &hash_of);
         }
         let number = self.number(hash);
-        let segment = self.segment_mut(number);
-        let before = segment.line_hint().1;
+        let Some(directory) = &mut self.directory else { return self.only.insert(hash, element) };
+        let segment = &mut directory.segments[number as usize];
+        directory.line_count -= segment.line_count();
         segment.insert(hash, element);
-        let grown = segment.line_hint().1 - before;
-        self.line_count += grown as usize;
-        self.count += 1;
+        directory.line_count += segment.line_count();
+        directory.count += 1;
     }
 
     /// Takes an element out. A table that became small gives its directory back.
     pub(crate) fn remove(&mut self, spot: Spot, hash_of: impl Fn(&T) -> u64) -> T {
-        let segment = self.segment_mut(spot.segment);
-        let before = segment.line_hint().1;
+        let Some(directory) = &mut self.directory else { return self.only.remove(spot.place) };
+        let segment = &mut directory.segments[spot.segment as usize];
+        directory.line_count -= segment.line_count();
         let taken = segment.remove(spot.place);
-        let shrunk = before - segment.line_hint().1;
-        self.line_count -= shrunk as usize;
-        self.count -= 1;
-        if self.directory.is_some() && self.count <= SEGMENT_ELEMENTS_MAX / 4 {
+        directory.line_count += segment.line_count();
+        directory.count -= 1;
+        if directory.count <= SEGMENT_ELEMENTS_MAX / 4 {
             self.gather(hash_of);
         }
         taken
@@ -176,21 +173,21 @@ impl<T: Thin + Clone> Table<T> {
     fn split(&mut self, number: u32, hash: u64, hash_of: impl Fn(&T) -> u64) {
         let directory = self.directory.get_or_insert_with(|| {
             let only = std::mem::replace(&mut self.only, Segment::new(0));
-            Box::new(Directory { depth: 0, index: vec![0], segments: vec![Arc::new(only)] })
+            let (count, line_count) = (only.count(), only.line_count());
+            Box::new(Directory { depth: 0, index: vec![0], segments: vec![only], count, line_count })
         });
         let depth = directory.segments[number as usize].depth();
         if depth == directory.depth {
             directory.index = directory.index.iter().flat_map(|&n| [n, n]).collect();
             directory.depth += 1;
         }
-        let whole = std::mem::replace(&mut directory.segments[number as usize], Arc::new(Segment::new(depth)));
-        let whole = Arc::unwrap_or_clone(whole);
-        let before = whole.line_hint().1 as usize;
+        let whole = std::mem::replace(&mut directory.segments[number as usize], Segment::new(depth));
+        directory.line_count -= whole.line_count();
         let (low, high) = whole.split(hash_of);
-        self.line_count = self.line_count + (low.line_hint().1 + high.line_hint().1) as usize - before;
+        directory.line_count += low.line_count() + high.line_count();
         let new = directory.segments.len() as u32;
-        directory.segments[number as usize] = Arc::new(low);
-        directory.segments.push(Arc::new(high));
+        directory.segments[number as usize] = low;
+        directory.segments.push(high);
         // The entries that led to the whole are neighbours; the later half of them now leads to the high part.
         let span = 1usize << (directory.depth - depth);
         let entry = if directory.depth == 0 { 0 } else { (hash >> (64 - u32::from(directory.depth))) as usize };
@@ -201,10 +198,9 @@ impl<T: Thin + Clone> Table<T> {
     /// Moves the few elements that are left into one segment.
     fn gather(&mut self, hash_of: impl Fn(&T) -> u64) {
         let Some(mut directory) = self.directory.take() else { return };
-        for segment in directory.segments.drain(..) {
-            Arc::unwrap_or_clone(segment).drain(|element| self.only.insert(hash_of(&element), element));
+        for segment in &mut directory.segments {
+            segment.drain(|element| self.only.insert(hash_of(&element), element));
         }
-        self.line_count = self.only.line_hint().1 as usize;
     }
 
     /// All elements, roughly in hash order.
@@ -277,7 +273,7 @@ impl<T: Thin + Clone> Table<T> {
     /// every used word has the same chance. Where draws come out empty too often (a table that was much larger), the
     /// segments are counted instead. O(1), at worst O(segments).
     pub(crate) fn random(&self, mut pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, T>> {
-        if self.count == 0 {
+        if self.len() == 0 {
             return None;
         }
         let Some(directory) = &self.directory else { return Some(draw(&self.only, &mut pick)) };
@@ -288,7 +284,7 @@ impl<T: Thin + Clone> Table<T> {
                 return Some(element);
             }
         }
-        let mut n = pick(self.count);
+        let mut n = pick(directory.count);
         for segment in &directory.segments {
             if n < segment.count() {
                 return Some(draw(segment, &mut pick));
@@ -298,24 +294,26 @@ impl<T: Thin + Clone> Table<T> {
         None
     }
 
-    /// Takes the elements of one segment out of a table that is being freed: nothing can be looked up in it any more. Takes
-    /// none when none is left.
-    pub(crate) fn drain_part(&mut self, mut f: impl FnMut(T)) {
+    /// Frees one segment of a table that is being freed, calling `f` with its elements: nothing can be looked up in it any
+    /// more. Frees none when none is left.
+    pub(crate) fn drain_part(&mut self, mut f: impl FnMut(&T)) {
         let mut segment = std::mem::replace(&mut self.only, Segment::new(0));
         while let (0, Some(directory)) = (segment.count(), &mut self.directory) {
             match directory.segments.pop() {
-                Some(next) => segment = Arc::unwrap_or_clone(next),
+                Some(next) => {
+                    directory.count -= next.count();
+                    directory.line_count -= next.line_count();
+                    segment = next;
+                }
                 None => self.directory = None,
             }
         }
-        self.count -= segment.count();
-        self.line_count -= segment.line_hint().1 as usize;
-        segment.drain(&mut f);
+        segment.iter().for_each(|element| f(&element));
     }
 }
 
 /// An element of a segment that is not empty.
-fn draw<'a, T: Thin>(segment: &'a Segment<T>, pick: &mut impl FnMut(usize) -> usize) -> Lent<'a, T> {
+fn draw<'a, T: Thin + Clone>(segment: &'a Segment<T>, pick: &mut impl FnMut(usize) -> usize) -> Lent<'a, T> {
     for _ in 0..DRAWS_MAX {
         if let Some(element) = segment.at_word(pick(segment.word_count())) {
             return element;
@@ -332,9 +330,6 @@ const SEGMENT_WORDS_MAX: usize = word_count_for(SEGMENT_ELEMENTS_MAX);
 
 /// The bits of a hash that a scan's position keeps: the first 39.
 pub(crate) const POSITION_MASK: u64 = !0 << (64 - POSITION_BITS);
-
-/// What a shared segment takes besides its lines: its counts and those of its owners.
-const SHARED_SEGMENT_BYTES: usize = 48;
 
 /// How many bits of hash a scan's position has; with 14 bits of slot a cursor stays below 2^53.
 pub(crate) const POSITION_BITS: u32 = 39;
@@ -440,8 +435,10 @@ mod tests {
         for n in (0..5_000).map(|n: usize| n.to_string()) {
             assert!(view.find(hash(n.as_bytes()), |e| e.key() == n.as_bytes()).is_some());
         }
-        let lines = |table: &Table<Plain>| table.segments().map(|s| s.line_hint().1 as usize).sum::<usize>();
-        assert_eq!((lines(&view), lines(&table)), (view.line_count, table.line_count));
+        for table in [&view, &table] {
+            let directory = table.directory.as_ref().expect("there are many segments");
+            assert_eq!(directory.line_count, table.segments().map(Segment::line_count).sum::<usize>());
+        }
     }
 
     #[test]

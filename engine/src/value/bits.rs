@@ -51,47 +51,79 @@ pub(crate) fn count_range(bytes: &[u8], range: Range<u64>) -> u64 {
     count_ones(&bytes[first..=last]) - u64::from(before.count_ones()) - u64::from(after.count_ones())
 }
 
-/// How many bits are set. O(length); about 25 operations for 512 bytes of each lane.
+/// How many bits are set. O(length).
 ///
-/// Sixteen words are added up by carry-save adders before their bits are counted, so that counting, which costs a dozen
-/// operations where the processor's own instruction may not be used, is done once for sixteen words.
+/// Sixteen words are added up by carry-save adders before their bits are counted, so that counting, which takes a dozen
+/// operations without an instruction of the processor's own, is done once for sixteen words:
+///
+/// ```text
+/// ones, twos, fours, eights      sums so far, bit by bit: together up to 15
+/// sixteens                       what is carried out of a block: counted at once, in sums of bytes
+/// ```
 pub(crate) fn count_ones(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-    let (mut ones, mut twos, mut fours, mut eights) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
-    let mut sixteens_count = [0; LANES];
-    for block in blocks {
-        let mut carried_eights = [[0; LANES]; 2];
-        for (half, eight) in carried_eights.iter_mut().enumerate() {
-            let mut carried_fours = [[0; LANES]; 2];
-            for (quarter, four) in carried_fours.iter_mut().enumerate() {
-                let word = |at: usize| lanes(block, half * 8 + quarter * 4 + at);
-                let two_a = add(&mut ones, word(0), word(1));
-                let two_b = add(&mut ones, word(2), word(3));
-                *four = add(&mut twos, two_a, two_b);
+    let mut sums = Sums::default();
+    let mut sixteens = 0;
+    for part in blocks.chunks(BLOCKS_SUMMED) {
+        let mut byte_sums = [0; LANES];
+        for block in part {
+            let first = sums.add_eight(block, 0);
+            let second = sums.add_eight(block, 8);
+            let carried = add(&mut sums.eights, first, second);
+            for (sum, word) in byte_sums.iter_mut().zip(carried) {
+                *sum += count_in_bytes(word);
             }
-            *eight = add(&mut fours, carried_fours[0], carried_fours[1]);
         }
-        let sixteens = add(&mut eights, carried_eights[0], carried_eights[1]);
-        for (sum, word) in sixteens_count.iter_mut().zip(sixteens) {
-            *sum += u64::from(word.count_ones());
-        }
+        sixteens += byte_sums.iter().map(|sum| add_bytes(*sum)).sum::<u64>();
     }
-    let total = |lanes: [u64; LANES]| lanes.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
-    let whole =
-        16 * sixteens_count.iter().sum::<u64>() + 8 * total(eights) + 4 * total(fours) + 2 * total(twos) + total(ones);
+    let total = |lanes: Lanes| lanes.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
+    let Sums { ones, twos, fours, eights } = sums;
     let (words, tail) = rest.as_chunks::<8>();
-    whole
+    16 * sixteens
+        + 8 * total(eights)
+        + 4 * total(fours)
+        + 2 * total(twos)
+        + total(ones)
         + words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum::<u64>()
         + tail.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
 }
 
-/// The words of one step, side by side.
-const LANES: usize = 4;
+/// Words side by side: what every processor of 64 bits takes in one step.
+type Lanes = [u64; LANES];
+const LANES: usize = 2;
 const LANES_BYTES: usize = LANES * 8;
 const BLOCK_BYTES: usize = 16 * LANES_BYTES;
 
+/// A byte counts up to 8 of each block, so so many blocks fit a sum of bytes.
+const BLOCKS_SUMMED: usize = 255 / 8;
+
+#[derive(Default)]
+struct Sums {
+    ones: Lanes,
+    twos: Lanes,
+    fours: Lanes,
+    eights: Lanes,
+}
+
+impl Sums {
+    /// Adds eight steps of a block and returns what is carried to the eights.
+    #[inline(always)]
+    fn add_eight(&mut self, block: &[u8; BLOCK_BYTES], at: usize) -> Lanes {
+        let first = self.add_four(block, at);
+        let second = self.add_four(block, at + 4);
+        add(&mut self.fours, first, second)
+    }
+
+    #[inline(always)]
+    fn add_four(&mut self, block: &[u8; BLOCK_BYTES], at: usize) -> Lanes {
+        let first = add(&mut self.ones, lanes(block, at), lanes(block, at + 1));
+        let second = add(&mut self.ones, lanes(block, at + 2), lanes(block, at + 3));
+        add(&mut self.twos, first, second)
+    }
+}
+
 #[inline(always)]
-fn lanes(block: &[u8; BLOCK_BYTES], at: usize) -> [u64; LANES] {
+fn lanes(block: &[u8; BLOCK_BYTES], at: usize) -> Lanes {
     let (steps, _) = block.as_chunks::<LANES_BYTES>();
     let (words, _) = steps[at].as_chunks::<8>();
     std::array::from_fn(|lane| u64::from_ne_bytes(words[lane]))
@@ -99,7 +131,7 @@ fn lanes(block: &[u8; BLOCK_BYTES], at: usize) -> [u64; LANES] {
 
 /// Adds two words of bits to the sums, bit by bit, and returns the carries.
 #[inline(always)]
-fn add(sums: &mut [u64; LANES], a: [u64; LANES], b: [u64; LANES]) -> [u64; LANES] {
+fn add(sums: &mut Lanes, a: Lanes, b: Lanes) -> Lanes {
     let mut carries = [0; LANES];
     for lane in 0..LANES {
         let half = sums[lane] ^ a[lane];
@@ -107,6 +139,18 @@ fn add(sums: &mut [u64; LANES], a: [u64; LANES], b: [u64; LANES]) -> [u64; LANES
         sums[lane] = half ^ b[lane];
     }
     carries
+}
+
+/// How many bits each byte of a word has set, in that byte.
+#[inline(always)]
+fn count_in_bytes(word: u64) -> u64 {
+    let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f
+}
+
+fn add_bytes(word: u64) -> u64 {
+    word.to_ne_bytes().iter().map(|byte| u64::from(*byte)).sum()
 }
 
 /// The first bit of `range` that is `wanted`; the range lies within the string. O(range).
@@ -133,30 +177,71 @@ fn find_whole(bytes: &[u8], turned: u8) -> Option<u64> {
     Some(at as u64 * 8 + u64::from((bytes[at] ^ turned).leading_zeros()))
 }
 
-/// Makes `sources` into one string, as long as the longest of them; the shorter ones end in zeros. `out` is written from
-/// its start on. O(all lengths).
-pub(crate) fn combine(operation: BitOperation, sources: &[&[u8]], out: &mut Vec<u8>) {
+/// What is combined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BitSource<'a> {
+    /// Another string.
+    Other(&'a [u8]),
+    /// What the result takes the place of.
+    Own,
+}
+
+/// Makes `sources` into one string in the place of `out`, as long as the longest of them; the shorter ones end in zeros.
+/// O(all lengths).
+pub(crate) fn combine(operation: BitOperation, sources: &[BitSource<'_>], out: &mut Vec<u8>) {
+    let own_len = out.len();
+    let lens = sources.iter().map(|source| match source {
+        BitSource::Other(bytes) => bytes.len(),
+        BitSource::Own => own_len,
+    });
+    let len = lens.max().unwrap_or(0);
+    if sources.contains(&BitSource::Own) {
+        return combine_over(operation, sources, out, len);
+    }
     out.clear();
-    let len = sources.iter().map(|source| source.len()).max().unwrap_or(0);
     out.reserve_exact(len);
     let mut start = 0;
     // Pieces that stay in the nearest cache while every source goes over them.
     while start < len {
         let end = len.min(start + PIECE_BYTES);
-        let piece_of = |source: &'_ [u8]| start.min(source.len())..end.min(source.len());
-        let first = sources[0];
-        out.extend_from_slice(&first[piece_of(first)]);
+        out.extend_from_slice(part(sources[0], b"", start..end));
         out.resize(end, 0);
-        let piece = &mut out[start..];
-        match operation {
-            BitOperation::Not => piece.iter_mut().for_each(|byte| *byte = !*byte),
-            _ => {
-                for source in &sources[1..] {
-                    fold(operation, piece, &source[piece_of(source)]);
-                }
-            }
-        }
+        fold_rest(operation, &mut out[start..], &sources[1..], b"", start..end);
         start = end;
+    }
+}
+
+/// As [`combine`], where a source is what is written over: each piece is put together beside it.
+fn combine_over(operation: BitOperation, sources: &[BitSource<'_>], out: &mut Vec<u8>, len: usize) {
+    out.resize(len, 0);
+    let mut piece = Vec::with_capacity(len.min(PIECE_BYTES));
+    let mut start = 0;
+    while start < len {
+        let end = len.min(start + PIECE_BYTES);
+        piece.clear();
+        piece.extend_from_slice(part(sources[0], out, start..end));
+        piece.resize(end - start, 0);
+        fold_rest(operation, &mut piece, &sources[1..], out, start..end);
+        out[start..end].copy_from_slice(&piece);
+        start = end;
+    }
+}
+
+/// What a source has of a range.
+fn part<'a>(source: BitSource<'a>, own: &'a [u8], range: Range<usize>) -> &'a [u8] {
+    let bytes = match source {
+        BitSource::Other(bytes) => bytes,
+        BitSource::Own => own,
+    };
+    &bytes[range.start.min(bytes.len())..range.end.min(bytes.len())]
+}
+
+fn fold_rest(operation: BitOperation, piece: &mut [u8], rest: &[BitSource<'_>], own: &[u8], range: Range<usize>) {
+    if operation == BitOperation::Not {
+        piece.iter_mut().for_each(|byte| *byte = !*byte);
+    }
+    for source in rest {
+        fold(operation, piece, part(*source, own, range.clone()));
     }
 }
 
@@ -212,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn combining_agrees_with_each_byte(sources in proptest::collection::vec(sparse(), 1..5), which in 0..4) {
+        fn combining_agrees_with_each_byte(sources in proptest::collection::vec(sparse(), 1..5), which in 0..4, own: usize) {
             let operation = [BitOperation::And, BitOperation::Or, BitOperation::Xor, BitOperation::Not][which as usize];
             let sources: Vec<&[u8]> = sources.iter().map(Vec::as_slice).collect();
             let sources = if operation == BitOperation::Not { &sources[..1] } else { &sources[..] };
@@ -228,8 +313,14 @@ mod tests {
                     }
                 })
                 .collect();
+            let others: Vec<_> = sources.iter().map(|source| BitSource::Other(source)).collect();
             let mut out = vec![7; 5];
-            combine(operation, sources, &mut out);
+            combine(operation, &others, &mut out);
+            prop_assert_eq!(&out, &expected);
+            let at = own % sources.len();
+            let (mut mixed, mut out) = (others, sources[at].to_vec());
+            mixed[at] = BitSource::Own;
+            combine(operation, &mixed, &mut out);
             prop_assert_eq!(out, expected);
         }
     }
@@ -238,10 +329,11 @@ mod tests {
     fn long_strings_are_combined_piece_by_piece() {
         let (long, short) = (vec![0x0f; 3 * PIECE_BYTES + 5], vec![0xff; PIECE_BYTES + 1]);
         let mut out = Vec::new();
-        combine(BitOperation::And, &[&long, &short], &mut out);
+        let (long_one, short_one) = (BitSource::Other(&long), BitSource::Other(&short));
+        combine(BitOperation::And, &[long_one, short_one], &mut out);
         assert_eq!(count_ones(&out), 4 * short.len() as u64);
         assert_eq!(out.len(), long.len());
-        combine(BitOperation::Xor, &[&short, &long, &long], &mut out);
+        combine(BitOperation::Xor, &[short_one, long_one, long_one], &mut out);
         assert_eq!((count_ones(&out), out.len()), (8 * short.len() as u64, long.len()));
     }
 }

@@ -17,11 +17,11 @@ pub(crate) mod stream;
 
 pub use crate::text::{AsValue, StrRef};
 pub use bit_field::{FieldType, Overflow};
-pub(crate) use bits::BitOperation;
+pub(crate) use bits::{BitOperation, BitSource};
 pub(crate) use hash::{FieldExpiry, FieldTable};
 pub use list::End;
 pub(crate) use list::{List, ListRef, Walk};
-pub(crate) use member::{LongBytes, Member, MemberTable};
+pub(crate) use member::{Member, MemberTable};
 pub use stream::{InvalidStreamId, StreamId, TrimTo};
 
 use crate::table::Boxed;

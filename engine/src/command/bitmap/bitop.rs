@@ -12,7 +12,7 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::{Key, Turn};
-use crate::value::{BitOperation, StrRef, bits};
+use crate::value::{BitOperation, BitSource, StrRef, bits};
 
 pub(super) const BITOP: Row = Row::new("bitop", -4, Run::Turn(bit_op))
     .flags(WRITE | DENYOOM)
@@ -43,40 +43,50 @@ fn combine<K: AsRef<[u8]>>(
     if operation == BitOperation::Not && sources.len() != 1 {
         return Err(CommandError::text("ERR BITOP NOT must be called with a single source key."));
     }
+    let target = turn.key(destination)?;
+    // Shared, so that several can be read at once; what is written over is not, so that it can be written over.
     let mut entries: Vec<Option<EntryRef>> = Vec::with_capacity(sources.len());
     for source in sources {
         let key = turn.key(source.as_ref())?;
-        let entry = turn.read(&key).map(|entry| EntryRef::clone(&entry));
-        if entry.as_ref().is_some_and(|entry| entry.as_string().is_none()) {
+        let Some(entry) = turn.read(&key) else {
+            entries.push(None);
+            continue;
+        };
+        if entry.as_string().is_none() {
             return Err(CommandError::WrongType);
         }
-        entries.push(entry);
+        entries.push((key.bytes != target.bytes).then(|| EntryRef::clone(&entry)));
     }
     let mut numbers = vec![itoa::Buffer::new(); entries.len()];
-    let strings: Vec<&[u8]> = entries
+    let strings: Vec<BitSource<'_>> = entries
         .iter()
         .zip(&mut numbers)
-        .map(|(entry, number)| match entry.as_ref().and_then(EntryRef::as_string) {
-            None => &b""[..],
-            Some(StrRef::Bytes(bytes)) => bytes,
-            Some(StrRef::Int(n)) => number.format(n).as_bytes(),
+        .zip(sources)
+        .map(|((entry, number), source)| match entry.as_ref().and_then(EntryRef::as_string) {
+            None if source.as_ref() == target.bytes => BitSource::Own,
+            None => BitSource::Other(b""),
+            Some(StrRef::Bytes(bytes)) => BitSource::Other(bytes),
+            Some(StrRef::Int(n)) => BitSource::Other(number.format(n).as_bytes()),
         })
         .collect();
-    let key = turn.key(destination)?;
-    let in_place = !sources.iter().any(|source| source.as_ref() == destination);
-    store(turn, &key, operation, &strings, in_place)
+    store(turn, &target, operation, &strings)
 }
 
-/// Stores the result; `in_place` where the destination is none of the sources.
 fn store(
     turn: &mut Turn<'_>,
     key: &Key<'_>,
     operation: BitOperation,
-    sources: &[&[u8]],
-    in_place: bool,
+    sources: &[BitSource<'_>],
 ) -> Result<usize, CommandError> {
     let old = turn.find(key);
-    let len = sources.iter().map(|source| source.len()).max().unwrap_or(0);
+    // Memory that is there already is cheaper than new memory of this size.
+    let string = old.filter(|spot| turn.entry(key, *spot).as_string().is_some());
+    let own_len = string.map_or(0, |spot| turn.entry(key, spot).as_string().map_or(0, StrRef::byte_len));
+    let lens = sources.iter().map(|source| match source {
+        BitSource::Other(bytes) => bytes.len(),
+        BitSource::Own => own_len,
+    });
+    let len = lens.max().unwrap_or(0);
     match old {
         _ if len > 0 => {}
         None => return Ok(0),
@@ -87,9 +97,7 @@ fn store(
             return Ok(0);
         }
     }
-    // Memory that is there already is cheaper than new memory of this size.
-    let spot = old.filter(|spot| in_place && turn.entry(key, *spot).as_string().is_some());
-    match spot {
+    match string {
         Some(spot) => turn.update(key, spot, |entry| {
             entry.set_expiry(None);
             entry.edit_string(|bytes| bits::combine(operation, sources, bytes));

@@ -57,7 +57,11 @@ fn patterns_lead_to_other_keys_in_any_slot() {
     assert_eq!(sorted(&bench, "SORT l BY w*"), "2 3 1");
     assert_eq!(sorted(&bench, "SORT l BY w* LIMIT 0 2 DESC"), "1 3");
     assert_eq!(sorted(&bench, "SORT l ALPHA BY name* DESC"), "3 1 2");
-    assert_eq!(sorted(&bench, "SORT l BY w* GET # GET name* GET h*->g GET x"), "2 - - - 3 three - - 1 one - -");
+    bench.run("HSET h1 f 5 g a");
+    bench.run("HSET h2 f 4 g c");
+    assert_eq!(sorted(&bench, "SORT l BY h*->f"), "3 2 1");
+    assert_eq!(sorted(&bench, "SORT l ALPHA BY h*->g DESC"), "2 1 3");
+    assert_eq!(sorted(&bench, "SORT l BY w* GET # GET name* GET h*->g GET x"), "2 - c - 3 three - - 1 one a -");
     assert_eq!(bench.error("SORT l BY name*"), "ERR One or more scores can't be converted into double");
     let options = SortOptions { by: Some(b"w*".to_vec()), get: vec![b"name*".to_vec()], ..Default::default() };
     assert_eq!(bench.db.sort_store("l", "d", &options).unwrap(), 3);

@@ -93,16 +93,24 @@ fn each(runs: &[u8]) -> impl Iterator<Item = Run> {
 /// Shows `f` every register that is not zero. Fails, perhaps after it showed some, if the runs are not as long as all
 /// registers.
 pub(super) fn each_value(runs: &[u8], mut f: impl FnMut(usize, u8)) -> Result<(), Corrupt> {
-    let mut register = 0;
-    for run in each(runs) {
-        let end = register + run.len();
-        if end > REGISTERS {
-            return Err(Corrupt);
-        }
-        if let Run::Value(rank, _) = run {
+    let (mut register, mut at) = (0, 0);
+    while let Some(&byte) = runs.get(at) {
+        at += 1;
+        if byte >= 0x80 {
+            let (rank, end) = ((byte >> 2 & 0x1f) + 1, register + usize::from(byte & 3) + 1);
+            if end > REGISTERS {
+                return Err(Corrupt);
+            }
             (register..end).for_each(|register| f(register, rank));
+            register = end;
+        } else {
+            let run = Run::read(runs, at - 1);
+            at += run.bytes() - 1;
+            register += run.len();
+            if register > REGISTERS {
+                return Err(Corrupt);
+            }
         }
-        register = end;
     }
     if register == REGISTERS { Ok(()) } else { Err(Corrupt) }
 }
@@ -130,18 +138,39 @@ struct Found {
     first: usize,
 }
 
+/// Every PFADD to a sparse string walks here, so runs of one byte, which are most, are only looked up in a table.
 fn find(runs: &[u8], register: usize) -> Result<Found, Corrupt> {
     let (mut at, mut before, mut first) = (0, None, 0);
-    while at < runs.len() {
-        let run = Run::read(runs, at);
-        if register < first + run.len() {
-            return Ok(Found { at, before, run, first });
+    while let Some(&byte) = runs.get(at) {
+        let (len, bytes) = match SHORT_LENS[usize::from(byte)] {
+            0 => (Run::read(runs, at).len(), 2),
+            len => (usize::from(len), 1),
+        };
+        if register < first + len {
+            return Ok(Found { at, before, run: Run::read(runs, at), first });
         }
         before = Some(at);
-        at += run.bytes();
-        first += run.len();
+        at += bytes;
+        first += len;
     }
     Err(Corrupt)
+}
+
+/// How long the run of a first byte is; 0 if its second byte tells.
+static SHORT_LENS: [u8; 256] = short_lens();
+
+const fn short_lens() -> [u8; 256] {
+    let mut lens = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        lens[byte] = match byte {
+            0..0x40 => byte as u8 + 1,
+            0x40..0x80 => 0,
+            _ => (byte as u8 & 3) + 1,
+        };
+        byte += 1;
+    }
+    lens
 }
 
 /// The number of a register. O(runs).

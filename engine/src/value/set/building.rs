@@ -1,8 +1,6 @@
 //! A set that is being put together before it has an entry.
 
-use super::{
-    PACKED, Presence, SetLimits, SetRef, Width, canonical, insert_compact, member_block, packed, remove_compact,
-};
+use super::{PACKED, Presence, SetLimits, SetRef, Width, canonical, insert_compact, member_block, remove_compact};
 use crate::table::{Block, KeyHasher};
 use crate::time::UnixMillis;
 use crate::value::{MemberTable, Object, StrRef, ValueType};

@@ -14,5 +14,5 @@ pub(crate) mod tree;
 
 pub(crate) use large::{Placed, SortedSet};
 pub(crate) use range::{LexBound, LexRange, ScoreRange};
-pub(crate) use read::{SortedSetRef, Walk};
+pub(crate) use read::SortedSetRef;
 pub(crate) use tree::Direction;

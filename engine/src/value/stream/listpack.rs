@@ -21,6 +21,7 @@ use crate::text::StrRef;
 /// Bytes of a listpack besides its elements.
 pub(crate) const FRAME_BYTES: usize = 7;
 
+#[cfg(test)]
 /// What stands behind the last element.
 pub(crate) const END: u8 = 0xff;
 

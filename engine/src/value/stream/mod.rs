@@ -26,7 +26,7 @@ mod trim;
 pub(crate) use group::{Consumer, Group, Name, Pending};
 pub(crate) use id::IdBuffer;
 pub use id::{InvalidStreamId, StreamId};
-pub(crate) use node::{Entry, Fields};
+pub(crate) use node::Entry;
 pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
@@ -112,12 +112,6 @@ impl Stream {
 
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
-    }
-
-    /// Nodes as an RDB file holds them: the id that a node's ids are relative to, and its listpack. O(bytes of the node) for
-    /// each.
-    pub(crate) fn listpacks(&self) -> impl Iterator<Item = (StreamId, Vec<u8>)> {
-        self.nodes.iter().map(|(id, node)| (*id, node.to_listpack()))
     }
 
     /// The id of the last entry that is there.

@@ -99,6 +99,7 @@ impl Node {
             && pairs.chunks_exact(2).all(|pair| element() == Some(StrRef::of(pair[0])))
     }
 
+    #[cfg(test)]
     /// The id that the entries' ids are relative to.
     pub(crate) fn id(&self) -> StreamId {
         self.id
@@ -120,6 +121,7 @@ impl Node {
         FRAME_BYTES + count(self.live) + count(self.deleted) + self.bytes.len()
     }
 
+    #[cfg(test)]
     /// The whole listpack, as an RDB file holds it. O(bytes).
     pub(crate) fn to_listpack(&self) -> Vec<u8> {
         let mut bytes = vec![0; FRAME_BYTES - 1];

@@ -51,6 +51,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         self.len
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -137,6 +138,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         self.iter_back().next()
     }
 
+    #[cfg(test)]
     /// The last value for changing.
     pub(crate) fn last_mut(&mut self) -> Option<&mut V> {
         let mut branch = unshared(&mut self.root, &mut self.bytes);

@@ -156,6 +156,7 @@ impl<M: Handle> Tree<M> {
         self.lower_root();
     }
 
+    #[cfg(test)]
     /// The element of a rank. O(log n).
     pub(crate) fn at(&self, rank: usize) -> Option<&Element<M>> {
         self.walk(rank, 1, Direction::Up).next()

@@ -11,6 +11,7 @@
 use super::words::{KEYS, Random};
 
 /// A request.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) words: Vec<Vec<u8>>,
 }
@@ -33,6 +34,10 @@ pub(super) fn make(shape: &str, random: &mut Random, history: &mut Vec<Request>)
         if first.is_empty() {
             first.clone_from(&words);
             bend(&mut words, random, must_stay(shape));
+        }
+        // 7.2 refuses the smallest integer here.
+        if words[0].eq_ignore_ascii_case(b"LPOS") || words[0].eq_ignore_ascii_case(b"LREM") {
+            words.iter_mut().filter(|word| *word == b"-9223372036854775808").for_each(|word| *word = b"-7".to_vec());
         }
         history.push(Request { words });
     }
