@@ -37,6 +37,8 @@ pub struct Row {
     pub subcommands: &'static [Row],
     /// The lines of the container's HELP between its title and its own two last lines.
     pub help: &'static [&'static str],
+    /// Whether with just a key and a value it stores the value at the key, whatever was there, and answers OK.
+    pub stores_plainly: bool,
     /// How it runs.
     pub run: Run,
 }
@@ -55,6 +57,7 @@ impl Row {
             docs: Docs::EMPTY,
             subcommands: &[],
             help: &[],
+            stores_plainly: false,
             run,
         }
     }
@@ -68,6 +71,11 @@ impl Row {
     ) -> Row {
         let row = Row::new(name, -2, run).categories(0);
         Row { subcommands, help, ..row }
+    }
+
+    /// Says that a request of three words is a plain store.
+    pub const fn stores_plainly(self) -> Row {
+        Row { stores_plainly: true, ..self }
     }
 
     /// Replaces the arity.

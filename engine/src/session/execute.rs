@@ -20,9 +20,10 @@ use crate::keyspace::GateState;
 use crate::keyspace::waiting::Waiter;
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
+use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::turn::waiting::Blocker;
-use crate::turn::{Committed, KnownKey, Opening, Origin, Touch, Turn, try_look};
+use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -96,6 +97,10 @@ impl Surroundings<'_> {
         }
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
+            How::Turn(_) if command.row.stores_plainly && self.overwrite(args, known) => {
+                ReplyWriter::new(out, resp).ok();
+                (Offset(0), Ok(()))
+            }
             How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
             How::Look(adapter) => {
                 self.run_look(command, args, known, |entry, _, args, reply| adapter(entry, args, reply), out)?
@@ -215,6 +220,16 @@ impl Surroundings<'_> {
             }
         }
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)
+    }
+
+    /// Stores a string in the place of one of the same length, where nothing records it. False, and nothing is changed, if
+    /// this takes a turn.
+    #[inline]
+    fn overwrite(&self, args: &[&[u8]], known: Option<KnownKey>) -> bool {
+        let (&[_, key, value], Some(known), None) = (args, known, self.core.sink()) else { return false };
+        let Some(mut guard) = self.core.slots.try_lock(known.slot) else { return false };
+        let looked = Looked { key, hash: known.hash, db: self.connection.db, touch: self.touch() };
+        overwrite(self.core, &mut guard, looked, StrRef::of(value))
     }
 
     pub(super) fn touch(&self) -> Touch {

@@ -56,6 +56,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_stores_as_the_verb_does() {
+        let db = Engine::in_memory();
+        let mut session = db.session(std::task::Waker::noop().clone(), crate::PeerInfo::default());
+        let mut out = Vec::new();
+        for db in [0, 3] {
+            session.feed(
+                format!("SELECT {db}\r\nSET k abc\r\nSET k def\r\nGET k\r\nSET k ghi XX\r\nGET k\r\n").as_bytes(),
+            );
+            out.clear();
+            session.poll_output(&mut out);
+            assert_eq!(out, b"+OK\r\n+OK\r\n+OK\r\n$3\r\ndef\r\n+OK\r\n$3\r\nghi\r\n");
+        }
+    }
+
+    #[test]
     fn an_expiry_is_cleared_and_another_type_is_replaced() {
         let db = Engine::in_memory();
         db.call(&["SET", "k", "abc", "EX", "100"]);

@@ -17,6 +17,7 @@ use crate::value::{AsValue, StrRef};
 
 pub(super) const SET: Row = Row::new("set", -3, Run::Turn(set))
     .flags(WRITE | DENYOOM)
+    .stores_plainly()
     .keys(&[KeySpec::index(1)
         .rw()
         .access()
