@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::DATABASE_COUNT;
 use crate::resp::{ReplyWriter, RespVersion};
-use crate::slot::Slot;
+use crate::slot::{SLOT_COUNT, Slot};
 use crate::text::parse_i64;
 use crate::turn::{Opening, Origin, Turn};
 use smallvec::SmallVec;
@@ -22,7 +22,7 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
         match command.row.run.0 {
             How::Store(_) => slots = Slot::all().collect(),
-            _ if slots.len() == crate::slot::SLOT_COUNT => {}
+            _ if slots.len() == SLOT_COUNT => {}
             _ => slots.extend(command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize]))),
         }
     }
@@ -30,6 +30,10 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     slots.dedup();
     let opening = Opening { origin, ..Opening::client(db) };
     let mut turn = Turn::begin(core, opening, &slots)?;
+    // A refusal in the middle leaves nothing behind. Replay stops for good then, and whole-store commands stand alone.
+    if origin != Origin::Replay && commands.len() > 1 && slots.len() < SLOT_COUNT {
+        turn.make_revocable();
+    }
     let mut out = Vec::new();
     for args in commands {
         // A batch may change its database in between.
@@ -64,4 +68,21 @@ fn database(args: &[&[u8]]) -> Result<u16, CommandError> {
 #[cold]
 fn unknown(text: &[u8]) -> CommandError {
     CommandError::UnknownCommand(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+
+    #[test]
+    fn a_batch_that_is_refused_leaves_nothing_behind() {
+        let db = Engine::in_memory();
+        db.set("{a}s", "text").expect("a fresh engine");
+        let batch: [&[&[u8]]; 2] = [&[b"SET", b"{a}k", b"1"], &[b"LPUSH", b"{a}s", b"1"]];
+        for origin in [Origin::Import, Origin::Primary] {
+            assert_eq!(db.apply(origin, 0, &batch), Err(CommandError::WrongType));
+            assert_eq!(db.get("{a}k"), Ok(None), "{origin:?}");
+        }
+    }
 }

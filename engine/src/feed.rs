@@ -303,6 +303,43 @@ mod tests {
         lines
     }
 
+    /// A waker that uses the engine at once.
+    struct Greedy(Engine, std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Greedy {
+        fn wake(self: Arc<Self>) {
+            assert_eq!(self.0.get("k").unwrap().as_deref(), Some(&b"v"[..]));
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_is_woken_may_use_the_slot_that_changed() {
+        let (db, _) = quiet();
+        let mut feed = db.effects().open().unwrap();
+        let greedy = Arc::new(Greedy(db.clone(), std::sync::atomic::AtomicUsize::new(0)));
+        assert!(feed.poll_next(&Arc::clone(&greedy).into()).is_pending());
+        db.set("k", "v").unwrap();
+        assert_eq!(greedy.1.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(lines(&mut feed), ["0> SET k v"]);
+    }
+
+    #[test]
+    fn a_feed_that_begins_late_knows_the_database() {
+        let (db, _) = quiet();
+        let _first = db.effects().open().unwrap();
+        let mut s = session(&db);
+        ask(&mut s, "SELECT 3");
+        let long = "x".repeat(1 << 20);
+        for _ in 0..40 {
+            let reply = ask(&mut s, &format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{long}", long.len()));
+            assert_eq!(reply, "+OK\r\n");
+        }
+        let mut feed = db.effects().open().unwrap();
+        ask(&mut s, "SET k short");
+        assert_eq!(lines(&mut feed), ["3> SET k short"]);
+    }
+
     #[test]
     fn batches_come_whole_with_their_databases() {
         let (db, clock) = quiet();

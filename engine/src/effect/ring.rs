@@ -40,6 +40,8 @@ impl EffectSink for Ring {
         let pieces = &mut *pieces;
         if pieces.all.back().is_none_or(|(_, bytes)| bytes.len() >= PIECE_SIZE_BYTES) {
             pieces.all.push_back((pieces.end, Vec::new()));
+            // A reader may begin here.
+            pieces.selected = None;
         }
         let Some((_, bytes)) = pieces.all.back_mut() else { return Offset(pieces.end) };
         let before = bytes.len();
@@ -59,8 +61,12 @@ impl EffectSink for Ring {
         while pieces.size > self.size_max && pieces.all.len() > 1 {
             pieces.size -= pieces.all.pop_front().map_or(0, |(_, bytes)| bytes.len());
         }
-        pieces.followers.drain(..).for_each(Waker::wake);
         Offset(pieces.end)
+    }
+
+    fn wake_followers(&self) {
+        let followers = std::mem::take(&mut self.pieces.lock().followers);
+        followers.into_iter().for_each(Waker::wake);
     }
 
     fn poll_room(&self, _: &Waker) -> Poll<Result<(), NotWritable>> {

@@ -50,12 +50,16 @@ pub enum Unreadable {
 
 /// Keeps the journal. The engine calls it from any number of threads.
 ///
-/// A turn calls [`poll_room`](Self::poll_room) before it takes its slots and [`append`](Self::append) while it holds
-/// them; the caller of the turn then asks [`poll_reached`](Self::poll_reached) with the offset that `append` gave.
+/// A turn calls [`poll_room`](Self::poll_room) before it takes its slots, [`append`](Self::append) while it holds them, and
+/// [`wake_followers`](Self::wake_followers) after it let go of them; the caller of the turn then asks [`poll_reached`](Self::poll_reached) with the offset that `append` gave.
 pub trait EffectSink: Send + Sync + 'static {
     /// Appends the batch and returns the journal's end after it. Never blocks on a device and never fails: room was
     /// asked for before, and a bounded excess is the sink's to carry.
     fn append(&self, batch: &Batch<'_>) -> Offset;
+
+    /// Wakes those whom [`poll_more`](Self::poll_more) sent away, if anything was appended since. Called after `append`, when
+    /// the turn has let go of its slots: what is woken may do as it likes.
+    fn wake_followers(&self) {}
 
     /// Whether a writing turn may start. `Pending` when the tail is full: `waker` is woken when there is room again.
     fn poll_room(&self, waker: &Waker) -> Poll<Result<(), NotWritable>>;

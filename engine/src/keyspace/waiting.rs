@@ -160,7 +160,17 @@ type Queues = BTreeMap<Box<[u8]>, SmallVec<[(u16, Queue); 1]>>;
 
 /// The waiters of one slot. One pointer, null while nobody waits.
 #[derive(Default)]
-pub(crate) struct Waiting(Option<Box<Queues>>);
+pub(crate) struct Waiting(Option<Box<Everybody>>);
+
+/// Queues by key, and how many of those in them are special.
+#[derive(Default)]
+struct Everybody {
+    queues: Queues,
+    /// Places in queues of waiters that need more than one slot.
+    wide: usize,
+    /// Places in queues of waiters that are run again when a key goes, too.
+    on_removal: usize,
+}
 
 impl Waiting {
     pub(crate) const NOBODY: Self = Self(None);
@@ -173,7 +183,10 @@ impl Waiting {
 
     /// Queues a waiter at a key.
     pub(crate) fn enter(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
-        let databases = self.0.get_or_insert_default().entry(key.into()).or_default();
+        let everybody = self.0.get_or_insert_default();
+        everybody.wide += usize::from(waiter.slots.len() > 1);
+        everybody.on_removal += usize::from(waiter.on_removal);
+        let databases = everybody.queues.entry(key.into()).or_default();
         match databases.iter_mut().find(|(db, _)| *db == waiter.db) {
             Some((_, queue)) => queue.push_back(Arc::clone(waiter)),
             None => databases.push((waiter.db, Queue::from([Arc::clone(waiter)]))),
@@ -182,12 +195,15 @@ impl Waiting {
 
     /// Takes a waiter out of the queues of its keys in this slot. O(its keys * (log keys + queue)).
     pub(crate) fn leave(&mut self, waiter: &Waiter) {
-        let Some(queues) = &mut self.0 else { return };
+        let Some(everybody) = &mut self.0 else { return };
+        let Everybody { queues, wide, on_removal } = &mut **everybody;
         for key in &waiter.keys {
             let Some(databases) = queues.get_mut(key) else { continue };
             for (_, queue) in databases.iter_mut().filter(|(db, _)| *db == waiter.db) {
                 if let Some(at) = queue.iter().position(|other| std::ptr::eq(&**other, waiter)) {
                     queue.remove(at);
+                    *wide -= usize::from(waiter.slots.len() > 1);
+                    *on_removal -= usize::from(waiter.on_removal);
                 }
             }
             databases.retain(|(_, queue)| !queue.is_empty());
@@ -202,19 +218,35 @@ impl Waiting {
 
     /// Those who wait at a key, in the order in which they came.
     pub(crate) fn at(&self, db: u16, key: &[u8]) -> impl Iterator<Item = &Arc<Waiter>> {
-        let databases = self.0.as_ref().and_then(|queues| queues.get(key));
+        let databases = self.0.as_ref().and_then(|everybody| everybody.queues.get(key));
         databases.into_iter().flatten().filter(move |(of, _)| *of == db).flat_map(|(_, queue)| queue)
+    }
+
+    /// Who stands at a place in the queue of a key. O(log keys).
+    pub(crate) fn nth(&self, db: u16, key: &[u8], place: usize) -> Option<&Arc<Waiter>> {
+        let databases = self.0.as_ref()?.queues.get(key)?;
+        databases.iter().find(|(of, _)| *of == db)?.1.get(place)
+    }
+
+    /// Whether somebody needs more than one slot.
+    pub(crate) fn has_wide(&self) -> bool {
+        self.0.as_ref().is_some_and(|everybody| everybody.wide > 0)
+    }
+
+    /// Whether somebody is run again when a key goes, too.
+    pub(crate) fn has_on_removal(&self) -> bool {
+        self.0.as_ref().is_some_and(|everybody| everybody.on_removal > 0)
     }
 
     /// The keys of a database at which somebody waits.
     pub(crate) fn keys(&self, db: u16) -> impl Iterator<Item = &[u8]> {
-        let queues = self.0.iter().flat_map(|queues| queues.iter());
+        let queues = self.0.iter().flat_map(|everybody| everybody.queues.iter());
         queues.filter(move |(_, databases)| databases.iter().any(|(of, _)| *of == db)).map(|(key, _)| &**key)
     }
 
     /// Everybody; who waits at several keys may come several times.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Waiter>> {
-        let queues = self.0.iter().flat_map(|queues| queues.values());
+        let queues = self.0.iter().flat_map(|everybody| everybody.queues.values());
         queues.flatten().flat_map(|(_, queue)| queue)
     }
 }

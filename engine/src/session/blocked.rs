@@ -5,6 +5,7 @@
 
 use super::Session;
 use super::execute::{Failure, Outcome, Parked, Surroundings, apply_reply_mode, wake_when_ready};
+use super::outbox::Kind;
 use crate::command::table::table;
 use crate::effect::Offset;
 use crate::keyspace::waiting::{self, Waiter};
@@ -99,7 +100,7 @@ impl Session {
     /// Sends the reply of the request that waited, counts it, and goes on with the input behind it.
     fn close_request(&mut self, waiter: &Waiter, start: usize, outcome: Outcome) {
         apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
-        self.outbox.hold(start, outcome.offset);
+        self.outbox.hold(start, outcome.offset, Kind::Reply);
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         if let Ok(command) = table().lookup(&args) {
             let now = self.core.now();

@@ -35,7 +35,7 @@ use crate::slot::Slot;
 use crate::table::prefetch;
 use crate::turn::KnownKey;
 use execute::{Failure, apply_reply_mode, mark_active, wake_when_ready};
-use outbox::Outbox;
+use outbox::{Kind, Outbox};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -255,7 +255,7 @@ impl Session {
     fn take_mail(&mut self) {
         let start = self.outbox.bytes.len();
         self.connection.take_mail(&mut self.outbox.bytes);
-        self.outbox.hold(start, std::mem::take(&mut self.connection.mail_offset));
+        self.outbox.hold(start, std::mem::take(&mut self.connection.mail_offset), Kind::Message);
     }
 
     /// Decodes up to [`GROUP_REQUESTS_MAX`] requests from `from` on. False when the input gives no more.
@@ -387,7 +387,7 @@ impl Session {
             }
             if is_http_attack(args[0]) {
                 self.connection.closing = true;
-                self.outbox.bytes.clear();
+                self.outbox.clear();
                 *done = request.end;
                 break;
             }
@@ -428,7 +428,7 @@ impl Session {
                 true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
                 false => outcome.offset,
             };
-            self.outbox.hold(start, offset);
+            self.outbox.hold(start, offset, Kind::Reply);
             *done = request.end;
             if let Some(command) = command {
                 self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);

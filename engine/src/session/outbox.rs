@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Invariants
-//! - `held` is in order of position and of offset; what lies behind a held reply waits with it.
-//! - A reply whose journal failed is replaced by an error, never shown.
+//! - `held` is in order of position; offsets may fall. What lies behind something held waits with it.
+//! - A reply whose journal failed is replaced by an error, a message is dropped; neither is shown.
 
 use crate::effect::{Ack, EffectSink, Offset};
 use crate::error::CommandError;
@@ -21,6 +21,16 @@ struct Held {
     start: usize,
     end: usize,
     offset: Offset,
+    kind: Kind,
+}
+
+/// What bytes in the outbox are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The answer to a request.
+    Reply,
+    /// What others published: nobody asked for it.
+    Message,
 }
 
 /// The ordered outbox of one session.
@@ -34,11 +44,17 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Says that the reply in `bytes[start..]` tells of the journal up to `offset`.
-    pub(super) fn hold(&mut self, start: usize, offset: Offset) {
+    /// Says that what stands in `bytes[start..]` tells of the journal up to `offset`.
+    pub(super) fn hold(&mut self, start: usize, offset: Offset, kind: Kind) {
         if offset > self.reached && start < self.bytes.len() {
-            self.held.push_back(Held { start, end: self.bytes.len(), offset });
+            self.held.push_back(Held { start, end: self.bytes.len(), offset, kind });
         }
+    }
+
+    /// Throws away all that waits.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.held.clear();
     }
 
     /// How many bytes wait, held or not.
@@ -75,7 +91,9 @@ impl Outbox {
                 }
                 Poll::Ready(Err(_)) => {
                     out.extend_from_slice(&self.bytes[shown..held.start]);
-                    ReplyWriter::new(out, version).error(&CommandError::OutcomeUnknown.to_string());
+                    if held.kind == Kind::Reply {
+                        ReplyWriter::new(out, version).error(&CommandError::OutcomeUnknown.to_string());
+                    }
                 }
             }
             shown = held.end;

@@ -200,3 +200,24 @@ fn a_session_is_parked_while_another_turn_holds_its_slot() {
     .expect("nothing fails");
     assert_eq!(ask(&mut s, b""), "$6\r\ninside\r\n");
 }
+
+#[test]
+fn a_web_browser_is_shown_nothing_whatever_was_held() {
+    let (_ledger, _db, mut s, _) = durable();
+    s.feed(b"SET k v\r\nPOST / HTTP/1.1\r\n");
+    let mut out = Vec::new();
+    assert_eq!((s.poll_output(&mut out), out.len()), (SessionState::Closing, 0));
+}
+
+#[test]
+fn a_journal_that_fails_takes_messages_and_answers_requests() {
+    let (ledger, db, mut publisher, _) = durable();
+    let mut subscriber = session(&db);
+    assert!(ask(&mut subscriber, b"SUBSCRIBE __keyevent@0__:set\r\n").starts_with("*3\r\n$9\r\nsubscribe"));
+    db.options().set_keyspace_events("KEA".parse().expect("classes"));
+    assert_eq!(ask(&mut publisher, b"SET k v\r\n"), "");
+    assert_eq!(ask(&mut subscriber, b""), "", "nobody is told what a crash could take back");
+    ledger.change(|state| state.failed = true);
+    assert_eq!(ask(&mut subscriber, b""), "", "it asked for nothing, so it gets no error");
+    assert!(ask(&mut publisher, b"").starts_with("-MISCONF "));
+}

@@ -623,6 +623,12 @@ impl<'e> Turn<'e> {
         };
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
+        if effect_count > 0
+            && self.recording
+            && let Some(sink) = self.core.sink()
+        {
+            sink.wake_followers();
+        }
         if !woken.is_empty() {
             wake(&mut woken);
         }

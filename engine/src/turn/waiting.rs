@@ -82,13 +82,11 @@ impl Wait {
     }
 
     /// Runs again, too, when a key is deleted or gets a value of another type.
-    #[allow(dead_code)]
     pub(crate) fn or_removal(self) -> Self {
         Self { on_removal: true, ..self }
     }
 
     /// Runs this request when a key is ready, instead of the one that blocked. Its keys are the same.
-    #[allow(dead_code)]
     pub(crate) fn request(self, args: &[&[u8]]) -> Self {
         Self { request: Some(args.iter().map(|arg| (*arg).into()).collect()), ..self }
     }
@@ -205,22 +203,32 @@ impl Turn<'_> {
         let home_db = self.db;
         while let Some((guard, db, key)) = self.attendance.as_mut().and_then(|a| a.ready.pop_front()) {
             self.db = db;
-            let waiters: Vec<Arc<Waiter>> =
-                self.guards[guard as usize].state.waiting().at(db, &key).map(Arc::clone).collect();
-            for waiter in waiters {
-                if self.is_ready(&key, &waiter) {
-                    self.serve_one(&waiter);
+            let mut place = 0;
+            while let Some(waiter) = self.guards[guard as usize].state.waiting().nth(db, &key, place).cloned() {
+                match self.readiness(&key, &waiter) {
+                    Readiness::Ready => self.serve_one(&waiter),
+                    Readiness::Other => {}
+                    // The rest of the queue waits for something, too.
+                    Readiness::Nothing if !self.guards[guard as usize].state.waiting().has_on_removal() => break,
+                    Readiness::Nothing => {}
                 }
+                let next = self.guards[guard as usize].state.waiting().nth(db, &key, place);
+                place += usize::from(next.is_some_and(|next| Arc::ptr_eq(next, &waiter)));
             }
         }
         self.db = home_db;
     }
 
     /// Whether a key holds what a waiter waits for.
-    fn is_ready(&mut self, bytes: &[u8], waiter: &Waiter) -> bool {
-        let Ok(key) = self.key(bytes) else { return false };
+    fn readiness(&mut self, bytes: &[u8], waiter: &Waiter) -> Readiness {
+        let Ok(key) = self.key(bytes) else { return Readiness::Nothing };
         let found = self.find(&key).map(|spot| self.entry(&key, spot).value_type());
-        waiter.on_removal || found == Some(waiter.wanted)
+        match found {
+            _ if waiter.on_removal => Readiness::Ready,
+            None => Readiness::Nothing,
+            Some(found) if found == waiter.wanted => Readiness::Ready,
+            Some(_) => Readiness::Other,
+        }
     }
 
     fn serve_one(&mut self, waiter: &Arc<Waiter>) {
@@ -258,6 +266,17 @@ impl Turn<'_> {
     }
 }
 
+/// What a waiter finds at a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Readiness {
+    /// What it waits for.
+    Ready,
+    /// A value of another type.
+    Other,
+    /// No value.
+    Nothing,
+}
+
 impl Attendance {
     /// Hands their replies to those who were served. Wakes them, so no slot may be held.
     pub(super) fn deliver(&mut self, offset: Offset) {
@@ -291,6 +310,9 @@ pub(super) enum Patience {
 #[cold]
 pub(super) fn widen<'e>(core: &'e Core, mut guards: Guards<'e>, patience: Patience) -> Option<Guards<'e>> {
     for _ in 0..WIDENINGS_MAX {
+        if !guards.iter().any(|guard| guard.state.waiting().has_wide()) {
+            break;
+        }
         let mut slots: Vec<Slot> = guards.iter().map(SlotGuard::slot).collect();
         let waiters = guards.iter().flat_map(|guard| guard.state.waiting().all());
         slots.extend(waiters.flat_map(|waiter| waiter.slots.iter().copied()));

@@ -99,6 +99,8 @@ struct Appended {
     tail: Mutex<Tail>,
     /// The tail's end, stored under its lock.
     end: AtomicU64,
+    /// Whether followers are to be woken by the turn that appended, once it holds no slot.
+    is_followed: AtomicBool,
 }
 
 /// What the driver writes and turns read.
@@ -148,6 +150,7 @@ impl Journal {
             appended: CachePadded::new(Appended {
                 tail: Mutex::new(Tail::new(start.0, limits)),
                 end: AtomicU64::new(start.0),
+                is_followed: AtomicBool::new(false),
             }),
             reached: CachePadded::new(Reached {
                 written: AtomicU64::new(start.0),
@@ -234,7 +237,8 @@ impl Journal {
 
     /// Wakes that are asked for from here on lead to another step.
     pub(crate) fn step_begins(&self) {
-        self.reached.wake_asked.store(false, Ordering::SeqCst);
+        // What was wanted before a wake that found this set is seen by the step that begins.
+        self.reached.wake_asked.swap(false, Ordering::AcqRel);
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -337,7 +341,7 @@ impl Journal {
     }
 
     #[cold]
-    fn wake_followers(&self) {
+    fn wake_all_followers(&self) {
         let mut woken = Vec::new();
         self.waiting.lock().more.take_all(&mut woken);
         woken.drain(..).for_each(Waker::wake);
@@ -369,18 +373,26 @@ impl EffectSink for Journal {
         });
         self.appended.end.store(end, Ordering::Release);
         let wakes = end >= tail.wake_at();
-        let is_followed = wakes && tail.is_followed();
         if wakes {
+            if tail.is_followed() {
+                self.appended.is_followed.store(true, Ordering::Release);
+            }
             tail.woke();
         }
         drop(tail);
         if wakes {
             self.wake_driver();
         }
-        if is_followed {
-            self.wake_followers();
-        }
         Offset(end)
+    }
+
+    #[inline]
+    fn wake_followers(&self) {
+        // Whoever appended sees its own store; if another turn was faster, that one wakes.
+        if self.appended.is_followed.load(Ordering::Acquire) && self.appended.is_followed.swap(false, Ordering::AcqRel)
+        {
+            self.wake_all_followers();
+        }
     }
 
     #[inline]

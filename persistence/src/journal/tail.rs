@@ -113,17 +113,16 @@ impl Tail {
     #[inline]
     pub(crate) fn append(&mut self, batch: &Batch<'_>, written: impl FnOnce() -> u64) -> u64 {
         let wraps = batch.count > 1;
-        let selects = self.selected != u32::from(batch.db);
-        let mut size = batch.bytes.len();
+        let mut size = batch.bytes.len() + SELECT_SIZE_MAX;
         if wraps {
             size += MULTI.len() + EXEC.len();
         }
-        if selects {
-            size += SELECT_SIZE_MAX;
-        }
         if size > self.writer.room() {
             self.next_chunk(size, written());
+            // A reader may begin at a chunk.
+            self.forget_db();
         }
+        let selects = self.selected != u32::from(batch.db);
         let global = batch.kind == BatchKind::Global;
         if self.end >= self.mark_limit || self.marks.last().is_some_and(|m| m.era != batch.era || m.global != global) {
             self.begin_group(batch, global);

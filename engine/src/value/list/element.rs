@@ -49,9 +49,9 @@ fn int_size(n: i64) -> usize {
 fn back_len(front: usize) -> usize {
     match front {
         0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
+        0x80..0x3fff => 2,
+        0x3fff..0x1f_ffff => 3,
+        0x1f_ffff..0x0fff_ffff => 4,
         _ => 5,
     }
 }
