@@ -118,9 +118,7 @@ fn story(history: &[Request], difference: &Difference) -> String {
     let watches: Vec<&Request> = watches.filter(|_| is_exec).collect();
     let is_related = |request: &&Request| {
         if is_exec {
-            let names: [&[u8]; 5] = [b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH", b"RESET"];
-            return names.contains(&request.name().as_slice())
-                || watches.iter().any(|watch| request.shares_a_key(watch));
+            return request.connection == last.connection || watches.iter().any(|watch| request.shares_a_key(watch));
         }
         request.changes_everything()
             || request.shares_a_key(last) && difference.keys.is_empty()

@@ -34,8 +34,11 @@ fn rank(words: &[Vec<u8>], _: Reply, theirs: Reply) -> bool {
     words.len() == 4 && theirs.text.starts_with(b"ERR wrong number of arguments")
 }
 
-/// All members if as many are asked for; their scores come with them.
+/// So many draws are refused here whatever there is. All members if as many are asked for; their scores come with them.
 fn random_members(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
+    if ours.is_error() && theirs.items.is_empty() {
+        return ours.text == b"ERR value is out of range";
+    }
     let is_flat = ours.items.iter().all(|item| item.items.is_empty());
     match (words.get(2).map(Vec::as_slice), words.len()) {
         (Some(b"1000"), 4) if is_flat => {
