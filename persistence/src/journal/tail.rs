@@ -317,8 +317,9 @@ mod tests {
         tail.append(&batch(0, 1, &[b'a'; 50], &[]), || 0);
         tail.append(&batch(0, 1, &[b'b'; 5000], &[]), || 0);
         tail.append(&batch(0, 1, &[b'c'; 50], &[]), || 0);
-        assert_eq!(tail.end(), 23 + 5100);
-        assert_eq!(tail.chunk_at(100).end(), 23 + 5050);
+        // Each chunk begins with its SELECT of 23 bytes.
+        assert_eq!(tail.end(), 3 * 23 + 5100);
+        assert_eq!(tail.chunk_at(100).end(), 2 * 23 + 5050);
         let mut taken = Taken::default();
         tail.take(0, &mut taken);
         assert_eq!(taken.chunks.len(), 3);
