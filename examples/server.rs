@@ -1,19 +1,20 @@
-//! A Redis-speaking server on the library, with nothing but the standard library around it: one thread a connection.
+//! A Redis-speaking server on the library, with nothing but the standard library around it: two threads a connection.
 //!
 //! ```text
 //! cargo run --release --example server -- 127.0.0.1:6400
 //! redis-cli -p 6400 set greeting hello
 //! ```
 //!
-//! What a host does is in [`serve`]: bytes in, bytes out, and waiting until the session's waker is woken while a request is
-//! parked (CLIENT PAUSE, for one). `examples/node` is the same idea with an event loop, settings and files.
+//! What a host does is in [`serve`]: bytes in, bytes out, and asking for output again whenever the session's waker is woken,
+//! for a reply that was held, a request that was parked or a message that somebody published. `examples/node` is the same
+//! idea with an event loop, settings and files.
 
 use keyslot::{Engine, PeerInfo, SessionState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::task::{Wake, Waker};
-use std::thread::Thread;
 use std::time::Duration;
 
 fn main() -> std::io::Result<()> {
@@ -42,27 +43,50 @@ fn serve(db: &Engine, mut stream: TcpStream) -> std::io::Result<()> {
         laddr: stream.local_addr()?.to_string(),
         ..PeerInfo::default()
     };
-    let mut session = db.session(Waker::from(Arc::new(Unpark(std::thread::current()))), peer);
-    let (mut input, mut output) = (vec![0; 16 * 1024], Vec::new());
+    // A full channel holds the reader back; a wake that finds it full is not needed, something else comes.
+    let (events, inbox) = sync_channel(4);
+    let mut session = db.session(Waker::from(Arc::new(Bell(events.clone()))), peer);
+    let reader = stream.try_clone()?;
+    std::thread::spawn(move || read(reader, &events));
+    let mut output = Vec::new();
     loop {
         let state = session.poll_output(&mut output);
         stream.write_all(&output)?;
         output.clear();
-        match state {
-            SessionState::Closing => return Ok(()),
-            SessionState::Parked => std::thread::park(),
-            SessionState::Open => match stream.read(&mut input)? {
-                0 => return Ok(()),
-                count => session.feed(&input[..count]),
-            },
+        if state == SessionState::Closing {
+            return stream.shutdown(Shutdown::Both);
+        }
+        match inbox.recv() {
+            Ok(Event::Input(bytes)) => session.feed(&bytes),
+            Ok(Event::Woken) => {}
+            Ok(Event::Gone) | Err(_) => return Ok(()),
         }
     }
 }
 
-struct Unpark(Thread);
+/// Hands on what the peer sends, until it sends no more.
+fn read(mut stream: TcpStream, events: &SyncSender<Event>) {
+    let mut input = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut input) {
+        if events.send(Event::Input(input[..count].to_vec())).is_err() {
+            return;
+        }
+    }
+    // Nobody listens any more where the connection was closed from this side.
+    events.send(Event::Gone).unwrap_or_default();
+}
 
-impl Wake for Unpark {
+/// What a connection waits for.
+enum Event {
+    Input(Vec<u8>),
+    Woken,
+    Gone,
+}
+
+struct Bell(SyncSender<Event>);
+
+impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.0.try_send(Event::Woken).unwrap_or_default();
     }
 }

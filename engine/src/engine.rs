@@ -146,7 +146,8 @@ impl Engine {
     }
 
     /// Runs several verbs on keys of one slot as one turn: all of it happens, or none if `f` returns an error or panics.
-    /// `key` decides the slot; a key of another slot is a [`CommandError::CrossSlot`].
+    /// `key` decides the slot; a key of another slot is a [`CommandError::CrossSlot`]. Use `tx` only: a verb of the engine
+    /// itself would wait for the slot that is held here, for ever.
     ///
     /// ```
     /// use keyslot_engine::{CommandError, Engine};

@@ -45,9 +45,10 @@ use tally::Tally;
 /// What the host does after [`Session::poll_output`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SessionState {
-    /// Goes on reading from the peer.
+    /// Goes on reading from the peer, and asks for output again when the waker is woken: replies that were held and messages
+    /// come without any input.
     Open,
-    /// Reads nothing until the waker was woken: a request waits.
+    /// A request waits: what is read now waits behind it. Asks for output again when the waker is woken.
     Parked,
     /// Sends what `poll_output` gave, then closes.
     Closing,
