@@ -9,6 +9,7 @@ pub(crate) mod geohash;
 pub(crate) mod hash;
 pub(crate) mod hyperloglog;
 pub(crate) mod list;
+pub(crate) mod listpack;
 mod member;
 pub(crate) mod packed;
 pub(crate) mod set;

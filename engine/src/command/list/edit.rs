@@ -7,7 +7,8 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::table::Spot;
 use crate::turn::{Key, Turn};
-use crate::value::list::{Limits, compact, element};
+use crate::value::list::{Limits, compact};
+use crate::value::listpack;
 use crate::value::{End, List, ListRef, Object, StrRef, ValueType, Walk};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,7 +64,7 @@ fn push_into(entry: &mut EntryRef, end: End, elements: &[StrRef<'_>], limits: Li
     let bytes = || elements.iter().map(|element| element.byte_len()).sum();
     if let Some(packed) = entry.packed() {
         let (old, len) = (compact::elements(packed).len(), compact::len(packed) + elements.len());
-        let fits = compact::has_room(packed, elements) && !limits.exceeds(element::FRAME_BYTES + old + bytes(), len);
+        let fits = compact::has_room(packed, elements) && !limits.exceeds(listpack::FRAME_BYTES + old + bytes(), len);
         if fits {
             entry.edit_packed(|packed| elements.iter().for_each(|element| compact::push(packed, end, *element)));
             return len;

@@ -5,8 +5,8 @@
 //!                 ^start                    ^end
 //! ```
 
-use super::element;
 use crate::text::StrRef;
+use crate::value::listpack;
 use std::ops::Range;
 
 /// Elements in one buffer. Pushing and popping at both ends is O(element), amortised.
@@ -71,14 +71,14 @@ impl Chunk {
     /// Adds an element at an end.
     #[inline]
     pub(super) fn push(&mut self, end: End, element: StrRef<'_>) {
-        let size = element::encoded_len(element);
+        let size = listpack::encoded_len(element);
         match end {
             End::Right => {
                 if self.buffer.len() - (self.end as usize) < size {
                     self.make_room(End::Right, size);
                 }
                 let at = self.end as usize;
-                element::write(&mut self.buffer[at..at + size], element);
+                listpack::write(&mut self.buffer[at..at + size], element);
                 self.end += size as u32;
             }
             End::Left => {
@@ -87,7 +87,7 @@ impl Chunk {
                 }
                 self.start -= size as u32;
                 let at = self.start as usize;
-                element::write(&mut self.buffer[at..at + size], element);
+                listpack::write(&mut self.buffer[at..at + size], element);
             }
         }
         self.count += 1;
@@ -97,8 +97,8 @@ impl Chunk {
     #[inline]
     pub(super) fn peek(&self, end: End) -> Option<(StrRef<'_>, usize)> {
         match end {
-            End::Left => element::first(self.bytes()),
-            End::Right => element::last(self.bytes()),
+            End::Left => listpack::first(self.bytes()),
+            End::Right => listpack::last(self.bytes()),
         }
     }
 
@@ -114,22 +114,22 @@ impl Chunk {
 
     /// The element of a place. O(its distance from the nearer end).
     pub(super) fn get(&self, index: usize) -> Option<StrRef<'_>> {
-        let at = element::locate(self.bytes(), self.count(), index);
-        element::first(&self.bytes()[at..]).map(|(element, _)| element)
+        let at = listpack::locate(self.bytes(), self.count(), index);
+        listpack::first(&self.bytes()[at..]).map(|(element, _)| element)
     }
 
     /// Replaces `removed` elements from `index` on by `new`, if given. O(bytes).
     pub(super) fn splice(&mut self, index: usize, removed: usize, new: Option<StrRef<'_>>) {
-        let at = element::locate(self.bytes(), self.count(), index);
+        let at = listpack::locate(self.bytes(), self.count(), index);
         let mut until = at;
         for _ in 0..removed {
-            until += element::first(&self.bytes()[until..]).map_or(0, |(_, size)| size);
+            until += listpack::first(&self.bytes()[until..]).map_or(0, |(_, size)| size);
         }
-        let size = new.map_or(0, element::encoded_len);
+        let size = new.map_or(0, listpack::encoded_len);
         let mut bytes = Vec::with_capacity(self.len() + size - (until - at));
         bytes.extend_from_slice(&self.bytes()[..at]);
         if let Some(new) = new {
-            element::push(&mut bytes, new);
+            listpack::push(&mut bytes, new);
         }
         bytes.extend_from_slice(&self.bytes()[until..]);
         let count = self.count() - removed + usize::from(new.is_some());
@@ -138,8 +138,8 @@ impl Chunk {
 
     /// Takes away what stands before, or behind, a place. O(bytes kept).
     pub(super) fn keep(&mut self, places: Range<usize>) {
-        let start = element::locate(self.bytes(), self.count(), places.start);
-        let end = element::locate(self.bytes(), self.count(), places.end);
+        let start = listpack::locate(self.bytes(), self.count(), places.start);
+        let end = listpack::locate(self.bytes(), self.count(), places.end);
         self.end = self.start + end as u32;
         self.start += start as u32;
         self.count = places.len() as u32;

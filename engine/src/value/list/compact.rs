@@ -4,9 +4,9 @@
 //! | number of elements, 1 byte | element | element | ...      at most COMPACT_BYTES_MAX bytes
 //! ```
 
-use super::element::{self, Elements};
 use super::{End, List};
 use crate::text::StrRef;
+use crate::value::listpack::{self, Elements};
 
 /// The bytes of an empty list.
 pub(crate) const EMPTY: &[u8] = &[0];
@@ -27,20 +27,20 @@ pub(crate) fn elements(bytes: &[u8]) -> &[u8] {
 #[inline]
 pub(crate) fn has_room(bytes: &[u8], new: &[StrRef<'_>]) -> bool {
     len(bytes) + new.len() <= COUNT_MAX
-        && bytes.len() + new.iter().map(|new| element::encoded_len(*new)).sum::<usize>() <= COMPACT_BYTES_MAX
+        && bytes.len() + new.iter().map(|new| listpack::encoded_len(*new)).sum::<usize>() <= COMPACT_BYTES_MAX
 }
 
 /// Adds an element at an end, for which there [is room](has_room). O(bytes).
 pub(crate) fn push(bytes: &mut Vec<u8>, end: End, element: StrRef<'_>) {
     bytes[0] += 1;
-    let size = element::encoded_len(element);
+    let size = listpack::encoded_len(element);
     let old = bytes.len();
     bytes.resize(old + size, 0);
     match end {
-        End::Right => element::write(&mut bytes[old..], element),
+        End::Right => listpack::write(&mut bytes[old..], element),
         End::Left => {
             bytes.copy_within(1..old, 1 + size);
-            element::write(&mut bytes[1..1 + size], element);
+            listpack::write(&mut bytes[1..1 + size], element);
         }
     }
 }
@@ -48,8 +48,8 @@ pub(crate) fn push(bytes: &mut Vec<u8>, end: End, element: StrRef<'_>) {
 /// The element at an end and its size. O(1).
 pub(crate) fn peek(bytes: &[u8], end: End) -> Option<(StrRef<'_>, usize)> {
     match end {
-        End::Left => element::first(elements(bytes)),
-        End::Right => element::last(elements(bytes)),
+        End::Left => listpack::first(elements(bytes)),
+        End::Right => listpack::last(elements(bytes)),
     }
 }
 

@@ -18,15 +18,14 @@
 
 mod chunk;
 pub(crate) mod compact;
-pub(crate) mod element;
 mod list_ref;
 
 pub use chunk::End;
 pub(crate) use list_ref::{ListRef, Walk};
 
 use crate::text::StrRef;
+use crate::value::listpack::{self, Elements, FRAME_BYTES};
 use chunk::Chunk;
-use element::{Elements, FRAME_BYTES};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -153,7 +152,7 @@ impl List {
                 if link.is_some() {
                     self.change(at, Chunk::fit);
                 }
-                let size = element::encoded_len(element);
+                let size = listpack::encoded_len(element);
                 let mut chunk = Chunk::with_room(size.max(room), end);
                 chunk.is_plain = self.is_quick && limits.is_plain(element.byte_len());
                 chunk.push(end, element);
@@ -198,7 +197,7 @@ impl List {
         let (at, offset) = self.place(index).unwrap_or((self.links.len(), 0));
         let first = self.links.get(at).map(|link| {
             let bytes = link.chunk.bytes();
-            Elements::new(&bytes[element::locate(bytes, link.chunk.count(), offset)..])
+            Elements::new(&bytes[listpack::locate(bytes, link.chunk.count(), offset)..])
         });
         let rest =
             self.links.range((at + 1).min(self.links.len())..).flat_map(|link| Elements::new(link.chunk.bytes()));
@@ -242,7 +241,7 @@ impl List {
             } else if allows(self, next) {
                 self.change(next, |chunk| chunk.push(End::Left, element));
             } else {
-                let mut chunk = Chunk::with_room(element::encoded_len(element), End::Right);
+                let mut chunk = Chunk::with_room(listpack::encoded_len(element), End::Right);
                 chunk.is_plain = limits.is_plain(element.byte_len());
                 chunk.push(End::Right, element);
                 self.link(next, chunk);
@@ -306,7 +305,7 @@ impl List {
                 let is_match = other == element;
                 seen += usize::from(is_match);
                 if !is_match || !(spared + 1..=spared + gone).contains(&seen) {
-                    element::push(&mut bytes, other);
+                    listpack::push(&mut bytes, other);
                 }
             }
             let count = chunk.count() - gone;

@@ -15,7 +15,6 @@
 
 mod group;
 mod id;
-mod listpack;
 mod node;
 mod progress;
 #[cfg(test)]

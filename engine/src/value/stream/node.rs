@@ -15,8 +15,8 @@
 //! - A node of a stream has at least one entry that is not deleted.
 
 use super::id::StreamId;
-use super::listpack::{self, FRAME_BYTES};
 use crate::text::StrRef;
+use crate::value::listpack::{self, FRAME_BYTES};
 
 /// Some entries. See the module.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
-//! Elements of a list, one after another, readable from both ends: the entries of Redis's listpack.
+//! Elements of Redis's listpack: strings and integers one after another, readable from both ends. Lists and the nodes of
+//! streams are kept in them, and serialised values hold them.
 //!
 //! ```text
 //! element = head, data, back length
@@ -15,12 +16,21 @@
 //! bit set, so that it is read from its end
 //! ```
 //!
-//! What is read was written by this module: bytes of peers and files are parsed elsewhere.
+//! The head of a whole listpack (4 bytes of size, 2 of count) and its end (`0xff`) are not kept here.
+//!
+//! Invariant: [`first`], [`last`] and what stands on them give `None` for bytes that are cut or spoilt. A walk by
+//! [`Elements`] is for bytes that this module wrote.
 
 use crate::text::StrRef;
 
 /// What a listpack takes besides its entries: Redis's limits count it.
-pub(crate) const FRAME_BYTES: usize = 7;
+pub(crate) const FRAME_BYTES: usize = HEAD_BYTES + 1;
+
+/// Bytes of a listpack before its first entry.
+pub(crate) const HEAD_BYTES: usize = 6;
+
+/// What stands behind the last entry.
+pub(crate) const END: u8 = 0xff;
 
 /// Bytes of an element before its data ends.
 fn front_len(element: StrRef<'_>) -> usize {
@@ -52,7 +62,7 @@ fn back_len(front: usize) -> usize {
         0x80..0x3fff => 2,
         0x3fff..0x1f_ffff => 3,
         0x1f_ffff..0x0fff_ffff => 4,
-        _ => 5,
+        _ => BACK_BYTES_MAX,
     }
 }
 
@@ -134,18 +144,14 @@ pub(crate) fn first(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
             let len = u32::from_le_bytes(*rest.first_chunk()?) as usize;
             (StrRef::Bytes(rest.get(4..4 + len)?), 5 + len)
         }
-        _ => {
-            let size = match head {
-                0xf1 => 2,
-                0xf2 => 3,
-                0xf3 => 4,
-                _ => 8,
-            };
+        0xf1..=0xf4 => {
+            let size = [2, 3, 4, 8][usize::from(head - 0xf1)];
             let mut wide = [0; 8];
             wide[..size].copy_from_slice(rest.get(..size)?);
             let unused = 64 - 8 * size as u32;
             (StrRef::Int(i64::from_le_bytes(wide) << unused >> unused), 1 + size)
         }
+        _ => return None,
     };
     Some((element, front + back_len(front)))
 }
@@ -153,17 +159,35 @@ pub(crate) fn first(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
 /// The last element and its size; `None` if there is none. O(1).
 #[inline]
 pub(crate) fn last(bytes: &[u8]) -> Option<(StrRef<'_>, usize)> {
-    let (mut front, mut shift, mut back) = (0usize, 0, 0);
-    for &byte in bytes.iter().rev().take(5) {
-        front |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        back += 1;
+    first(&bytes[before(bytes, bytes.len())?..])
+}
+
+/// Where the element that ends before `end` begins. O(1).
+#[inline]
+pub(crate) fn before(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut front = 0;
+    for back in 0..BACK_BYTES_MAX {
+        let byte = *bytes.get(end.checked_sub(back + 1)?)?;
+        front |= usize::from(byte & 0x7f) << (7 * back);
         if byte & 0x80 == 0 {
-            break;
+            return end.checked_sub(back + 1 + front);
         }
     }
-    let start = bytes.len().checked_sub(front + back).filter(|_| back > 0)?;
-    first(&bytes[start..])
+    None
+}
+
+/// The element at `at`, and where the next one begins. O(1).
+pub(crate) fn read(bytes: &[u8], at: usize) -> Option<(StrRef<'_>, usize)> {
+    let (element, size) = first(bytes.get(at..)?)?;
+    Some((element, at + size))
+}
+
+/// The integer at `at`, and where the next element begins. O(1).
+pub(crate) fn read_int(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    match read(bytes, at)? {
+        (StrRef::Int(n), next) => Some((n, next)),
+        _ => None,
+    }
 }
 
 /// Where the element of a place counted from the front lies. O(its distance from the nearer end).
@@ -212,6 +236,8 @@ impl DoubleEndedIterator for Elements<'_> {
     }
 }
 
+const BACK_BYTES_MAX: usize = 5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,5 +273,36 @@ mod tests {
         for (text, size) in [("", 2), ("1", 2), ("128", 3), ("5000", 4), ("100000", 5), ("hello", 7)] {
             assert_eq!(encoded_len(StrRef::of(text.as_bytes())), size, "{text}");
         }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_redis() {
+        let mut bytes = Vec::new();
+        for element in [StrRef::Int(5), StrRef::Int(-1), StrRef::Int(1000), StrRef::Bytes(b"ab"), StrRef::Int(-70_000)]
+        {
+            push(&mut bytes, element);
+        }
+        let expected = [5, 1, 0xdf, 0xff, 2, 0xc3, 0xe8, 2, 0x82, b'a', b'b', 3, 0xf2, 0x90, 0xee, 0xfe, 4];
+        assert_eq!(bytes, expected);
+        let mut long = Vec::new();
+        push(&mut long, StrRef::Bytes(&[b'x'; 200]));
+        assert_eq!(&long[..2], &[0xe0, 200]);
+        assert_eq!(&long[202..], &[1, 0xca]);
+        // 16 383 bytes are the first to need three bytes of back length.
+        let mut longer = Vec::new();
+        push(&mut longer, StrRef::Bytes(&[b'x'; 16_383 - 5]));
+        assert_eq!(longer.len(), 16_383 + 3);
+    }
+
+    #[test]
+    fn spoilt_bytes_are_no_elements() {
+        let mut bytes = Vec::new();
+        push(&mut bytes, StrRef::Bytes(&[b'x'; 5000]));
+        push(&mut bytes, StrRef::Int(1 << 40));
+        for len in 0..20 {
+            assert_eq!(read(&bytes[..len], 0), None);
+        }
+        assert_eq!((read(&[0xff], 0), read(&[0xf5; 20], 0), read(&bytes, bytes.len() + 1)), (None, None, None));
+        assert_eq!((before(&[0xff; 9], 9), before(&[0x7f], 1), before(&bytes, 0)), (None, None, None));
     }
 }
