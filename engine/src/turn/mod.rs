@@ -16,6 +16,7 @@
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
 mod ahead;
+mod commit;
 mod discard;
 pub(crate) mod expire_cycle;
 mod field_expiry;
@@ -28,26 +29,25 @@ pub(crate) mod waiting;
 pub(crate) mod watching;
 
 use crate::core::Core;
-use crate::effect::{Batch, BatchKind, Offset, encode_effect};
+use crate::effect::{BatchKind, Offset};
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
 use crate::keyspace::watching::Change;
-use crate::pubsub::{Woken, wake};
 use crate::slot::{SLOT_COUNT, Slot};
-use crate::table::Lent;
-use crate::table::Spot;
+use crate::table::{Lent, Spot};
 use crate::time::UnixMillis;
 use crate::value::StrRef;
+pub(crate) use commit::Committed;
 use discard::Discarded;
 pub(crate) use look::{Looked, Seen, seek, try_look};
 use notice::Notice;
 pub(crate) use overwrite::overwrite;
 use smallvec::SmallVec;
 use std::cell::Cell;
-use undo::{Before, UndoLog};
+use undo::UndoLog;
 use waiting::{Attendance, Patience};
 
 pub(crate) use ahead::GROUP_KEYS;
@@ -108,14 +108,6 @@ pub struct Turn<'e> {
 
 /// The slots of a turn, locked, ascending.
 pub(crate) type Guards<'e> = SmallVec<[SlotGuard<'e>; 1]>;
-
-/// What a turn leaves behind.
-pub(crate) struct Committed {
-    /// The newest journal offset of the slots it touched.
-    pub(crate) offset: Offset,
-    /// Its effect buffer, empty, for the next turn.
-    pub(crate) buffer: Vec<u8>,
-}
 
 /// Who a turn runs for, and how.
 pub(crate) struct Opening {
@@ -274,11 +266,6 @@ impl<'e> Turn<'e> {
     /// expiry in the past is stored.
     pub(crate) fn follows(&self) -> bool {
         self.origin != Origin::Client
-    }
-
-    /// Keeps what is changed from here on, so that dropping the turn uncommitted puts it back.
-    pub(crate) fn make_revocable(&mut self) {
-        self.undo.get_or_insert_default();
     }
 
     /// Works out where a key belongs. An error if its slot is not among those the turn holds.
@@ -526,45 +513,6 @@ impl<'e> Turn<'e> {
         }
     }
 
-    #[cold]
-    fn keep(&mut self, key: &Key<'_>, entry: Option<EntryRef>) {
-        let before = Before {
-            slot: self.guards[key.guard as usize].slot(),
-            db: self.db,
-            hash: key.hash,
-            key: key.bytes.into(),
-            entry,
-        };
-        if let Some(undo) = &mut self.undo {
-            undo.0.push(before);
-        }
-    }
-
-    /// Records an effect: a command that reproduces what was changed. O(bytes), and one branch without a journal.
-    #[inline]
-    pub(crate) fn record(&mut self, args: &[&[u8]]) {
-        self.effect_count += 1;
-        if self.recording {
-            if self.effect_db != self.db {
-                self.record_select(self.db);
-            }
-            encode_effect(&mut self.effects, args);
-        }
-    }
-
-    /// A batch begins and ends in its own database; in between its effects say when they mean another.
-    #[cold]
-    fn record_select(&mut self, db: u16) {
-        self.effect_db = db;
-        self.select_count += 1;
-        encode_effect(&mut self.effects, &[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
-    }
-
-    /// Says that the effects of this turn concern every slot.
-    pub(crate) fn make_global(&mut self) {
-        self.kind = BatchKind::Global;
-    }
-
     /// Looks at one slot of the turn's database: one that the turn holds, or any other, which is locked for the moment.
     pub(crate) fn visit<R>(&self, slot: Slot, f: impl FnOnce(Option<&Shard>) -> R) -> R {
         match self.guards.binary_search_by_key(&slot, SlotGuard::slot) {
@@ -593,120 +541,6 @@ impl<'e> Turn<'e> {
     /// Everything about the slots that the turn holds, for whole-store commands.
     pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = (Slot, &mut SlotState)> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
-    }
-
-    /// Whether what is recorded goes anywhere: else its words need not be made.
-    pub(crate) fn is_recording(&self) -> bool {
-        self.recording
-    }
-
-    /// How many effects were recorded so far.
-    pub(crate) fn effect_count(&self) -> u32 {
-        self.effect_count
-    }
-
-    /// Ends the turn: its effects go to the journal, its slots are released.
-    #[inline]
-    pub(crate) fn commit(mut self) -> Committed {
-        if self.attendance.is_some() {
-            self.serve();
-        }
-        let effect_count = self.effect_count;
-        let offset = match effect_count {
-            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get()),
-            _ => self.append_batch(),
-        };
-        self.undo = None;
-        let mut woken = match self.notices.is_empty() {
-            true => Woken::new(),
-            false => self.announce(offset),
-        };
-        let share = effect_count > 0 && self.take_share();
-        self.guards.clear();
-        if effect_count > 0
-            && self.recording
-            && let Some(sink) = self.core.sink()
-        {
-            sink.wake_followers();
-        }
-        if !woken.is_empty() {
-            wake(&mut woken);
-        }
-        if let Some(mut attendance) = self.attendance.take() {
-            attendance.deliver(offset);
-        }
-        if let Some(discarded) = self.discarded.take() {
-            discarded.free(self.core);
-        }
-        if share {
-            expire_cycle::run_share(self.core);
-        }
-        let mut buffer = std::mem::take(&mut self.effects);
-        buffer.clear();
-        Committed { offset, buffer }
-    }
-
-    /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
-    fn append_batch(&mut self) -> Offset {
-        self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
-        let (true, Some(sink)) = (self.recording, self.core.sink()) else { return Offset(0) };
-        if self.effect_db != self.home_db {
-            self.record_select(self.home_db);
-        }
-        let slots: SmallVec<[Slot; 4]> = match self.kind {
-            BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
-            BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
-        };
-        let offset = sink.append(&Batch {
-            kind: self.kind,
-            db: self.home_db,
-            slots: &slots,
-            era: 0,
-            now: self.now(),
-            count: self.effect_count + self.select_count,
-            bytes: &self.effects,
-        });
-        for guard in &mut self.guards {
-            guard.state.last_offset = offset;
-        }
-        offset
-    }
-
-    /// Whether it is this turn's turn to do a share of the housekeeping.
-    fn take_share(&mut self) -> bool {
-        let Some(guard) = self.guards.first_mut() else { return false };
-        guard.state.turn_count = guard.state.turn_count.wrapping_add(1);
-        guard.state.turn_count % SHARE_TURNS == 0 && self.origin == Origin::Client
-    }
-
-    /// Puts back what a revocable turn changed.
-    fn restore(&mut self, undo: UndoLog) {
-        for Before { slot, db, hash, key, entry } in undo.0.into_iter().rev() {
-            let Ok(guard) = self.guards.binary_search_by_key(&slot, SlotGuard::slot) else { continue };
-            self.db = db;
-            let key = Key { bytes: &key, hash, guard: guard as u32 };
-            let around = self.surroundings(&key);
-            let shard = self.guards[guard].state.shard_mut(db);
-            match (shard.find(hash, key.bytes), entry) {
-                (Some(spot), Some(entry)) => shard.update(spot, around, |place| *place = entry),
-                (Some(spot), None) => drop(shard.remove(spot, around)),
-                (None, Some(entry)) => shard.insert(hash, entry, around),
-                (None, None) => {}
-            }
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(undo) = self.undo.take() {
-            self.restore(undo);
-        }
-        if let Some(mut attendance) = self.attendance.take() {
-            self.guards.clear();
-            attendance.give_up();
-        }
     }
 }
 
