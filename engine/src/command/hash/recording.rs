@@ -1,8 +1,7 @@
 //! How hashes and expiries of fields are recorded.
 
 use crate::time::UnixMillis;
-use crate::turn::{Key, Turn};
-use crate::value::StrRef;
+use crate::turn::{Key, PIECE_WORDS, Pieces, Turn};
 use crate::value::hash::{Field, HashRef};
 use std::collections::BTreeMap;
 
@@ -10,21 +9,25 @@ use std::collections::BTreeMap;
 /// for each time at which fields are due.
 pub(crate) fn record_hash(turn: &mut Turn<'_>, key: &Key<'_>, hash: HashRef<'_>) {
     turn.record(&[b"DEL", key.bytes]);
-    let mut piece = Piece::default();
+    if !turn.is_recording() {
+        return;
+    }
+    let head: &[&[u8]] = &[b"HSET", key.bytes];
+    let mut pieces = Pieces::default();
     let mut timed: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
     for Field { field, value, expiry } in hash.iter() {
-        piece.push(field);
-        piece.push(value);
+        field.with_bytes(|field| pieces.push(field));
+        value.with_bytes(|value| pieces.push(value));
         if let Some(UnixMillis(ms)) = expiry {
             timed.entry(ms).or_default().push(field.to_vec());
         }
-        if piece.is_full() {
-            piece.record(turn, &[b"HSET", key.bytes]);
+        if pieces.is_full() {
+            pieces.record(turn, head);
         }
     }
-    piece.record(turn, &[b"HSET", key.bytes]);
+    pieces.record(turn, head);
     for (ms, fields) in timed {
-        for fields in fields.chunks(PIECE_ELEMENTS) {
+        for fields in fields.chunks(PIECE_WORDS) {
             record_expiry(turn, key, UnixMillis(ms), fields);
         }
     }
@@ -46,45 +49,6 @@ pub(super) fn record_expiry(turn: &mut Turn<'_>, key: &Key<'_>, at: UnixMillis, 
     effect.extend(fields.iter().map(AsRef::as_ref));
     turn.record(&effect);
 }
-
-/// Words of an effect that is being put together.
-#[derive(Default)]
-struct Piece {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Piece {
-    fn push(&mut self, word: StrRef<'_>) {
-        word.with_bytes(|word| self.text.extend_from_slice(word));
-        self.ends.push(self.text.len());
-    }
-
-    fn is_full(&self) -> bool {
-        self.ends.len() >= PIECE_ELEMENTS || self.text.len() >= PIECE_BYTES
-    }
-
-    fn record(&mut self, turn: &mut Turn<'_>, head: &[&[u8]]) {
-        if self.ends.is_empty() {
-            return;
-        }
-        let mut effect = head.to_vec();
-        let mut start = 0;
-        for end in &self.ends {
-            effect.push(&self.text[start..*end]);
-            start = *end;
-        }
-        turn.record(&effect);
-        self.text.clear();
-        self.ends.clear();
-    }
-}
-
-/// Elements of one effect, at most: few enough that a replayed piece keeps a compact hash compact.
-const PIECE_ELEMENTS: usize = 256;
-
-/// Bytes after which a piece ends.
-const PIECE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

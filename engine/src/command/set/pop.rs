@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
-use crate::turn::{Key, Turn};
+use crate::turn::{Key, PIECE_WORDS, Turn};
 use crate::value::StrRef;
 use bytes::Bytes;
 
@@ -96,16 +96,13 @@ fn pop_many(turn: &mut Turn<'_>, key: &Key<'_>, count: usize) -> Result<Vec<Byte
             entry.remove_from_set(StrRef::of(member));
         });
     });
-    for piece in members.chunks(PIECE_MEMBERS) {
+    for piece in members.chunks(PIECE_WORDS) {
         let mut effect: Vec<&[u8]> = vec![b"SREM", key.bytes];
         effect.extend(piece.iter().map(AsRef::as_ref));
         turn.record(&effect);
     }
     Ok(members)
 }
-
-/// Members of one effect, at most.
-const PIECE_MEMBERS: usize = 1024;
 
 impl Turn<'_> {
     /// Takes a member out of the set at `key` that is chosen at random. O(1).

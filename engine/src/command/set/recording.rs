@@ -1,40 +1,24 @@
 //! How a whole set is recorded.
 
-use crate::turn::{Key, Turn};
+use crate::turn::{Key, Pieces, Turn};
 use crate::value::set::SetRef;
 
 /// Records that `key` holds these members and nothing else: `DEL`, then `SADD` in pieces of bounded size.
 pub(crate) fn record_set(turn: &mut Turn<'_>, key: &Key<'_>, set: SetRef<'_>) {
     turn.record(&[b"DEL", key.bytes]);
-    let (mut text, mut ends) = (Vec::new(), Vec::new());
-    let mut flush = |text: &mut Vec<u8>, ends: &mut Vec<usize>| {
-        let mut args: Vec<&[u8]> = vec![b"SADD", key.bytes];
-        let mut start = 0;
-        for end in ends.iter() {
-            args.push(&text[start..*end]);
-            start = *end;
-        }
-        turn.record(&args);
-        text.clear();
-        ends.clear();
-    };
+    if !turn.is_recording() {
+        return;
+    }
+    let head: &[&[u8]] = &[b"SADD", key.bytes];
+    let mut pieces = Pieces::default();
     set.for_each(|member| {
-        member.with_bytes(|member| text.extend_from_slice(member));
-        ends.push(text.len());
-        if ends.len() == PIECE_MEMBERS || text.len() >= PIECE_BYTES {
-            flush(&mut text, &mut ends);
+        member.with_bytes(|member| pieces.push(member));
+        if pieces.is_full() {
+            pieces.record(turn, head);
         }
     });
-    if !ends.is_empty() {
-        flush(&mut text, &mut ends);
-    }
+    pieces.record(turn, head);
 }
-
-/// Members of one effect, at most: few enough that a replayed piece keeps a compact set compact.
-const PIECE_MEMBERS: usize = 128;
-
-/// Bytes after which a piece ends.
-const PIECE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -10,11 +10,10 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::table::Spot;
 use crate::text::{DoubleBuffer, format_f64};
-use crate::turn::{Key, Turn};
+use crate::turn::{Key, Pieces, Turn};
 use crate::value::sorted_set::tree::order;
 use crate::value::sorted_set::{Placed, SortedSet, SortedSetRef, compact};
 use crate::value::{Object, ValueType};
-use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -155,7 +154,7 @@ pub(super) fn remove_ranks(
         remove_emptied(turn, key, spot);
         return;
     }
-    let mut gone = Words::default();
+    let mut gone = Pieces::default();
     let mut see = |member: &[u8], score: f64| {
         taken(member, score);
         gone.push(member);
@@ -173,7 +172,7 @@ pub(super) fn remove_ranks(
             Arc::make_mut(set).remove_range(ranks, see);
         }
     });
-    gone.record(turn, b"ZREM", key);
+    gone.record(turn, &[b"ZREM", key.bytes]);
     turn.notify(EventClass::SortedSet, event, key.bytes);
 }
 
@@ -228,51 +227,19 @@ pub(crate) fn record_members(turn: &mut Turn<'_>, key: &Key<'_>, set: SortedSetR
     if !turn.is_recording() {
         return turn.record(&[b"ZADD", key.bytes]);
     }
-    let mut words = Words::default();
+    let head: &[&[u8]] = &[b"ZADD", key.bytes];
+    let mut pieces = Pieces::default();
     for (member, score) in set.iter() {
-        member.with_bytes(|member| words.push_scored(member, score));
-    }
-    words.record(turn, b"ZADD", key);
-}
-
-/// Words of effects, gathered while a value changes.
-#[derive(Default)]
-pub(super) struct Words {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Words {
-    pub(super) fn push(&mut self, word: &[u8]) {
-        self.bytes.extend_from_slice(word);
-        self.ends.push(self.bytes.len());
-    }
-
-    /// A score with its member, as ZADD takes them.
-    pub(super) fn push_scored(&mut self, member: &[u8], score: f64) {
-        self.push(format_f64(score, &mut DoubleBuffer::new()));
-        self.push(member);
-    }
-
-    /// Records `command key word ...`, in as many pieces as it takes; pairs of words stay together.
-    pub(super) fn record(&self, turn: &mut Turn<'_>, command: &[u8], key: &Key<'_>) {
-        let (mut first, mut start) = (0, 0);
-        while first < self.ends.len() {
-            let is_full = |end: &usize| *end - start >= PIECE_BYTES;
-            let rest = &self.ends[first..];
-            let count = rest.iter().take(PIECE_WORDS_MAX).position(is_full).map_or(PIECE_WORDS_MAX, |at| at + 1);
-            let count = count.next_multiple_of(2).min(rest.len());
-            let mut args: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&[command, key.bytes]);
-            for end in &rest[..count] {
-                args.push(&self.bytes[start..*end]);
-                start = *end;
-            }
-            turn.record(&args);
-            first += count;
+        member.with_bytes(|member| push_scored(&mut pieces, member, score));
+        if pieces.is_full() {
+            pieces.record(turn, head);
         }
     }
+    pieces.record(turn, head);
 }
 
-/// How large one effect gets, about: bytes and words.
-const PIECE_BYTES: usize = 64 * 1024;
-const PIECE_WORDS_MAX: usize = 2048;
+/// Adds a score with its member, as ZADD takes them.
+pub(super) fn push_scored(pieces: &mut Pieces, member: &[u8], score: f64) {
+    pieces.push(format_f64(score, &mut DoubleBuffer::new()));
+    pieces.push(member);
+}

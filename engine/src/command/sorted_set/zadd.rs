@@ -4,7 +4,7 @@
 //! afterwards, or null if a condition kept it from changing. Effect: `ZADD key score member ...` with what changed.
 
 use super::arguments::score;
-use super::change::{CompactMax, Words, find, new_entry, outgrow, record_one, set_all, set_one};
+use super::change::{CompactMax, find, new_entry, outgrow, push_scored, record_one, set_all, set_one};
 use super::{look, read, write_score};
 use crate::command::row::flag::{DENYOOM, FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::table::Spot;
-use crate::turn::{Key, Turn};
+use crate::turn::{Key, Pieces, Turn};
 use crate::value::sorted_set::{Placed, SortedSetRef};
 use smallvec::SmallVec;
 
@@ -191,7 +191,7 @@ fn apply(
     event: &'static str,
 ) -> Added {
     let core = turn.core();
-    let (mut added, mut changed, mut last) = (Added::default(), Words::default(), None);
+    let (mut added, mut changed, mut last) = (Added::default(), Pieces::default(), None);
     let is_alone = pairs.len() == 1;
     let mut see = |member: &[u8], score: f64, placed: Placed| {
         match placed {
@@ -201,7 +201,7 @@ fn apply(
         }
         match is_alone {
             true => last = Some(score),
-            false => changed.push_scored(member, score),
+            false => push_scored(&mut changed, member, score),
         }
     };
     let mut change = |entry: &mut crate::keyspace::EntryRef| {
@@ -232,7 +232,7 @@ fn apply(
     }
     match last {
         Some(score) => record_one(turn, key, pairs[0].0, score),
-        None => changed.record(turn, b"ZADD", key),
+        None => changed.record(turn, &[b"ZADD", key.bytes]),
     }
     turn.notify(EventClass::SortedSet, event, key.bytes);
     added

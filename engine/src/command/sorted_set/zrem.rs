@@ -2,7 +2,7 @@
 //!
 //! Reply: how many were there. Effect: `ZREM key member ...` with those; `DEL key` if none is left.
 
-use super::change::{Words, find, remove_emptied};
+use super::change::{find, remove_emptied};
 use super::read;
 use crate::command::row::flag::{FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -11,7 +11,7 @@ use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::resp::ReplyWriter;
-use crate::turn::Turn;
+use crate::turn::{Pieces, Turn};
 use crate::value::Object;
 use crate::value::sorted_set::{SortedSetRef, compact};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Turn<'_> {
                 return Ok(0);
             }
         }
-        let (mut gone, mut count) = (Words::default(), 0);
+        let (mut gone, mut count) = (Pieces::default(), 0);
         let mut see = |member: &[u8]| {
             gone.push(member);
             count += 1;
@@ -71,7 +71,7 @@ impl Turn<'_> {
         if left == 0 {
             remove_emptied(self, &key, spot);
         } else {
-            gone.record(self, b"ZREM", &key);
+            gone.record(self, &[b"ZREM", key.bytes]);
         }
         Ok(count)
     }
