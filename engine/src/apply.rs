@@ -4,19 +4,20 @@ use crate::command::How;
 use crate::command::keys::Include;
 use crate::command::table::table;
 use crate::core::Core;
+use crate::effect::Framing;
 use crate::error::CommandError;
 use crate::keyspace::DATABASE_COUNT;
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::{SLOT_COUNT, Slot};
-use crate::text::parse_i64;
 use crate::turn::{Opening, Origin, Turn};
 use smallvec::SmallVec;
 
 /// Runs `commands` in one turn over the slots they name.
 pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
+    let db = check_database(Some(db))?;
     let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
     for args in commands {
-        if is_select(args) {
+        if let Framing::Select(_) = Framing::of(args) {
             continue;
         }
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
@@ -37,8 +38,8 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     let mut out = Vec::new();
     for args in commands {
         // A batch may change its database in between.
-        if is_select(args) {
-            turn.select(database(args)?);
+        if let Framing::Select(db) = Framing::of(args) {
+            turn.select(check_database(db)?);
             continue;
         }
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
@@ -56,13 +57,8 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     Ok(())
 }
 
-fn is_select(args: &[&[u8]]) -> bool {
-    args.len() == 2 && args[0].eq_ignore_ascii_case(b"SELECT")
-}
-
-fn database(args: &[&[u8]]) -> Result<u16, CommandError> {
-    let number = parse_i64(args[1]).and_then(|number| u16::try_from(number).ok());
-    number.filter(|db| *db < DATABASE_COUNT).ok_or(CommandError::DatabaseOutOfRange)
+fn check_database(db: Option<u16>) -> Result<u16, CommandError> {
+    db.filter(|db| *db < DATABASE_COUNT).ok_or(CommandError::DatabaseOutOfRange)
 }
 
 #[cold]
@@ -74,6 +70,18 @@ fn unknown(text: &[u8]) -> CommandError {
 mod tests {
     use super::*;
     use crate::Engine;
+
+    #[test]
+    fn a_database_that_does_not_exist_is_refused() {
+        let db = Engine::in_memory();
+        let set: &[&[u8]] = &[b"SET", b"k", b"v"];
+        for select in [&b"16"[..], b"99999", b"x", b"-1"] {
+            let batch: [&[&[u8]]; 2] = [&[b"SELECT", select], set];
+            assert_eq!(db.apply(Origin::Replay, 0, &batch), Err(CommandError::DatabaseOutOfRange));
+        }
+        assert_eq!(db.apply(Origin::Replay, 16, &[set]), Err(CommandError::DatabaseOutOfRange));
+        assert_eq!(db.apply(Origin::Replay, 15, &[set]), Ok(()));
+    }
 
     #[test]
     fn a_batch_that_is_refused_leaves_nothing_behind() {

@@ -15,11 +15,10 @@
 use crate::command::keys::Include;
 use crate::command::table::table;
 use crate::core::Core;
-use crate::effect::{EffectSink, Offset, Ring, Unreadable};
+use crate::effect::{EffectSink, Framing, Offset, Ring, Unreadable};
 use crate::engine::{Engine, thread_waker};
 use crate::resp::{Value, parse_reply};
 use crate::slot::{Slot, SlotSet};
-use crate::text::parse_i64;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -245,12 +244,12 @@ impl EffectFeed {
             let args = words(command).ok_or(unreadable)?;
             self.at += len;
             self.position.offset.0 += len as u64;
-            match &*args[0] {
-                b"MULTI" => is_open = true,
-                b"EXEC" => is_open = false,
-                b"SELECT" => db = database(&args).ok_or(unreadable)?,
-                _ if self.concerns(&args) => effects.push(FeedEffect { db, args }),
-                _ => {}
+            match Framing::of(&args) {
+                Framing::Multi => is_open = true,
+                Framing::Exec => is_open = false,
+                Framing::Select(selected) => db = selected.ok_or(unreadable)?,
+                Framing::Effect if self.concerns(&args) => effects.push(FeedEffect { db, args }),
+                Framing::Effect => {}
             }
             if !is_open {
                 break;
@@ -277,10 +276,6 @@ fn words(command: Value) -> Option<Vec<Bytes>> {
         _ => None,
     };
     words.into_iter().map(word).collect::<Option<Vec<Bytes>>>().filter(|words| !words.is_empty())
-}
-
-fn database(args: &[Bytes]) -> Option<u16> {
-    parse_i64(args.get(1)?).and_then(|number| u16::try_from(number).ok())
 }
 
 /// What an engine without a journal keeps for its feeds.

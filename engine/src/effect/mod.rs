@@ -10,9 +10,11 @@
 //! - `MULTI` and `EXEC` are framing: the sink adds them, a batch never holds them. So is the `SELECT` of the batch's own
 //!   database; a turn that works in several holds a `SELECT` where it changes, and one back at its end.
 
+mod framing;
 mod ring;
 mod sink;
 
+pub use framing::{FRAMING_SIZE_MAX, Framing};
 pub(crate) use ring::Ring;
 pub use sink::{Ack, EffectSink, NotWritable, OutcomeUnknown, Unreadable};
 

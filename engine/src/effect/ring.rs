@@ -7,7 +7,7 @@
 //!
 //! Invariant: a batch with its framing lies in one piece, so a piece begins and ends where batches do.
 
-use super::{Ack, Batch, EffectSink, NotWritable, Offset, OutcomeUnknown, Unreadable, encode_effect};
+use super::{Ack, Batch, EffectSink, NotWritable, Offset, OutcomeUnknown, Unreadable};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -45,16 +45,8 @@ impl EffectSink for Ring {
         }
         let Some((_, bytes)) = pieces.all.back_mut() else { return Offset(pieces.end) };
         let before = bytes.len();
-        if pieces.selected.replace(batch.db) != Some(batch.db) {
-            encode_effect(bytes, &[b"SELECT", itoa::Buffer::new().format(batch.db).as_bytes()]);
-        }
-        if batch.count > 1 {
-            encode_effect(bytes, &[b"MULTI"]);
-            bytes.extend_from_slice(batch.bytes);
-            encode_effect(bytes, &[b"EXEC"]);
-        } else {
-            bytes.extend_from_slice(batch.bytes);
-        }
+        let selects = pieces.selected.replace(batch.db) != Some(batch.db);
+        batch.write_framed(selects, |part| bytes.extend_from_slice(part));
         let grown = bytes.len() - before;
         pieces.end += grown as u64;
         pieces.size += grown;

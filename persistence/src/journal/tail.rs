@@ -13,7 +13,7 @@
 //! - `marks` names the start of every group of the part that nobody took yet; a group ends where the next one starts.
 
 use super::chunk::{Chunk, ChunkWriter};
-use keyslot_engine::effect::encode_effect;
+use keyslot_engine::effect::FRAMING_SIZE_MAX;
 use keyslot_engine::{Batch, BatchKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -112,11 +112,7 @@ impl Tail {
     /// Appends a batch with its framing and returns the new end. `written` is read only when a new chunk is needed.
     #[inline]
     pub(crate) fn append(&mut self, batch: &Batch<'_>, written: impl FnOnce() -> u64) -> u64 {
-        let wraps = batch.count > 1;
-        let mut size = batch.bytes.len() + SELECT_SIZE_MAX;
-        if wraps {
-            size += MULTI.len() + EXEC.len();
-        }
+        let size = batch.bytes.len() + FRAMING_SIZE_MAX;
         if size > self.writer.room() {
             self.next_chunk(size, written());
             // A reader may begin at a chunk.
@@ -128,16 +124,8 @@ impl Tail {
             self.begin_group(batch, global);
         }
         let before = self.writer.filled();
-        if selects {
-            self.push_select(batch.db);
-        }
-        if wraps {
-            self.writer.push(MULTI);
-            self.writer.push(batch.bytes);
-            self.writer.push(EXEC);
-        } else {
-            self.writer.push(batch.bytes);
-        }
+        batch.write_framed(selects, |part| self.writer.push(part));
+        self.selected = u32::from(batch.db);
         self.end += (self.writer.filled() - before) as u64;
         self.changes += u64::from(batch.count);
         self.writer.publish();
@@ -182,19 +170,6 @@ impl Tail {
         self.mark_limit = self.end + self.limits.group_size;
     }
 
-    fn push_select(&mut self, db: u16) {
-        if db < 10 {
-            let mut effect = *b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
-            effect[SELECT_DIGIT_AT] += db as u8;
-            self.writer.push(&effect);
-        } else {
-            let mut effect = Vec::with_capacity(SELECT_SIZE_MAX);
-            encode_effect(&mut effect, &[b"SELECT", db.to_string().as_bytes()]);
-            self.writer.push(&effect);
-        }
-        self.selected = u32::from(db);
-    }
-
     #[cold]
     fn next_chunk(&mut self, size: usize, written: u64) {
         let mut held: usize = self.writer.chunk().capacity();
@@ -220,15 +195,7 @@ impl Tail {
     }
 }
 
-/// Stands before a batch of more than one effect.
-pub(crate) const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-/// Stands behind it.
-pub(crate) const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-
 const NO_DB: u32 = u32::MAX;
-const SELECT_DIGIT_AT: usize = 20;
-/// `*2 $6 SELECT $5 65535`, with its line ends.
-const SELECT_SIZE_MAX: usize = 27;
 
 #[cfg(test)]
 mod tests {

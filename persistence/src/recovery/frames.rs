@@ -10,6 +10,7 @@
 //! - A batch is handed on after its last byte was seen, never in part.
 //! - Nothing is allocated for a length that the bytes at hand do not have.
 
+use keyslot_engine::effect::Framing;
 use std::fmt;
 
 /// Commands that were one turn's, or a part of them in one database.
@@ -90,16 +91,16 @@ impl Reader {
                 Err(fault) => return stop(Why::from(fault).moved(at)),
             };
             match Framing::of(&args) {
-                Framing::Select => match database(&args) {
-                    Some(db) => self.db = db,
-                    None => return stop(Why::Malformed { at, expected: "SELECT and a database number" }),
-                },
+                Framing::Select(Some(db)) => self.db = db,
+                Framing::Select(None) => {
+                    return stop(Why::Malformed { at, expected: "SELECT and a database number" });
+                }
                 Framing::Exec => return stop(Why::Malformed { at, expected: "MULTI before EXEC" }),
                 Framing::Multi => match self.transaction(&bytes[at + size..], comments, apply) {
                     Ok(more) => at += more,
                     Err(why) => return stop(why.moved_within(at + size, whole_to)),
                 },
-                Framing::None => {
+                Framing::Effect => {
                     if let Err(Refused(reason)) = apply(&ReplayBatch { db: self.db, commands: &[&args] }) {
                         return stop(Why::Refused { command: name(&args), reason });
                     }
@@ -126,10 +127,10 @@ impl Reader {
             let size = command(&bytes[at..], &mut args).map_err(|fault| Why::from(fault).moved_within(at, 0))?;
             match Framing::of(&args) {
                 Framing::Multi => return Err(Why::Malformed { at, expected: "EXEC before another MULTI" }),
-                Framing::Select => {
-                    db = database(&args).ok_or(Why::Malformed { at, expected: "SELECT and a database number" })?;
+                Framing::Select(selected) => {
+                    db = selected.ok_or(Why::Malformed { at, expected: "SELECT and a database number" })?;
                 }
-                Framing::None => {
+                Framing::Effect => {
                     flat.extend_from_slice(&args);
                     ends.push((db, flat.len()));
                 }
@@ -161,30 +162,6 @@ fn hand_on(flat: &[&[u8]], ends: &[(u16, usize)], apply: Apply<'_>) -> Result<()
         }
     }
     Ok(())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    None,
-    Select,
-    Multi,
-    Exec,
-}
-
-impl Framing {
-    #[inline]
-    fn of(args: &[&[u8]]) -> Self {
-        match args {
-            [name, _] if name.len() == 6 && name.eq_ignore_ascii_case(b"SELECT") => Self::Select,
-            [name] if name.len() == 5 && name.eq_ignore_ascii_case(b"MULTI") => Self::Multi,
-            [name] if name.len() == 4 && name.eq_ignore_ascii_case(b"EXEC") => Self::Exec,
-            _ => Self::None,
-        }
-    }
-}
-
-fn database(args: &[&[u8]]) -> Option<u16> {
-    std::str::from_utf8(args[1]).ok()?.parse().ok()
 }
 
 fn name(args: &[&[u8]]) -> String {
