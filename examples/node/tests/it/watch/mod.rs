@@ -70,7 +70,7 @@ impl Server {
             assert_eq!(watcher.ask(&words(&format!("WATCH {key}"))), b"+OK\r\n");
         }
         self.main.ask(&words(command));
-        let mut is_called_off = |watcher: &mut Wire| {
+        let is_called_off = |watcher: &mut Wire| {
             watcher.ask(&words("MULTI"));
             watcher.ask(&words("EXEC")).starts_with(b"*-1")
         };
