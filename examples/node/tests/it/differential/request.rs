@@ -105,7 +105,9 @@ fn tame(shape: &str, words: &mut [Vec<u8>]) {
         // 7.2 refuses the smallest integer here.
         b"LPOS" | b"LREM" => replace(|word| word == b"-9223372036854775808", b"-7"),
         // 7.0 draws as often as it is told, which ends never, and answers nobody meanwhile; here that is refused.
-        b"HRANDFIELD" | b"SRANDMEMBER" | b"ZRANDMEMBER" => replace(|word| word.starts_with(b"-") && word.len() > 7, b"-7"),
+        b"HRANDFIELD" | b"SRANDMEMBER" | b"ZRANDMEMBER" => {
+            replace(|word| word.starts_with(b"-") && word.len() > 7, b"-7")
+        }
         // An id made from the clock.
         b"XADD" if !shape.contains(" * ") => replace(|word| word == b"*", b"x"),
         _ => {}
