@@ -29,7 +29,8 @@ pub(crate) use node::Entry;
 pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
-use node::{Backward, Forward, Node};
+pub(crate) use node::Node;
+use node::{Backward, Forward};
 use std::sync::Arc;
 use tree::{Ascending, Descending, Tree};
 
@@ -111,6 +112,11 @@ impl Stream {
 
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The nodes with the ids that their entries' ids are relative to.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (StreamId, &Node)> {
+        self.nodes.iter().map(|(id, node)| (*id, &**node))
     }
 
     /// The id of the last entry that is there.

@@ -16,7 +16,7 @@
 
 use super::id::StreamId;
 use crate::text::StrRef;
-use crate::value::listpack::{self, FRAME_BYTES};
+use crate::value::listpack::{self, Elements, FRAME_BYTES};
 
 /// Some entries. See the module.
 #[derive(Clone)]
@@ -121,23 +121,18 @@ impl Node {
         FRAME_BYTES + count(self.live) + count(self.deleted) + self.bytes.len()
     }
 
-    #[cfg(test)]
-    /// The whole listpack, as an RDB file holds it. O(bytes).
-    pub(crate) fn to_listpack(&self) -> Vec<u8> {
-        let mut bytes = vec![0; FRAME_BYTES - 1];
+    /// The elements of the whole listpack, as an RDB file holds it: the two counts, then the rest. O(1).
+    pub(crate) fn listpack(&self) -> (Vec<u8>, &[u8]) {
+        let mut counts = Vec::new();
         for count in [self.live, self.deleted] {
-            listpack::push(&mut bytes, StrRef::Int(i64::from(count)));
+            listpack::push(&mut counts, StrRef::Int(i64::from(count)));
         }
-        bytes.extend_from_slice(&self.bytes);
-        bytes.push(listpack::END);
-        let (mut count, mut at) = (2, 0);
-        while let Some((_, next)) = listpack::read(&self.bytes, at) {
-            (count, at) = (count + 1, next);
-        }
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        bytes[..4].copy_from_slice(&size.to_le_bytes());
-        bytes[4..6].copy_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-        bytes
+        (counts, &self.bytes)
+    }
+
+    /// How many elements that listpack has. O(elements).
+    pub(crate) fn element_count(&self) -> usize {
+        2 + Elements::new(&self.bytes).count()
     }
 
     /// Bytes of heap behind it, spare capacity included. O(1).
@@ -385,8 +380,10 @@ mod tests {
                 0xff,
             ],
         ];
-        assert_eq!(node.to_listpack(), expected.concat());
-        assert_eq!(node.packed_size(), node.to_listpack().len());
+        let expected = expected.concat();
+        let (counts, rest) = node.listpack();
+        assert_eq!([&counts, rest].concat(), expected[listpack::HEAD_BYTES..expected.len() - 1]);
+        assert_eq!((node.packed_size(), node.element_count()), (expected.len(), usize::from(expected[4])));
     }
 
     #[test]
