@@ -9,9 +9,9 @@ const RULES: &[(&str, Agreement)] = &[("SORT", Agreement::By(sorted)), ("SORT_RO
 /// What a set answers unsorted, and the order of equal weights, is each server's own affair.
 fn sorted(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-    // 7.0 now and then refuses numbers because of an error number that an earlier one left behind.
+    // 7.0 now and then refuses numbers because of an error number that an earlier one left behind. Weights are not seen here.
     let theirs_refuses = theirs.text.starts_with(b"ERR One or more scores can't be converted");
-    if theirs_refuses && ours.items.iter().all(|item| is_number(&item.text)) {
+    if theirs_refuses && (has("BY") || ours.items.iter().all(|item| is_number(&item.text))) {
         return !ours.is_error();
     }
     // Texts are compared up to their first zero byte.
