@@ -29,7 +29,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("bgrewriteaof", "the log is not compacted yet"),
     ("bgsave", "snapshots are not written yet"),
     ("cluster", "a node is alone: there is no bus yet"),
-    ("dump", "values are not serialised yet"),
     ("eval", "scripts are not there yet"),
     ("failover", "there is no replication yet"),
     ("fcall", "scripts are not there yet"),

@@ -2,12 +2,11 @@
 //!
 //! ```text
 //! 0xf5, string: code    for each library
-//! 2 bytes: version      of the RDB format, little-endian
-//! 8 bytes: CRC64        of all before it, little-endian
+//! footer                as behind every value that travels alone
 //! ```
 
 use crate::error::CommandError;
-use crate::payload::{Input, crc64, push_text};
+use crate::payload::{Input, VERSION_MIN, push_text, seal, unseal};
 use crate::text::StrRef;
 
 /// The payload that holds libraries.
@@ -17,22 +16,15 @@ pub(super) fn write<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         out.push(FUNCTION);
         push_text(&mut out, StrRef::Bytes(code), true);
     }
-    out.extend_from_slice(&RDB_VERSION.to_le_bytes());
-    let sum = crc64(&out);
-    out.extend_from_slice(&sum.to_le_bytes());
+    seal(&mut out, VERSION_MIN);
     out
 }
 
 /// The libraries that a payload holds.
 pub(super) fn read(payload: &[u8]) -> Result<Vec<Vec<u8>>, CommandError> {
     let wrong = || CommandError::text("ERR DUMP payload version or checksum are wrong");
-    let (summed, sum) = payload.split_last_chunk::<8>().ok_or_else(wrong)?;
-    let (body, version) = summed.split_last_chunk::<2>().ok_or_else(wrong)?;
-    if u16::from_le_bytes(*version) > RDB_VERSION_MAX || crc64(summed) != u64::from_le_bytes(*sum) {
-        return Err(wrong());
-    }
     let mut codes = Vec::new();
-    let mut input = Input::new(body);
+    let mut input = Input::new(unseal(payload).ok_or_else(wrong)?);
     while let Some([kind]) = input.array::<1>() {
         match kind {
             FUNCTION => {}
@@ -49,12 +41,6 @@ pub(super) fn read(payload: &[u8]) -> Result<Vec<Vec<u8>>, CommandError> {
 
 const FUNCTION: u8 = 0xf5;
 const FUNCTION_PRE_RELEASE: u8 = 0xf6;
-
-/// What Redis 7.0 reads; nothing in a payload needs a later one.
-const RDB_VERSION: u16 = 10;
-
-/// What Redis 7.2 writes.
-const RDB_VERSION_MAX: u16 = 11;
 
 #[cfg(test)]
 mod tests {
@@ -81,9 +67,8 @@ mod tests {
             assert!(read(&flipped).is_err());
         }
         let sealed = |body: &[u8]| {
-            let mut out = [body, &10u16.to_le_bytes()].concat();
-            let sum = crc64(&out);
-            out.extend_from_slice(&sum.to_le_bytes());
+            let mut out = body.to_vec();
+            seal(&mut out, VERSION_MIN);
             read(&out).map(|codes| codes.len()).map_err(|error| error.to_string())
         };
         assert_eq!(sealed(b""), Ok(0));

@@ -6,7 +6,7 @@
 
 use super::error::PayloadError;
 use crate::text::StrRef;
-use crate::value::listpack::{END, FRAME_BYTES, HEAD_BYTES, first};
+use crate::value::listpack::{self, END, FRAME_BYTES, HEAD_BYTES, first};
 
 /// The elements. An error ends them.
 #[derive(Clone, Debug)]
@@ -49,6 +49,49 @@ impl<'a> Elements<'a> {
     }
 }
 
+/// A listpack that is being appended to a buffer. It is whole once it is [ended](Self::end).
+pub(super) struct Builder<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    count: usize,
+}
+
+impl<'o> Builder<'o> {
+    pub(super) fn begin(out: &'o mut Vec<u8>) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEAD_BYTES]);
+        Self { out, start, count: 0 }
+    }
+
+    pub(super) fn push(&mut self, element: StrRef<'_>) {
+        listpack::push(self.out, element);
+        self.count += 1;
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(END);
+        let head = head(self.out.len() - self.start, self.count);
+        self.out[self.start..self.start + HEAD_BYTES].copy_from_slice(&head);
+    }
+
+    /// Appends a listpack whose elements, so many, are encoded already.
+    pub(super) fn push_whole(out: &mut Vec<u8>, elements: &[&[u8]], count: usize) {
+        let size = FRAME_BYTES + elements.iter().map(|piece| piece.len()).sum::<usize>();
+        out.extend_from_slice(&head(size, count));
+        elements.iter().for_each(|piece| out.extend_from_slice(piece));
+        out.push(END);
+    }
+}
+
+fn head(size: usize, count: usize) -> [u8; HEAD_BYTES] {
+    let size = u32::try_from(size).expect("compact collections and nodes are bounded far below 4 GiB").to_le_bytes();
+    let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN).to_le_bytes();
+    [size[0], size[1], size[2], size[3], count[0], count[1]]
+}
+
+/// There are more than the head can tell.
+const COUNT_UNKNOWN: u16 = u16::MAX;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,11 +111,10 @@ mod tests {
         let numbers = [0, 127, 128, -1, 4095, -4096, 4096, -4097, 32_768, -8_388_608, 8_388_608, 1 << 40, i64::MIN];
         let elements: Vec<StrRef<'_>> =
             strings.iter().map(|s| StrRef::Bytes(s)).chain(numbers.map(StrRef::Int)).collect();
-        let mut bytes = vec![0; HEAD_BYTES];
-        elements.iter().for_each(|element| crate::value::listpack::push(&mut bytes, *element));
-        bytes.push(END);
-        let size = bytes.len() as u32;
-        bytes[..4].copy_from_slice(&size.to_le_bytes());
+        let mut bytes = Vec::new();
+        let mut listpack = Builder::begin(&mut bytes);
+        elements.iter().for_each(|element| listpack.push(*element));
+        listpack.end();
         assert_eq!(all(&bytes), Ok(elements));
         for len in (0..bytes.len()).step_by(7) {
             assert!(all(&bytes[..len]).is_err());

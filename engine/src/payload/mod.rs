@@ -39,7 +39,9 @@
 
 mod checksum;
 mod decode;
+mod encode;
 mod error;
+mod footer;
 mod input;
 mod intset;
 mod listpack;
@@ -50,7 +52,11 @@ mod ziplist;
 
 pub use checksum::{Checksum, crc64};
 pub use decode::{Decoder, Dialect};
+pub(crate) use encode::encode;
+pub use encode::{Style, VERSION_MIN, version_of};
 pub use error::PayloadError;
+pub use footer::VERSION_MAX;
+pub(crate) use footer::{seal, unseal};
 pub(crate) use input::push_text;
 pub use input::{Input, Length, Text};
 pub use part::Part;

@@ -4,6 +4,7 @@
 mod concurrency_tests;
 mod copy;
 mod del;
+mod dump;
 mod exists;
 mod flush;
 mod keys;
@@ -39,6 +40,7 @@ use crate::turn::{Key, Turn};
 pub(super) const ROWS: &[Row] = &[
     copy::COPY,
     del::DEL,
+    dump::DUMP,
     exists::EXISTS,
     keys::KEYS,
     move_key::MOVE,

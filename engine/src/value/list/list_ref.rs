@@ -43,6 +43,27 @@ impl<'a> ListRef<'a> {
         }
     }
 
+    /// How many nodes of a list Redis would have. O(1).
+    pub(crate) fn node_count(self) -> usize {
+        match self {
+            Self::Compact(_) => 1,
+            Self::Chunks(list) => list.chunks().len(),
+        }
+    }
+
+    /// Shows `f` the nodes: their encoded elements and how many these are.
+    pub(crate) fn for_each_node(self, mut f: impl FnMut(Node<'a>)) {
+        match self {
+            Self::Compact(bytes) => f(Node::Packed { bytes: compact::elements(bytes), count: compact::len(bytes) }),
+            Self::Chunks(list) => list.chunks().for_each(|chunk| {
+                f(match chunk.peek(End::Left) {
+                    Some((element, _)) if chunk.is_plain => Node::Plain(element),
+                    _ => Node::Packed { bytes: chunk.bytes(), count: chunk.count() },
+                });
+            }),
+        }
+    }
+
     /// Shows `f` the elements from a place on, until it has enough.
     pub(crate) fn walk_from(self, index: usize, mut f: impl FnMut(StrRef<'a>) -> Walk) {
         let is_last = |element| f(element) == Walk::Enough;
@@ -60,6 +81,14 @@ impl<'a> ListRef<'a> {
             Self::Chunks(list) => list.iter_back().any(is_last),
         };
     }
+}
+
+/// A node of a list.
+pub(crate) enum Node<'a> {
+    /// Elements, encoded.
+    Packed { bytes: &'a [u8], count: usize },
+    /// One element that is too large to be among others.
+    Plain(StrRef<'a>),
 }
 
 /// Whether a walk goes on.

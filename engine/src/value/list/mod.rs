@@ -21,7 +21,7 @@ pub(crate) mod compact;
 mod list_ref;
 
 pub use chunk::End;
-pub(crate) use list_ref::{ListRef, Walk};
+pub(crate) use list_ref::{ListRef, Node, Walk};
 
 use crate::text::StrRef;
 use crate::value::listpack::{self, Elements, FRAME_BYTES};
@@ -202,6 +202,10 @@ impl List {
         let rest =
             self.links.range((at + 1).min(self.links.len())..).flat_map(|link| Elements::new(link.chunk.bytes()));
         first.into_iter().flatten().chain(rest)
+    }
+
+    fn chunks(&self) -> impl ExactSizeIterator<Item = &Chunk> {
+        self.links.iter().map(|link| &*link.chunk)
     }
 
     /// The elements from the tail to the head.

@@ -55,6 +55,11 @@ impl<'a> Integers<'a> {
         self.width
     }
 
+    /// The bytes: the integers, ascending.
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub(crate) fn len(self) -> usize {
         self.bytes.len() >> self.width as usize
     }

@@ -10,7 +10,8 @@
 //!
 //! Invariants
 //! - Nodes begin and end where Redis would begin and end them: approximate trimming works by whole nodes, and clients see it.
-//! - No node is without an entry that is not deleted; `len` counts those; `first_id` is the first of them, or `0-0`.
+//! - `len` counts the entries that are not deleted; `first_id` is the first of them, or `0-0`. Deleting takes a node with its
+//!   last entry; trimming may leave one whose entries are all deleted.
 //! - `last_id` is at or above every entry that ever was. `node_bytes` and `group_bytes` are kept with every change.
 
 mod group;
@@ -29,7 +30,8 @@ pub(crate) use node::Entry;
 pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
-use node::{Backward, Forward, Node};
+pub(crate) use node::Node;
+use node::{Backward, Forward};
 use std::sync::Arc;
 use tree::{Ascending, Descending, Tree};
 
@@ -111,6 +113,11 @@ impl Stream {
 
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The nodes with the ids that their entries' ids are relative to.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (StreamId, &Node)> {
+        self.nodes.iter().map(|(id, node)| (*id, &**node))
     }
 
     /// The id of the last entry that is there.

@@ -12,11 +12,11 @@
 //!
 //! Invariants
 //! - Entries ascend by id; none lies below the node's id, which is that of the first one.
-//! - A node of a stream has at least one entry that is not deleted.
+//! - A node has at least one entry, which may be deleted: see [`Node::edge_id`].
 
 use super::id::StreamId;
 use crate::text::StrRef;
-use crate::value::listpack::{self, FRAME_BYTES};
+use crate::value::listpack::{self, Elements, FRAME_BYTES};
 
 /// Some entries. See the module.
 #[derive(Clone)]
@@ -121,23 +121,18 @@ impl Node {
         FRAME_BYTES + count(self.live) + count(self.deleted) + self.bytes.len()
     }
 
-    #[cfg(test)]
-    /// The whole listpack, as an RDB file holds it. O(bytes).
-    pub(crate) fn to_listpack(&self) -> Vec<u8> {
-        let mut bytes = vec![0; FRAME_BYTES - 1];
+    /// The elements of the whole listpack, as an RDB file holds it: the two counts, then the rest. O(1).
+    pub(crate) fn listpack(&self) -> (Vec<u8>, &[u8]) {
+        let mut counts = Vec::new();
         for count in [self.live, self.deleted] {
-            listpack::push(&mut bytes, StrRef::Int(i64::from(count)));
+            listpack::push(&mut counts, StrRef::Int(i64::from(count)));
         }
-        bytes.extend_from_slice(&self.bytes);
-        bytes.push(listpack::END);
-        let (mut count, mut at) = (2, 0);
-        while let Some((_, next)) = listpack::read(&self.bytes, at) {
-            (count, at) = (count + 1, next);
-        }
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        bytes[..4].copy_from_slice(&size.to_le_bytes());
-        bytes[4..6].copy_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-        bytes
+        (counts, &self.bytes)
+    }
+
+    /// How many elements that listpack has. O(elements).
+    pub(crate) fn element_count(&self) -> usize {
+        2 + Elements::new(&self.bytes).count()
     }
 
     /// Bytes of heap behind it, spare capacity included. O(1).
@@ -150,9 +145,10 @@ impl Node {
         self.bytes.shrink_to_fit();
     }
 
-    /// The id of the last entry that is not deleted.
-    pub(crate) fn last_id(&self) -> Option<StreamId> {
-        self.iter_back().next().map(|entry| entry.id)
+    /// The id of the last entry, even if it is deleted. Redis decides by it whether trimming takes the node as a whole, so
+    /// that a node whose last entries are deleted stays until all that is due lies above it, though it may be without entries.
+    pub(crate) fn edge_id(&self) -> Option<StreamId> {
+        self.iter_back().step().map(|entry| entry.id)
     }
 
     /// Marks an entry as deleted; says whether it was there. O(node).
@@ -261,24 +257,33 @@ pub(crate) struct Backward<'a> {
     end: usize,
 }
 
+impl<'a> Backward<'a> {
+    /// The entry before, deleted or not.
+    fn step(&mut self) -> Option<Placed<'a>> {
+        if self.end <= self.node.entries_at as usize {
+            return None;
+        }
+        let bytes = &self.node.bytes[..];
+        let mut at = listpack::before(bytes, self.end)?;
+        let (elements, _) = listpack::read_int(bytes, at)?;
+        for _ in 0..elements {
+            at = listpack::before(bytes, at)?;
+        }
+        self.end = at;
+        self.node.read(at)
+    }
+}
+
 impl<'a> Iterator for Backward<'a> {
     type Item = Placed<'a>;
 
     fn next(&mut self) -> Option<Placed<'a>> {
-        let bytes = &self.node.bytes[..];
-        while self.end > self.node.entries_at as usize {
-            let mut at = listpack::before(bytes, self.end)?;
-            let (elements, _) = listpack::read_int(bytes, at)?;
-            for _ in 0..elements {
-                at = listpack::before(bytes, at)?;
-            }
-            self.end = at;
-            let placed = self.node.read(at)?;
+        loop {
+            let placed = self.step()?;
             if !placed.is_deleted {
                 return Some(placed);
             }
         }
-        None
     }
 }
 
@@ -364,7 +369,8 @@ mod tests {
         let left: Vec<_> = node.iter().map(|entry| entry.id).collect();
         assert_eq!(left, [StreamId::new(5, 10), StreamId::new(u64::MAX, 0)]);
         assert_eq!(node.iter_back().count(), 2);
-        assert_eq!(node.last_id(), Some(StreamId::new(u64::MAX, 0)));
+        assert!(node.delete(StreamId::new(u64::MAX, 0)));
+        assert_eq!(node.edge_id(), Some(StreamId::new(u64::MAX, 0)));
     }
 
     #[test]
@@ -385,8 +391,10 @@ mod tests {
                 0xff,
             ],
         ];
-        assert_eq!(node.to_listpack(), expected.concat());
-        assert_eq!(node.packed_size(), node.to_listpack().len());
+        let expected = expected.concat();
+        let (counts, rest) = node.listpack();
+        assert_eq!([&counts, rest].concat(), expected[listpack::HEAD_BYTES..expected.len() - 1]);
+        assert_eq!((node.packed_size(), node.element_count()), (expected.len(), usize::from(expected[4])));
     }
 
     #[test]
