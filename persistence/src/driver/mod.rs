@@ -162,7 +162,8 @@ impl Driver {
     fn begin_if_asked(&mut self) -> Result<(), FileError> {
         let written = self.journal.written().0;
         // What is appended behind the offset begins an era and is split off when it is written.
-        if self.log.files().start_asked() == Some(written) && !self.log.is_empty() && self.journal.forget_db_at(written) {
+        if self.log.files().start_asked() == Some(written) && !self.log.is_empty() && self.journal.forget_db_at(written)
+        {
             self.newest.offset = written;
             self.log.rotate(self.newest)?;
             self.unsynced_since_ns = None;

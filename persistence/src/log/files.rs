@@ -216,9 +216,7 @@ impl LogFiles {
         let mut listed = self.listed.lock();
         let replaced = listed.spans.iter().rposition(|span| span.start == goes_on.offset);
         let replaced = replaced.ok_or(InstallError::NoStart(goes_on.offset))?;
-        self.storage
-            .rename(&base.temporary, &path)
-            .map_err(|e| FileError::new("rename", &base.temporary, e))?;
+        self.storage.rename(&base.temporary, &path).map_err(|e| FileError::new("rename", &base.temporary, e))?;
         self.sync_dir()?;
         let mut manifest = listed.manifest.clone();
         manifest.install(base.file.clone(), goes_on, size_bytes, replaced);

@@ -89,7 +89,8 @@ impl Manifest {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let Line { file, kind, goes_on, size_bytes } = decode_line(line).ok_or_else(|| fault(number, LINE_FORM, line))?;
+            let Line { file, kind, goes_on, size_bytes } =
+                decode_line(line).ok_or_else(|| fault(number, LINE_FORM, line))?;
             match kind {
                 'b' if manifest.base.is_none() && manifest.incremental.is_empty() => {
                     (manifest.base, manifest.goes_on, manifest.base_size_bytes) = (Some(file), goes_on, size_bytes);

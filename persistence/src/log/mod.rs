@@ -140,9 +140,9 @@ impl LogPlace {
     /// Whether this is the name of a file that somebody was still writing when the log was left: ours, or of a rewrite by
     /// `redis-server`.
     pub(crate) fn is_temporary(&self, name: &str) -> bool {
-        let ours = name.strip_prefix("temp-").is_some_and(|name| {
-            name == self.manifest_name() || self.is_incremental(name) || self.is_base(name)
-        });
+        let ours = name
+            .strip_prefix("temp-")
+            .is_some_and(|name| name == self.manifest_name() || self.is_incremental(name) || self.is_base(name));
         let number = name.strip_prefix("temp-rewriteaof-").and_then(|name| name.strip_suffix(".aof"));
         let number = number.map(|number| number.strip_prefix("bg-").unwrap_or(number));
         ours || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))

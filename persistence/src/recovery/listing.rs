@@ -150,4 +150,3 @@ fn holds_data(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError> {
     let is_line_part = opened_to == 0 && rest.len() < LINE_SIZE_MAX;
     Ok(!is_line_part && !window.is_zero_from(opened_to)?)
 }
-

@@ -3,8 +3,8 @@
 use super::report::{Cut, RecoveryReport};
 use super::window::Window;
 use super::{Broken, Inspection, ReadFile};
-use crate::log::{LogPlace, Span};
 use crate::log::manifest::Manifest;
+use crate::log::{LogPlace, Span};
 use crate::storage::{Access, FileError, Storage, StorageFile, replace_file};
 use std::path::{Path, PathBuf};
 

@@ -60,7 +60,12 @@ fn single_file(tail: &[u8]) -> Vec<u8> {
 }
 
 fn open(disk: &MemoryStorage, recovery: Recovery) -> Result<Store, OpenError> {
-    Store::builder().storage(disk.clone()).durability(Durability::Always).recovery(recovery).without_thread().open("/data")
+    Store::builder()
+        .storage(disk.clone())
+        .durability(Durability::Always)
+        .recovery(recovery)
+        .without_thread()
+        .open("/data")
 }
 
 fn pairs(db: &Store) -> [Option<Vec<u8>>; 2] {
@@ -93,7 +98,10 @@ fn a_torn_single_file_is_cut_or_refused_as_asked() {
     let disk = MemoryStorage::new(1);
     disk.put(SINGLE.as_ref(), &single_file(tail));
     let refused = open(&disk, Recovery::Whole).unwrap_err();
-    assert!(matches!(&refused, OpenError::Torn { offset, .. } if *offset == single_file(b"").len() as u64), "{refused}");
+    assert!(
+        matches!(&refused, OpenError::Torn { offset, .. } if *offset == single_file(b"").len() as u64),
+        "{refused}"
+    );
     assert_eq!(disk.contents(SINGLE.as_ref()).unwrap(), single_file(tail), "a refusal changes nothing");
     let db = open(&disk, Recovery::Strict).unwrap();
     assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH);
