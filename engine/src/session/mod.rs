@@ -14,6 +14,7 @@
 
 mod blocked;
 mod execute;
+mod group;
 mod outbox;
 mod tally;
 #[cfg(test)]
@@ -30,13 +31,11 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::keyspace::waiting::Waiter;
 use crate::pubsub::wake;
-use crate::resp::{ArgRange, Decoded, Decoder, Limits, ReplyWriter, RespVersion, Source, Trust, is_http_attack};
-use crate::slot::Slot;
-use crate::table::prefetch;
-use crate::turn::KnownKey;
-use execute::{Failure, apply_reply_mode, mark_active, wake_when_ready};
+use crate::resp::{Decoder, Limits, ReplyWriter, RespVersion, Trust, is_http_attack};
+use crate::time::UnixMillis;
+use execute::{Failure, Outcome, apply_reply_mode, mark_active, wake_when_ready};
+use group::{Group, Request, Rest};
 use outbox::{Kind, Outbox};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -74,22 +73,20 @@ pub struct Session {
     parked: Option<Parked>,
     /// A request that blocked and has to be run once more, by this session.
     again: Option<Arc<Waiter>>,
-    ranges: Vec<ArgRange>,
-    group: Vec<Request>,
+    group: Group,
     effects: Vec<u8>,
     tally: Tally,
 }
 
-/// A decoded request of the group at hand.
-struct Request {
-    /// Its arguments among `ranges`.
-    args: std::ops::Range<usize>,
-    /// Where the input goes on after it.
-    end: usize,
-    source: Source,
-    command: Option<&'static Command>,
-    /// Its key, when it has one plain key.
-    known: Option<KnownKey>,
+/// How a group goes on after a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// With the next.
+    Next,
+    /// Not now; this one is done with.
+    Last,
+    /// Not now; this one is to be tried again.
+    Again,
 }
 
 impl Session {
@@ -111,8 +108,7 @@ impl Session {
             outbox: Outbox::default(),
             parked: None,
             again: None,
-            ranges: Vec::new(),
-            group: Vec::new(),
+            group: Group::default(),
             effects: Vec::new(),
             tally: Tally::default(),
         };
@@ -218,19 +214,15 @@ impl Session {
     fn run(&mut self, input: &[u8]) -> usize {
         let mut done = 0;
         while !self.connection.closing && self.parked.is_none() {
-            let more = self.decode_group(input, done);
-            if self.group.is_empty() {
-                break;
-            }
-            let decoded = self.group.last().map_or(done, |request| request.end);
+            let rest = self.decode_group(input, done);
+            let Some(decoded) = self.group.end() else { break };
             self.run_group(input, &mut done);
             if done < decoded {
-                // Parked in mid-group: what was decoded ahead is decoded again later.
-                self.decoder = Decoder::new(self.limits);
-                self.fit_limits();
+                // Parked in mid-group.
+                self.restart_decoder();
                 break;
             }
-            if !more {
+            if rest == Rest::None {
                 break;
             }
         }
@@ -259,187 +251,127 @@ impl Session {
         self.outbox.hold(start, std::mem::take(&mut self.connection.mail_offset), Kind::Message);
     }
 
-    /// Decodes up to [`GROUP_REQUESTS_MAX`] requests from `from` on. False when the input gives no more.
-    fn decode_group(&mut self, input: &[u8], from: usize) -> bool {
-        self.ranges.clear();
-        self.group.clear();
-        let mut at = from;
-        while self.group.len() < GROUP_REQUESTS_MAX && at < input.len() {
-            match self.decoder.decode_from(input, at, &mut self.ranges) {
-                Ok(Decoded::Request { consumed, args, source }) => {
-                    at += consumed;
-                    let (command, known) = match source {
-                        Source::Input => self.look_ahead(input, &self.ranges[args.clone()]),
-                        Source::Scratch => (None, None),
-                    };
-                    self.group.push(Request { args, end: at, source, command, known });
-                    if source == Source::Scratch {
-                        // The scratch holds one request: it must run before the next is decoded.
-                        return true;
-                    }
+    /// Decodes the next group of requests.
+    fn decode_group(&mut self, input: &[u8], from: usize) -> Rest {
+        match self.group.decode(&mut self.decoder, &self.core, input, from) {
+            Ok(rest) => rest,
+            // The requests before the broken one are run first; then it is met again, alone.
+            Err(_) if !self.group.requests().is_empty() => {
+                self.restart_decoder();
+                Rest::More
+            }
+            Err(error) => {
+                if let Some(text) = error.wire_text() {
+                    self.core.stats.count_error("ERR");
+                    ReplyWriter::new(&mut self.outbox.bytes, self.connection.resp).error_bytes(&text);
                 }
-                Ok(Decoded::Empty { consumed }) => {
-                    at += consumed;
-                    match self.group.last_mut() {
-                        Some(last) => last.end = at,
-                        None => self.group.push(Request {
-                            args: 0..0,
-                            end: at,
-                            source: Source::Input,
-                            command: None,
-                            known: None,
-                        }),
-                    }
-                }
-                Ok(Decoded::Incomplete) => return false,
-                Err(error) => {
-                    // Requests before the broken one are run first; then it is met again, alone.
-                    if self.group.is_empty() {
-                        if let Some(text) = error.wire_text() {
-                            self.core.stats.count_error("ERR");
-                            ReplyWriter::new(&mut self.outbox.bytes, self.connection.resp).error_bytes(&text);
-                        }
-                        self.connection.closing = true;
-                    } else {
-                        self.decoder = Decoder::new(self.limits);
-                        self.fit_limits();
-                    }
-                    return !self.group.is_empty();
-                }
-            }
-        }
-        at < input.len()
-    }
-
-    /// Names the command and, if it has one plain key, hashes it and asks for its slot's line.
-    #[inline]
-    fn look_ahead(&self, input: &[u8], ranges: &[ArgRange]) -> (Option<&'static Command>, Option<KnownKey>) {
-        let Some(command) = table().find(ranges[0].of(input)) else { return (None, None) };
-        let command = if command.is_container() && ranges.len() > 1 {
-            match table().find_subcommand(command, ranges[1].of(input)) {
-                Some(command) => command,
-                None => return (None, None),
-            }
-        } else {
-            command
-        };
-        let known = match command.plain_range(ranges.len()) {
-            Some(range) if range.first == range.last => {
-                let bytes = ranges[range.first].of(input);
-                let slot = Slot::of(bytes);
-                self.core.slots.prefetch_slot(slot);
-                Some(KnownKey {
-                    address: bytes.as_ptr() as usize,
-                    len: bytes.len(),
-                    slot,
-                    hash: self.core.hasher.hash(bytes),
-                })
-            }
-            _ => None,
-        };
-        (Some(command), known)
-    }
-
-    /// Asks for what the group's lookups will read: lines first, then entries.
-    fn prefetch_group(&self) {
-        let keys = || self.group.iter().filter_map(|request| request.known);
-        for key in keys() {
-            self.core.totals.hints.prefetch(key.slot, key.hash);
-        }
-        let db = self.connection.db;
-        let mut entries = [std::ptr::null(); GROUP_REQUESTS_MAX];
-        for (entry, key) in entries.iter_mut().zip(keys()) {
-            let guard = self.core.slots.try_lock(key.slot);
-            let shard = guard.as_ref().and_then(|guard| guard.state.shard(db));
-            *entry = shard.and_then(|shard| shard.candidate(key.hash)).map_or(std::ptr::null(), |(_, address)| address);
-        }
-        // Apart from the locking: a prefetch that has to walk page tables holds up the next locked instruction.
-        for entry in entries.into_iter().filter(|entry| !entry.is_null()) {
-            prefetch(entry);
-            prefetch(entry.wrapping_add(64));
-        }
-    }
-
-    fn run_group(&mut self, input: &[u8], done: &mut usize) {
-        if self.group.len() > 1 {
-            self.prefetch_group();
-        }
-        let now = self.core.now();
-        mark_active(&self.connection, now);
-        // What CLIENT LIST shows while these run, the request that asks included.
-        self.connection.client.query_buffer_bytes.store((input.len() - *done) as u64, Ordering::Relaxed);
-        self.tally.begin(&self.core);
-        let group = std::mem::take(&mut self.group);
-        let scratch = if group.last().is_some_and(|r| r.source == Source::Scratch) {
-            self.decoder.scratch().to_vec()
-        } else {
-            Vec::new()
-        };
-        for request in &group {
-            let bytes = match request.source {
-                Source::Input => input,
-                Source::Scratch => &scratch,
-            };
-            let args: SmallVec<[&[u8]; 8]> =
-                self.ranges[request.args.clone()].iter().map(|range| range.of(bytes)).collect();
-            if args.is_empty() {
-                *done = request.end;
-                continue;
-            }
-            if is_http_attack(args[0]) {
                 self.connection.closing = true;
-                self.outbox.clear();
+                Rest::None
+            }
+        }
+    }
+
+    /// Runs the group's requests, one after another, and says in `done` how far in the input.
+    fn run_group(&mut self, input: &[u8], done: &mut usize) {
+        self.group.prefetch(&self.core, self.connection.db);
+        let now = self.begin_group(input.len() - *done);
+        let group = std::mem::take(&mut self.group);
+        let scratch = group.scratch(&self.decoder);
+        for request in group.requests() {
+            let args = group.args(request, input, &scratch);
+            let step = self.run_request(request, &args, now);
+            if step != Step::Again {
                 *done = request.end;
-                break;
             }
-            let command = request.command.or_else(|| table().lookup(&args).ok());
-            self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
-            self.tally.turn_to(command, &self.core);
-            let asking = self.connection.asking;
-            if !self.connection.bundle.is_empty() && command.is_none_or(|command| command.row.name != "publish") {
-                self.give_out();
-            }
-            if self.connection.listens {
-                self.take_mail();
-            }
-            let start = self.outbox.bytes.len();
-            let mut surroundings =
-                Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
-            let outcome = match command {
-                Some(command) => surroundings.run(command, &args, request.known, &mut self.outbox.bytes),
-                None => Ok(surroundings.reject_unresolved(&args, &mut self.outbox.bytes)),
-            };
-            let outcome = match outcome {
-                Ok(outcome) => outcome,
-                Err(parked) => {
-                    wake_when_ready(&self.core, &parked, &self.connection.client);
-                    if let Parked::Blocked(_) = parked {
-                        *done = request.end;
-                    }
-                    self.parked = Some(parked);
-                    break;
-                }
-            };
-            if asking && command.is_none_or(|command| command.row.name != "asking") {
-                self.connection.asking = false;
-            }
-            let ran = command.filter(|_| outcome.failed != Failure::Queued);
-            apply_reply_mode(&mut self.connection, ran, start, &mut self.outbox.bytes);
-            let offset = match self.connection.listens {
-                true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
-                false => outcome.offset,
-            };
-            self.outbox.hold(start, offset, Kind::Reply);
-            *done = request.end;
-            if let Some(command) = command {
-                self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);
-            }
-            self.fit_limits();
-            if self.connection.closing {
+            if step != Step::Next {
                 break;
             }
         }
         self.group = group;
+    }
+
+    /// Notes what others see of the client while a group runs, and takes the time.
+    fn begin_group(&mut self, input_bytes: usize) -> UnixMillis {
+        let now = self.core.now();
+        mark_active(&self.connection, now);
+        // What CLIENT LIST shows while these run, the request that asks included.
+        self.connection.client.query_buffer_bytes.store(input_bytes as u64, Ordering::Relaxed);
+        self.tally.begin(&self.core);
+        now
+    }
+
+    /// Runs one request of a group.
+    #[inline]
+    fn run_request(&mut self, request: &Request, args: &[&[u8]], now: UnixMillis) -> Step {
+        let Some(name) = args.first() else { return Step::Next };
+        if is_http_attack(name) {
+            self.connection.closing = true;
+            self.outbox.clear();
+            return Step::Last;
+        }
+        let command = request.command.or_else(|| table().lookup(args).ok());
+        self.turn_to(command);
+        let asking = self.connection.asking;
+        let start = self.outbox.bytes.len();
+        let mut surroundings =
+            Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
+        let outcome = match command {
+            Some(command) => surroundings.run(command, args, request.known, &mut self.outbox.bytes),
+            None => Ok(surroundings.reject_unresolved(args, &mut self.outbox.bytes)),
+        };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(parked) => return self.park(parked),
+        };
+        if asking && command.is_none_or(|command| command.row.name != "asking") {
+            self.connection.asking = false;
+        }
+        self.hold_reply(command, start, &outcome);
+        if let Some(command) = command {
+            self.tally.add(&self.core, &self.connection, command, args, outcome.failed, now);
+        }
+        self.fit_limits();
+        if self.connection.closing { Step::Last } else { Step::Next }
+    }
+
+    /// Gets ready for a request: its counters, and the messages that come before its reply.
+    #[inline]
+    fn turn_to(&mut self, command: Option<&'static Command>) {
+        self.connection.client.last_row.store(command.map_or(u32::MAX, |c| c.id.into()), Ordering::Relaxed);
+        self.tally.turn_to(command, &self.core);
+        if !self.connection.bundle.is_empty() && command.is_none_or(|command| command.row.name != "publish") {
+            self.give_out();
+        }
+        if self.connection.listens {
+            self.take_mail();
+        }
+    }
+
+    /// Keeps a request that cannot go on, and sees to it that it is tried again.
+    #[cold]
+    fn park(&mut self, parked: Parked) -> Step {
+        wake_when_ready(&self.core, &parked, &self.connection.client);
+        let step = if let Parked::Blocked(_) = parked { Step::Last } else { Step::Again };
+        self.parked = Some(parked);
+        step
+    }
+
+    /// Puts the reply that stands from `start` on in its place in the outbox.
+    #[inline]
+    fn hold_reply(&mut self, command: Option<&'static Command>, start: usize, outcome: &Outcome) {
+        let ran = command.filter(|_| outcome.failed != Failure::Queued);
+        apply_reply_mode(&mut self.connection, ran, start, &mut self.outbox.bytes);
+        let offset = match self.connection.listens {
+            true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
+            false => outcome.offset,
+        };
+        self.outbox.hold(start, offset, Kind::Reply);
+    }
+
+    /// Forgets what was decoded ahead: it is decoded again.
+    fn restart_decoder(&mut self) {
+        self.decoder = Decoder::new(self.limits);
+        self.fit_limits();
     }
 
     /// Strangers get small limits.
@@ -464,9 +396,6 @@ impl Drop for Session {
         self.core.clients.disconnect(&self.connection.client);
     }
 }
-
-/// Requests that are looked ahead together.
-const GROUP_REQUESTS_MAX: usize = 32;
 
 /// Input memory that an idle session keeps.
 const INPUT_KEPT_BYTES_MAX: usize = 16 * 1024;
