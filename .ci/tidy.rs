@@ -79,7 +79,6 @@ const OUTSIDE_ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("persistence/src/storage/", &["std::fs", "std::os", "std::time", "std::process"]),
     ("persistence/src/driver", &["std::thread", "std::time"]),
-    ("replication/src/host/", &["std"]),
 ];
 
 /// Circles that are there for a reason: from which file, to which file, and why. An entry that no circle needs fails.
