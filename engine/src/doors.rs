@@ -21,7 +21,7 @@ use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::options::Options;
 use crate::pubsub::{Woken, wake};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
-use crate::session::{Parked, Session, Surroundings};
+use crate::session::{Parked, Session, Execution};
 use crate::slot::Slot;
 use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
@@ -209,15 +209,15 @@ impl Engine {
         let mut waited: Arc<Waiter>;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         let offset = loop {
-            let mut surroundings = Surroundings {
+            let mut execution = Execution {
                 core: &self.core,
                 connection: &mut connection,
                 now: self.core.now(),
                 buffer: &mut buffer,
             };
             let outcome = match table().lookup(&args) {
-                Ok(command) => surroundings.run(command, &args, None, &mut out),
-                Err(_) => Ok(surroundings.reject_unresolved(&args, &mut out)),
+                Ok(command) => execution.run(command, &args, None, &mut out),
+                Err(_) => Ok(execution.reject_unresolved(&args, &mut out)),
             };
             match outcome {
                 Ok(outcome) => break outcome.offset,
@@ -298,8 +298,7 @@ impl Engine {
     }
 
     /// When the next blocked request gives up, by the engine's clock: [`end_waits`](Self::end_waits) called then makes it
-    /// answer.
-    /// `alarm` is woken once when an earlier one comes in.
+    /// answer. `alarm` is woken once when an earlier one comes in.
     pub fn next_deadline(&self, alarm: &Waker) -> Option<UnixMillis> {
         self.core.deadlines.next(alarm)
     }
@@ -309,8 +308,9 @@ impl Engine {
         sweep(&self.core, now);
     }
 
-    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that INFO shows. At most about `budget` entries are looked at, so
-    /// that a call takes a bounded time (about 50 ns for each). Call it ten times a second, more often when it says `more`.
+    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that
+    /// INFO shows. At most about `budget` entries are looked at, so that a call takes a bounded time (about 50 ns for each).
+    /// Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
         sweep(&self.core, now);
         self.core.clients.paused(|| now);

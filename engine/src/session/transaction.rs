@@ -9,7 +9,7 @@
 //! A request that looks at every slot by itself (INFO, DEBUG, CONFIG, CLUSTER ...) cannot run while slots are held: there the
 //! transaction is cut, and what follows runs in a turn of its own.
 
-use super::execute::{Failure, Outcome, Parked, Surroundings};
+use super::execute::{Failure, Answered, Parked, Execution};
 use super::tally::book;
 use crate::client::{Queued, Transaction, WatchedKeys};
 use crate::command::row::{Group, flag};
@@ -28,10 +28,10 @@ use std::sync::atomic::Ordering;
 /// The arguments of a queued request.
 type Args<'a> = SmallVec<[&'a [u8]; 8]>;
 
-impl<'a> Surroundings<'a> {
+impl<'a> Execution<'a> {
     /// Queues a request, or refuses it as it would be refused if it ran.
     #[cold]
-    pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Outcome {
+    pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Answered {
         if let Err(error) = self.may_queue(command, args) {
             let error = self.note_refusal(None, error);
             return self.refuse(&error, out);
@@ -47,7 +47,7 @@ impl<'a> Surroundings<'a> {
             self.connection.closing |= transaction.size > size_max;
         }
         ReplyWriter::new(out, self.connection.resp).simple("QUEUED");
-        Outcome { offset: Offset(0), failed: Failure::Queued }
+        Answered { offset: Offset(0), failed: Failure::Queued }
     }
 
     fn may_queue(&self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
