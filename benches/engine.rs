@@ -4,7 +4,7 @@
 //! `server`.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use keyslot_engine::resp::{RequestDecoder, Limits};
+use keyslot_engine::resp::{Limits, RequestDecoder};
 use keyslot_engine::{Engine, PeerInfo};
 use std::hint::black_box;
 use std::task::Waker;

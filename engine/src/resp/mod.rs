@@ -16,5 +16,5 @@ mod value;
 pub use error::ProtocolError;
 pub use parser::{Expected, Parsed, ReplyError, ReplyLimits, ReplyParser, parse_reply};
 pub use reply::{Deferred, ReplyWriter, RespVersion};
-pub use request::{ArgRange, Decoded, RequestDecoder, Limits, Source, Trust, is_http_attack};
+pub use request::{ArgRange, Decoded, Limits, RequestDecoder, Source, Trust, is_http_attack};
 pub use value::Value;

@@ -4,7 +4,7 @@
 //! leaves an outcome with the waiter and wakes the session, which picks it up here.
 
 use super::Session;
-use super::execute::{Failure, Answered, Parked, Execution, apply_reply_mode, wake_when_ready};
+use super::execute::{Answered, Execution, Failure, Parked, apply_reply_mode, wake_when_ready};
 use super::outbox::Kind;
 use crate::command::table::table;
 use crate::effect::Offset;

@@ -11,7 +11,7 @@
 
 use crate::command::table::{Command, table};
 use crate::core::Core;
-use crate::resp::{ArgRange, Decoded, RequestDecoder, ProtocolError, Source};
+use crate::resp::{ArgRange, Decoded, ProtocolError, RequestDecoder, Source};
 use crate::slot::Slot;
 use crate::table::prefetch;
 use crate::turn::KnownKey;

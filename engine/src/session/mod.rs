@@ -21,7 +21,7 @@ mod tally;
 mod tests;
 mod transaction;
 
-pub(crate) use execute::{Parked, Execution};
+pub(crate) use execute::{Execution, Parked};
 
 use crate::client::{Connection, PeerInfo};
 use crate::command::pubsub::leave_all;
@@ -31,9 +31,9 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::keyspace::waiting::Waiter;
 use crate::pubsub::wake;
-use crate::resp::{RequestDecoder, Limits, ReplyWriter, RespVersion, Trust, is_http_attack};
+use crate::resp::{Limits, ReplyWriter, RequestDecoder, RespVersion, Trust, is_http_attack};
 use crate::time::UnixMillis;
-use execute::{Failure, Answered, apply_reply_mode, mark_active, wake_when_ready};
+use execute::{Answered, Failure, apply_reply_mode, mark_active, wake_when_ready};
 use group::{Group, Request, Rest};
 use outbox::{Kind, Outbox};
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! A request that looks at every slot by itself (INFO, DEBUG, CONFIG, CLUSTER ...) cannot run while slots are held: there the
 //! transaction is cut, and what follows runs in a turn of its own.
 
-use super::execute::{Failure, Answered, Parked, Execution};
+use super::execute::{Answered, Execution, Failure, Parked};
 use super::tally::book;
 use crate::client::{Queued, Transaction, WatchedKeys};
 use crate::command::row::{Group, flag};
