@@ -165,6 +165,8 @@ impl Execution<'_> {
             self.admit_listener(command)?;
         }
         let may_write = match &self.connection.transaction {
+            // An EXEC that goes on was admitted when it began.
+            Some(transaction) if transaction.progress.is_some() => return Ok(()),
             // EXEC does what was queued.
             Some(transaction) if matches!(command.row.run.0, How::Exec) => Flags(transaction.flags),
             _ => flags,

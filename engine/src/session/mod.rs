@@ -388,6 +388,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.connection.transaction.is_some() {
+            let (core, connection, buffer) = (&self.core, &mut self.connection, &mut self.effects);
+            Execution { core, connection, now: core.now(), buffer }.finish_exec();
+        }
         unwatch_all(&self.core, &mut self.connection);
         if self.connection.listens {
             leave_all(&self.core, &self.connection.client);
