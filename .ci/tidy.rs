@@ -44,13 +44,14 @@ const NAMES_BANNED: [&str; 14] = [
 const LINES_MAX: usize = 800;
 
 /// Files that may hold unsafe code. Each is covered by the sanitizer run of `.ci/run`.
-const UNSAFE_FILES: [&str; 6] = [
+const UNSAFE_FILES: [&str; 7] = [
     "engine/src/table/block.rs",
     "engine/src/table/lent.rs",
     "engine/src/table/line.rs",
     "engine/src/table/prefetch.rs",
     "engine/src/table/segment.rs",
     "persistence/src/journal/chunk.rs",
+    "persistence/src/storage/map.rs",
 ];
 
 /// What a library may not name, except where [`OUTSIDE_ALLOWED`] says so.
@@ -71,6 +72,8 @@ const OUTSIDE_ALLOWED: &[(&str, &[&str])] = &[
     // Anywhere: an address is data, it opens no socket.
     ("", &["std::net::SocketAddr", "std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr"]),
     ("engine/src/system.rs", &["std::time", "std::thread"]),
+    // Who waits for a turn that is under way elsewhere lets it run.
+    ("engine/src/sync.rs", &["std::thread::yield_now"]),
     // Doors that wait park their thread; they start none.
     ("engine/src/feed.rs", &["std::thread::park_timeout"]),
     ("engine/src/subscription.rs", &["std::thread::park_timeout"]),

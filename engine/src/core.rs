@@ -8,6 +8,7 @@ use crate::effect::{EffectSink, Offset};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::keyspace::EntryRef;
+use crate::keyspace::eras::Eras;
 use crate::keyspace::expiry_walk::ExpireCycle;
 use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::slots::SlotArray;
@@ -25,6 +26,7 @@ use std::task::{Poll, Waker};
 /// The shared inside of an [`Engine`](crate::Engine).
 pub(crate) struct Core {
     pub(crate) slots: SlotArray,
+    pub(crate) eras: Eras,
     pub(crate) totals: Totals,
     pub(crate) reclaim: Reclaim,
     pub(crate) hasher: KeyHasher,
@@ -52,6 +54,7 @@ impl Core {
     pub(crate) fn new(clock: Box<dyn Clock>, seed: u64, command_count: usize) -> Self {
         let core = Self {
             slots: SlotArray::new(),
+            eras: Eras::new(),
             totals: Totals::new(),
             reclaim: Reclaim::default(),
             hasher: KeyHasher::new(seed),

@@ -31,6 +31,7 @@ pub mod text;
 mod time;
 mod turn;
 mod value;
+mod view;
 
 pub use client::PeerInfo;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
@@ -63,3 +64,4 @@ pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
 pub use value::{AsValue, End, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
+pub use view::{Sizes, SlotView, View, ViewEntry};

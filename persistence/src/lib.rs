@@ -13,7 +13,7 @@
 //!
 //! Architecture Invariant: the bytes that the engine encoded are the bytes on disk; nothing here encodes values.
 //!
-//! Architecture Invariant: unsafe code stands in `journal::chunk` only.
+//! Architecture Invariant: unsafe code stands in `journal::chunk` and `storage::map` only.
 
 mod driver;
 mod error;
@@ -21,6 +21,7 @@ pub mod journal;
 mod log;
 pub mod rdb;
 pub mod recovery;
+pub mod snapshot;
 pub mod storage;
 pub mod store;
 

@@ -1,6 +1,7 @@
 //! What the tests of command families share: an engine that remembers its effects, and a way to play them back.
 
 use crate::effect::{Ack, Batch, BatchKind, EffectSink, NotWritable, Offset, OutcomeUnknown};
+use crate::keyspace::EntryRef;
 use crate::resp::{Value, parse_reply};
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::text::split_args;
@@ -17,6 +18,7 @@ pub(crate) struct Kept {
     pub(crate) kind: BatchKind,
     pub(crate) db: u16,
     pub(crate) slots: Vec<Slot>,
+    pub(crate) era: u64,
     pub(crate) effects: Vec<Vec<Vec<u8>>>,
 }
 
@@ -33,7 +35,7 @@ impl EffectSink for KeepingSink {
         let effects = split(batch.bytes);
         assert_eq!(effects.len(), batch.count as usize, "a batch tells how many effects it has");
         let mut kept = self.kept.lock();
-        kept.push(Kept { kind: batch.kind, db: batch.db, slots: batch.slots.to_vec(), effects });
+        kept.push(Kept { kind: batch.kind, db: batch.db, slots: batch.slots.to_vec(), era: batch.era, effects });
         Offset(kept.len() as u64)
     }
 
@@ -124,11 +126,21 @@ impl Bench {
 
     /// A fresh engine that all batches so far were played into.
     pub(crate) fn replayed(&self) -> Engine {
+        self.replayed_to(Offset(u64::MAX))
+    }
+
+    /// A fresh engine that the batches before `end` were played into.
+    pub(crate) fn replayed_to(&self, end: Offset) -> Engine {
         let (copy, _) = quiet();
-        for batch in &*self.sink.kept.lock() {
+        for batch in self.kept().iter().take(end.0 as usize) {
             replay(&copy, batch);
         }
         copy
+    }
+
+    /// All batches so far.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        self.sink.kept.lock().clone()
     }
 }
 
@@ -169,15 +181,20 @@ pub(crate) fn contents(db: &Engine) -> Contents {
         let guard = db.core.slots.lock(slot);
         for number in 0..DATABASE_COUNT {
             for entry in guard.state.shard(number).into_iter().flat_map(|shard| shard.iter()) {
-                let digest = || crate::command::server::debug::digest::of_entry(&entry).into_bytes();
-                let value = entry.as_string().map_or_else(digest, StrRef::to_vec);
-                let before = all.insert((number, entry.key().to_vec()), (value, entry.expiry()));
-                assert!(before.is_none(), "a key is there once");
+                add_content(&mut all, number, &entry);
                 assert_eq!(Slot::of(entry.key()), slot, "a key lies in its slot");
             }
         }
     }
     all
+}
+
+/// Adds one key to the contents of an engine or of a view.
+pub(crate) fn add_content(all: &mut Contents, db: u16, entry: &EntryRef) {
+    let digest = || crate::command::server::debug::digest::of_entry(entry).into_bytes();
+    let value = entry.as_string().map_or_else(digest, StrRef::to_vec);
+    let before = all.insert((db, entry.key().to_vec()), (value, entry.expiry()));
+    assert!(before.is_none(), "a key is there once");
 }
 
 /// Demands that the striped totals agree with what is there.

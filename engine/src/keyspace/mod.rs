@@ -2,9 +2,10 @@
 //!
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
 //! with its counts and its expiry hint; [`slots`] is the array of locked slots; [`waiting`] holds
-//! requests that wait for a key; [`hints`] helps prefetching. Nothing here knows a command, a turn or an effect.
+//! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching. Nothing here knows a command, a turn or an effect.
 
 pub(crate) mod entry;
+pub(crate) mod eras;
 pub(crate) mod expiry_walk;
 pub(crate) mod hints;
 pub(crate) mod lifetime;

@@ -14,7 +14,8 @@ use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::Object;
 
-/// Keys of one database in one slot. The table comes first: a lookup reads nothing else.
+/// Keys of one database in one slot. The table comes first: a lookup reads nothing else. A clone shares the segments. O(segments).
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Shard {
     table: Table<EntryRef>,
@@ -47,7 +48,7 @@ impl Shard {
         self.table.len()
     }
 
-    #[cfg(test)]
+    /// How many of them have an expiry.
     pub(crate) fn expires(&self) -> usize {
         self.expires as usize
     }

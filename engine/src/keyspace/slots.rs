@@ -43,6 +43,8 @@ pub(crate) struct SlotState {
     pub(crate) gate: GateState,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
     pub(crate) turn_count: u8,
+    /// The era in which the slot was handed to a view last, its low bits: see [`eras`](super::eras).
+    pub(crate) era: u16,
     /// Lookups for reading that found a key, since they were last added to `hits_before`.
     hits: u32,
     /// The journal's end after the newest batch of this slot: what a reply about it may have to wait for.
@@ -178,6 +180,7 @@ impl SlotArray {
             state: Mutex::new(SlotState {
                 gate: GateState::Open,
                 turn_count: 0,
+                era: 1,
                 hits: 0,
                 last_offset: Offset(0),
                 first: Shard::default(),

@@ -63,6 +63,7 @@ impl Turn<'_> {
             _ => self.append_batch(),
         };
         self.undo = None;
+        self.leave_era();
         let mut woken = match self.notices.is_empty() {
             true => Woken::new(),
             false => self.announce(offset),
@@ -99,6 +100,8 @@ impl Turn<'_> {
         if self.effect_db != self.home_db {
             self.record_select(self.home_db);
         }
+        self.enter();
+        self.core.eras.wait_open(self.era);
         let slots: SmallVec<[Slot; 4]> = match self.kind {
             BatchKind::Slots => self.guards.iter().map(SlotGuard::slot).collect(),
             BatchKind::Global | BatchKind::Keyless => SmallVec::new(),
@@ -107,7 +110,7 @@ impl Turn<'_> {
             kind: self.kind,
             db: self.home_db,
             slots: &slots,
-            era: 0,
+            era: self.era,
             now: self.now(),
             count: self.effect_count + self.select_count,
             bytes: &self.effects,

@@ -51,6 +51,7 @@ impl Turn<'_> {
     /// Says whether there were any. Cannot be revoked.
     pub(crate) fn clear(&mut self, db: u16) -> bool {
         debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
+        self.enter();
         self.touch_watched(&[db]);
         let core = self.core;
         let discarded = self.discarded.get_or_insert_default();

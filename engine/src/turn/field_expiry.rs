@@ -17,6 +17,7 @@ impl Turn<'_> {
             self.update(key, spot, |entry| entry.due_fields(now, count))
         } else {
             // Going on with the walk over a large hash changes nothing that anybody sees.
+            self.enter();
             let around = self.surroundings(key);
             let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
             shard.update(spot, around, |entry| entry.due_fields(now, count))

@@ -1,7 +1,7 @@
 //! A turn: one atomic execution over locked slots.
 //!
 //! ```text
-//! lock slots -> gate -> [ find (expire lazily) -> verb -> record effects ]* -> append to the journal -> unlock
+//! lock slots -> gate -> [ find (expire lazily) -> verb -> enter the era -> record effects ]* -> append to the journal -> unlock
 //! ```
 //!
 //! Commands, replay, imports and embedders all change data through a turn, and only through it.
@@ -12,12 +12,14 @@
 //!   where the turn may be given up, what was there before.
 //! - What a turn changed it recorded as effects before it ends; they reach the journal while the slots are still held, so
 //!   the journal has them in the order in which they happened.
+//! - Before its first change a turn [enters](era) the current era, which hands its slots to a view that is being taken.
 //! - Who waits for a key that changed is served before the turn ends: see [`waiting`].
 //! - A verb checks first and changes last. A turn that runs several verbs is [revocable](Turn::make_revocable).
 
 mod ahead;
 mod commit;
 mod discard;
+mod era;
 pub(crate) mod expire_cycle;
 mod field_expiry;
 mod look;
@@ -43,6 +45,7 @@ use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use commit::Committed;
 use discard::Discarded;
+pub(crate) use era::bring;
 pub(crate) use look::{Looked, Seen, seek, try_look};
 use notice::Notice;
 pub(crate) use overwrite::overwrite;
@@ -89,6 +92,8 @@ pub struct Turn<'e> {
     /// The newest journal offset of slots that were visited.
     seen: Cell<Offset>,
     recording: bool,
+    /// The era it is in; 0 before its first change.
+    era: u64,
     /// Whether a due key was hidden instead of deleted: it is still there.
     hid: bool,
     kind: BatchKind,
@@ -210,6 +215,7 @@ impl<'e> Turn<'e> {
             touch,
             seen: Cell::new(Offset(0)),
             recording,
+            era: 0,
             hid: false,
             kind: BatchKind::Slots,
             home_db: db,
@@ -424,6 +430,7 @@ impl<'e> Turn<'e> {
     /// Changes the entry at a spot, and marks it as used; `f` keeps its key.
     #[inline]
     pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
+        self.enter();
         if self.undo.is_some() {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
@@ -452,6 +459,7 @@ impl<'e> Turn<'e> {
             let old = self.update(key, spot, |place| std::mem::replace(place, entry));
             return self.leave(old);
         }
+        self.enter();
         if self.hid {
             self.remove_hidden(key);
         }
@@ -493,6 +501,7 @@ impl<'e> Turn<'e> {
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, key: &Key<'_>, spot: Spot) -> EntryRef {
+        self.enter();
         if self.state(key).has_audience() {
             self.note_change(key, Change::Removal);
         }

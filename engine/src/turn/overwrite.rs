@@ -21,6 +21,10 @@ pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'
     if state.gate != GateState::Open || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
         return false;
     }
+    // A view that is being taken wants the slot first.
+    if state.era != core.eras.current() as u16 {
+        return false;
+    }
     let Some((spot, entry)) = state.shard(looked.db).and_then(|shard| shard.seek(looked.hash, looked.key)) else {
         return false;
     };

@@ -62,6 +62,7 @@ impl Drop for Turn<'_> {
         if let Some(undo) = self.undo.take() {
             self.restore(undo);
         }
+        self.leave_era();
         if let Some(mut attendance) = self.attendance.take() {
             self.guards.clear();
             attendance.give_up();

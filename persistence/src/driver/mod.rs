@@ -15,6 +15,8 @@
 //! - After a failure the log is never touched again.
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
+pub(crate) mod crew;
+pub(crate) mod pace;
 mod thread;
 
 pub(crate) use thread::DriverThread;

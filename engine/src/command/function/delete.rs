@@ -25,7 +25,7 @@ pub(super) const FLUSH: Row = Row::new("function|flush", -2, Run::Store(flush))
     .args("flush-type:oneof?{async=ASYNC sync=SYNC}");
 
 fn delete(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    if !turn.core().libraries.write().delete(args[2]) {
+    if !turn.libraries_mut().delete(args[2]) {
         return Err(CommandError::text("ERR Library not found"));
     }
     turn.make_global();
@@ -41,7 +41,7 @@ fn flush(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Co
         [_, _, _] => return Err(CommandError::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
         _ => return Err(wrong_arguments(args[1])),
     }
-    if turn.core().libraries.write().flush() {
+    if turn.libraries_mut().flush() {
         turn.make_global();
         turn.record(&[b"FUNCTION", b"FLUSH"]);
     }

@@ -36,7 +36,7 @@ fn restore(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> 
         [payload, word] => (payload, policy(word)?),
         _ => return Err(wrong_arguments(args[1])),
     };
-    turn.core().libraries.write().restore(payload, policy)?;
+    turn.libraries_mut().restore(payload, policy)?;
     turn.make_global();
     turn.record(args);
     reply.ok();

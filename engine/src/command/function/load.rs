@@ -24,7 +24,7 @@ fn load(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
         [word, ..] => return Err(CommandError::quoting("ERR Unknown option given: ", word, "")),
         [] => return Err(CommandError::text("ERR Function code is missing")),
     };
-    let name = turn.core().libraries.write().load(code, collision)?;
+    let name = turn.libraries_mut().load(code, collision)?;
     turn.make_global();
     turn.record(args);
     reply.bulk(&name);

@@ -49,6 +49,7 @@ fn exchange(turn: &mut Turn<'_>, first: u16, second: u16) -> Result<(), CommandE
         return Ok(());
     }
     turn.touch_watched(&[first, second]);
+    turn.enter();
     let core = turn.core();
     let abandoned = core.expire_cycle.abandon();
     for (slot, state) in turn.states_mut() {

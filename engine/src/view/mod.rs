@@ -1,0 +1,178 @@
+//! Views: consistent, read-only pictures of all slots at one offset of the journal.
+//!
+//! Taking one raises the [era](crate::keyspace::eras) and shares every slot's table: O(slots), a millisecond or two for the
+//! caller, while others work on. Afterwards a writer copies a segment when it changes it for the first time, and an entry
+//! likewise; what nobody changes exists once. Dropping a view, or a part of it, gives back what only it still holds.
+//!
+//! ```text
+//!                    slot 7                       slot 7 after a SET of b
+//!  the engine   -> [ seg | seg ]                [ seg'| seg ]      seg' is the slot's own: a, b', c
+//!                     |     |                            |
+//!  the view     -> [ seg | seg ]                [ seg | seg ]      still a, b, c; a and c are shared by both
+//! ```
+//!
+//! Invariants
+//! - Every batch of the journal before [`View::offset`] is in the view, wholly, and none after it.
+//! - Keys that are due are in the view until somebody deleted them: who reads it decides.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+pub use entry::ViewEntry;
+
+use crate::core::Core;
+use crate::effect::Offset;
+use crate::engine::Engine;
+use crate::keyspace::DATABASE_COUNT;
+use crate::keyspace::eras::{Capture, SlotCopy};
+use crate::slot::Slot;
+use crate::time::UnixMillis;
+use crate::turn::bring;
+use std::sync::Arc;
+
+/// A consistent picture of an engine. Several threads may read it. See the module.
+///
+/// ```
+/// let db = keyslot_engine::Engine::in_memory();
+/// db.set("k", "before")?;
+/// let view = db.view();
+/// db.set("k", "after")?;
+/// let slot = view.slot(keyslot_engine::Slot::of(b"k"));
+/// let entry = slot.iter().next().expect("the key was there");
+/// assert_eq!(entry.as_string(), Some(keyslot_engine::StrRef::Bytes(b"before")));
+/// # Ok::<(), keyslot_engine::CommandError>(())
+/// ```
+pub struct View {
+    capture: Arc<Capture>,
+    era: u64,
+    offset: Offset,
+    taken: Taken,
+}
+
+/// When a view was taken.
+#[derive(Clone, Copy)]
+struct Taken {
+    now: UnixMillis,
+    access_seconds: u32,
+}
+
+impl View {
+    fn take(core: &Core) -> Self {
+        let taking = core.eras.take();
+        let (era, offset) = taking.raise(|| core.journal_end());
+        for slot in Slot::all() {
+            bring(core, &mut core.slots.lock(slot), era);
+        }
+        let now = core.now();
+        let taken = Taken { now, access_seconds: core.access_seconds() };
+        Self { capture: taking.capture.clone(), era, offset, taken }
+    }
+
+    /// The era that it began: batches of this era and later ones are not in it.
+    pub fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// Where the journal goes on: what stands before it is in the view, what follows is not. 0 without a journal.
+    pub fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// When it was taken, by the engine's clock.
+    pub fn now(&self) -> UnixMillis {
+        self.taken.now
+    }
+
+    /// The texts of the libraries of functions.
+    pub fn libraries(&self) -> impl Iterator<Item = &[u8]> {
+        self.capture.libraries().iter().map(|text| &text[..])
+    }
+
+    /// How many keys a database has, and how many of them with an expiry; what was [taken](Self::take_slot) out does not
+    /// count. O(slots).
+    pub fn sizes(&self, db: u16) -> Sizes {
+        let mut sizes = Sizes::default();
+        for copy in Slot::all().filter_map(|slot| self.capture.slot(slot)) {
+            for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
+                sizes.keys += shard.len() as u64;
+                sizes.expires += shard.expires() as u64;
+            }
+        }
+        sizes
+    }
+
+    /// A slot's keys. O(1).
+    pub fn slot(&self, slot: Slot) -> SlotView {
+        SlotView { slot, copy: self.capture.slot(slot), taken: self.taken }
+    }
+
+    /// A slot's keys, which the view holds no longer: when this is dropped, what only the view had of the slot is freed. For
+    /// who reads every slot once.
+    pub fn take_slot(&self, slot: Slot) -> SlotView {
+        SlotView { slot, copy: self.capture.take(slot), taken: self.taken }
+    }
+}
+
+/// How many keys a database has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    /// Keys.
+    pub keys: u64,
+    /// Keys with an expiry.
+    pub expires: u64,
+}
+
+/// One slot of a [`View`].
+pub struct SlotView {
+    slot: Slot,
+    copy: Option<Arc<SlotCopy>>,
+    taken: Taken,
+}
+
+impl SlotView {
+    /// Which slot.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// How many keys there are in all databases. O(databases in use).
+    pub fn len(&self) -> usize {
+        self.copy.iter().flat_map(|copy| &copy.0).map(|(_, shard)| shard.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The databases that have keys here, ascending, and how many.
+    pub fn databases(&self) -> impl Iterator<Item = (u16, Sizes)> {
+        let sizes =
+            |shard: &crate::keyspace::shard::Shard| Sizes { keys: shard.len() as u64, expires: shard.expires() as u64 };
+        self.copy.iter().flat_map(|copy| &copy.0).map(move |(db, shard)| (*db, sizes(shard)))
+    }
+
+    /// The keys of all databases, one database after another.
+    pub fn iter(&self) -> impl Iterator<Item = ViewEntry<'_>> {
+        (0..DATABASE_COUNT).flat_map(|db| self.iter_database(db))
+    }
+
+    /// The keys of one database, in no order that means anything.
+    pub fn iter_database(&self, db: u16) -> impl Iterator<Item = ViewEntry<'_>> {
+        let shards = self.copy.iter().flat_map(|copy| &copy.0).filter(move |(of, _)| *of == db);
+        shards.flat_map(move |(db, shard)| {
+            shard.iter().map(|entry| ViewEntry::new(*db, entry, self.taken.access_seconds))
+        })
+    }
+}
+
+impl Engine {
+    /// Takes a consistent picture of everything. O(slots), about a millisecond, for the caller; writers go on. What they
+    /// change from here on is copied first, segment by segment, for as long as the view holds it.
+    ///
+    /// Not to be called inside [`atomic`](Self::atomic): it would wait for its own slot for ever.
+    pub fn view(&self) -> View {
+        View::take(&self.core)
+    }
+}
