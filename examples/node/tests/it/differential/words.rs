@@ -51,6 +51,7 @@ impl Random {
                 if !HYPERLOGLOGS.contains(&key.as_slice())
                     && !LEX_SETS.contains(&key.as_slice())
                     && !SORTED.contains(&key.as_slice())
+                    && !APART.contains(&key.as_slice())
                 {
                     break key;
                 }
@@ -64,6 +65,8 @@ impl Random {
             "lex-set" => self.pick(LEX_SETS),
             "stream" => self.key(STREAMS),
             "geo" => self.key(GEOS),
+            // Where no two places are equally far, as a rule.
+            "apart" => self.pick(APART),
             "hll" => match self.below(20) {
                 0 => self.pick(LISTS),
                 _ => self.pick(HYPERLOGLOGS),
@@ -236,6 +239,7 @@ pub(super) const KEYS: &[&[u8]] = &[
     b"x0",
     b"x1",
     b"g0",
+    b"o0",
     b"p0",
     b"p1",
     b"p2",
@@ -264,6 +268,7 @@ const SORTED: &[&[u8]] = &[b"t0", b"t1", b"v0"];
 const LEX_SETS: &[&[u8]] = &[b"y0", b"y1"];
 const STREAMS: &[&[u8]] = &[b"x0", b"x1"];
 const GEOS: &[&[u8]] = &[b"g0"];
+const APART: &[&[u8]] = &[b"o0"];
 const HYPERLOGLOGS: &[&[u8]] = &[b"p0", b"p1", b"p2"];
 const BITMAPS: &[&[u8]] = &[b"b0", b"b1", b"k0", b"k1"];
 
