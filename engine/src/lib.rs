@@ -42,7 +42,7 @@ pub use command::keyspace::{CopyOptions, FlushMode, Scan, ScanCursor, ScanOption
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
 pub use command::sort::{SortOptions, SortOrder};
-pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
+pub use command::sorted_set::{LexLimit, ScoreLimit, ZaddOptions};
 pub use command::stream::{
     AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,
     PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,
