@@ -4,7 +4,7 @@
 //! Reply: the members, with WITHSCORES also their scores.
 
 use super::arguments::{LexLimit, ScoreLimit};
-use super::listing;
+use super::listing::{self, Scores};
 use super::range_query::{By, Form, Query, Wanted};
 use super::{look, members, read_or_empty};
 use crate::command::row::flag::READONLY;
