@@ -191,14 +191,13 @@ fn trim_stream(turn: &mut Turn<'_>, key: &Key<'_>, trim: Trim) -> Result<u64, Co
     let Some(spot) = find_stream(turn, key)? else { return Ok(0) };
     let entry = turn.entry(key, spot);
     let stream = entry.as_stream().expect("a stream was found at this spot");
+    let is_hollow = matches!(trim.to, TrimTo::Id(start) if stream.is_hollow_below(start));
     if !may_trim(stream, trim.to) {
-        if matches!(trim.to, TrimTo::Id(start) if stream.is_hollow_below(start)) {
-            drop(entry);
+        if is_hollow {
             edit_beside(turn, key, spot, |stream| stream.trim(trim.to, trim.exactness));
         }
         return Ok(0);
     }
-    drop(entry);
     let (removed, left) = edit_stream(turn, key, spot, |stream| trim.apply(stream));
     if let Some(left) = left {
         let threshold = ThresholdText::new(left);
