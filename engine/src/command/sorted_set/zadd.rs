@@ -15,7 +15,7 @@ use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::table::Spot;
 use crate::turn::{Key, Pieces, Turn};
-use crate::value::sorted_set::{CompactMax, Placed, SortedSetRef};
+use crate::value::sorted_set::{CompactMax, Placed};
 use smallvec::SmallVec;
 
 pub(super) const ZADD: Row = Row::new("zadd", -4, Run::Turn(zadd))
@@ -224,8 +224,8 @@ fn apply(
     };
     match spot {
         Some(spot) => turn.update(key, spot, |entry| {
-            let is_larger = |set: SortedSetRef<'_>| set.len() + all.len() > CompactMax::of(&core.options).entries;
-            if entry.packed().is_some() && read(entry).is_ok_and(is_larger) {
+            // So many pairs make it large even if few members are new, as in Redis.
+            if all.len() > CompactMax::of(&core.options).entries {
                 outgrow(core, entry);
             }
             change(entry);

@@ -1,4 +1,5 @@
 //! SORT, over all that it sorts: keys of its own, because in Redis it turns the sorted set that it sorts into a large one.
+//! What is stored is sorted as texts: 7.0 now and then takes numbers for none, and then the data would differ.
 
 use super::{Agreement, Family, Reply};
 
@@ -38,7 +39,7 @@ const SHAPES: &[&str] = &[
     "SORT t0 ALPHA GET {pattern} GET {pattern}",
     "SORT t0 ALPHA LIMIT {count} {count} STORE {list}",
     "SORT t1 ALPHA STORE {list}",
-    "SORT {t0|t1|v0} STORE {list}",
+    "SORT {t0|t1|v0} ALPHA DESC STORE {list}",
     "SORT t0 BY nosort LIMIT {rank} {count} {?DESC}",
     "SORT v0 BY nosort LIMIT {rank} {count} {?DESC}",
     "SORT v0 BY nosort DESC GET # STORE {list}",
