@@ -8,7 +8,7 @@
 use super::entry::EntryRef;
 use super::totals::Totals;
 use crate::slot::Slot;
-use crate::table::segment::{Line, home};
+use crate::table::line::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
