@@ -142,7 +142,7 @@ impl Loader {
             StrRef::Bytes(bytes) => StrRef::of(bytes),
         };
         let entry = EntryRef::string(key, value, false, expiry);
-        entry.set_access(self.core.access_seconds());
+        entry.set_access(self.core.fresh_access());
         self.store(db, entry)
     }
 
@@ -228,7 +228,7 @@ impl Loader {
         self.report
     }
 
-    /// Stores what is still on its way. To be called at the end, for its outcome; a loader that is dropped does it, too.
+    /// [Flushes](Self::flush), and says what was stored. A loader that is dropped flushes, too, and tells nobody.
     pub fn finish(mut self) -> Result<Loaded, LoadError> {
         self.flush()?;
         Ok(self.report)
@@ -246,8 +246,8 @@ impl Loader {
         if self.group.len() == GROUP_KEYS { self.flush() } else { Ok(()) }
     }
 
-    /// Puts the group into its slots.
-    fn flush(&mut self) -> Result<(), LoadError> {
+    /// Stores what is still on its way.
+    pub fn flush(&mut self) -> Result<(), LoadError> {
         let mut twice = None;
         for Waiting { entry, hash, slot, db } in self.group.drain(..) {
             let around = self.core.surroundings(slot, db);
@@ -280,11 +280,11 @@ impl Attributes {
     pub(crate) fn access(&self, core: &Core) -> u32 {
         let seconds = core.access_seconds();
         match (core.options.lfu.load(Relaxed), self.frequency, self.idle_seconds) {
-            (true, Some(frequency), _) => (seconds / 60) << 8 | u32::from(frequency),
+            (true, Some(frequency), _) => core.access_minutes() << 8 | u32::from(frequency),
             (false, _, Some(idle)) => {
                 seconds.wrapping_sub(u32::try_from(idle).unwrap_or(u32::MAX).min(IDLE_SECONDS_MAX))
             }
-            _ => seconds,
+            _ => core.fresh_access(),
         }
     }
 }
