@@ -97,6 +97,7 @@ impl View {
             for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
                 sizes.keys += shard.len() as u64;
                 sizes.expires += shard.expires() as u64;
+                sizes.timed += shard.timed() as u64;
             }
         }
         sizes
@@ -121,6 +122,8 @@ pub struct Sizes {
     pub keys: u64,
     /// Keys with an expiry.
     pub expires: u64,
+    /// Hashes with fields that expire.
+    pub timed: u64,
 }
 
 /// One slot of a [`View`].

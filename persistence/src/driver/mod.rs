@@ -15,8 +15,10 @@
 //! - After a failure the log is never touched again.
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
+mod job;
 mod thread;
 
+pub(crate) use job::spawn;
 pub(crate) use thread::DriverThread;
 
 use crate::journal::tail::Taken;

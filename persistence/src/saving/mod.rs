@@ -1,0 +1,226 @@
+//! Saving: files of the whole data, written from a view while the engine serves.
+//!
+//! A [`Saver`] writes one file at a time, on the caller's thread or on one of its own, and remembers how it went: what SAVE,
+//! BGSAVE, LASTSAVE and the fields of INFO need, and what a policy like Redis's `save 3600 1` decides by.
+//!
+//! ```text
+//!   idle --start--> running: view -> temp file -> fsync -> rename -> fsync of the directory --> idle, and the outcome
+//!                      |  cancel
+//!                      +--------> the temp file is removed --> idle
+//! ```
+//!
+//! Invariants
+//! - A file gets its name only when it is whole and durable: a crash leaves the old one.
+//! - One file is written at a time.
+//! - A change is counted as unsaved until a file that holds it has its name.
+
+mod error;
+mod points;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use error::SaveError;
+pub use points::SavePoint;
+pub use status::{PastSaves, RunningSave, SaveKind, SavingStatus};
+
+use crate::driver::spawn;
+use crate::rdb::{RdbOptions, write_rdb};
+use crate::storage::Storage;
+use keyslot_engine::Engine;
+use parking_lot::{Condvar, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Writes files of an engine's data. Clones are the same saver.
+#[derive(Clone)]
+pub struct Saver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    storage: Arc<dyn Storage>,
+    state: Mutex<State>,
+    /// Told when a save ends.
+    ended: Condvar,
+    progress: SaveProgress,
+}
+
+#[derive(Default)]
+struct State {
+    running: Option<(SaveKind, i64)>,
+    snapshots: PastSaves,
+    rewrites: PastSaves,
+    /// Changes that the newest file holds.
+    saved_changes: u64,
+}
+
+/// How far a save got, and whether to go on; shared by who writes and who watches.
+#[derive(Debug, Default)]
+pub struct SaveProgress {
+    keys_done: AtomicU64,
+    keys_total: AtomicU64,
+    is_cancelled: AtomicBool,
+}
+
+impl SaveProgress {
+    /// Says how many keys there are.
+    pub fn begin(&self, keys: u64) {
+        self.keys_total.store(keys, Ordering::Relaxed);
+        self.keys_done.store(0, Ordering::Relaxed);
+    }
+
+    /// Says that so many keys more are written. An error if somebody wants it to end.
+    pub fn advance(&self, keys: u64) -> Result<(), SaveError> {
+        self.keys_done.fetch_add(keys, Ordering::Relaxed);
+        if self.is_cancelled.load(Ordering::Relaxed) { Err(SaveError::Cancelled) } else { Ok(()) }
+    }
+}
+
+impl Saver {
+    /// A saver of this engine's data into this storage. Nothing is saved yet: the time of the last save is now, as in Redis.
+    pub fn new(engine: Engine, storage: impl Storage) -> Self {
+        Self::over(engine, Arc::new(storage))
+    }
+
+    pub(crate) fn over(engine: Engine, storage: Arc<dyn Storage>) -> Self {
+        let past = PastSaves { last_success_ms: engine.now().0, ..PastSaves::default() };
+        let state = State {
+            running: None,
+            saved_changes: engine.changes(),
+            snapshots: past.clone(),
+            rewrites: past,
+        };
+        let shared = Shared {
+            engine,
+            storage,
+            state: Mutex::new(state),
+            ended: Condvar::new(),
+            progress: SaveProgress::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Writes an RDB and waits for it. The file holds what there was when this was called.
+    pub fn save_rdb(&self, path: &Path, options: RdbOptions) -> Result<(), SaveError> {
+        self.begin(SaveKind::Snapshot)?;
+        self.run(SaveKind::Snapshot, |shared| shared.write_rdb(path, options))
+    }
+
+    /// Begins to write an RDB on a thread of its own. [`status`](Self::status) tells how it goes.
+    pub fn start_rdb(&self, path: PathBuf, options: RdbOptions) -> Result<(), SaveError> {
+        self.start(SaveKind::Snapshot, move |shared| shared.write_rdb(&path, options))
+    }
+
+    /// Begins to run `work` on a thread of its own.
+    fn start(
+        &self,
+        kind: SaveKind,
+        work: impl FnOnce(&Shared) -> Result<u64, SaveError> + Send + 'static,
+    ) -> Result<(), SaveError> {
+        self.begin(kind)?;
+        let saver = self.clone();
+        let started = spawn("keyslot-save", move || {
+            if let Err(error) = saver.run(kind, work) {
+                tracing::error!(%error, "the save failed");
+            }
+        });
+        started.map_err(|source| {
+            let error = SaveError::Thread(source);
+            self.end(kind, Err(&error));
+            error
+        })
+    }
+
+    fn begin(&self, kind: SaveKind) -> Result<(), SaveError> {
+        let mut state = self.shared.state.lock();
+        if let Some((running, _)) = state.running {
+            return Err(SaveError::Busy { running });
+        }
+        state.running = Some((kind, self.shared.engine.now().0));
+        self.shared.progress.begin(0);
+        self.shared.progress.is_cancelled.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn run(&self, kind: SaveKind, work: impl FnOnce(&Shared) -> Result<u64, SaveError>) -> Result<(), SaveError> {
+        let outcome = work(&self.shared);
+        self.end(kind, outcome.as_ref().copied());
+        outcome.map(drop)
+    }
+
+    fn end(&self, kind: SaveKind, outcome: Result<u64, &SaveError>) {
+        let now_ms = self.shared.engine.now().0;
+        let mut state = self.shared.state.lock();
+        let began_ms = state.running.take().map_or(now_ms, |(_, began_ms)| began_ms);
+        if let (SaveKind::Snapshot, Ok(changes)) = (kind, outcome) {
+            state.saved_changes = changes;
+        }
+        state.past_mut(kind).note(now_ms, began_ms, outcome.map(drop));
+        drop(state);
+        self.shared.ended.notify_all();
+    }
+
+    /// Has a running save give up, leaving what was there before.
+    pub fn cancel(&self) {
+        self.shared.progress.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing is being saved.
+    pub fn wait(&self) {
+        let mut state = self.shared.state.lock();
+        while state.running.is_some() {
+            self.shared.ended.wait(&mut state);
+        }
+    }
+
+    /// How saving goes.
+    pub fn status(&self) -> SavingStatus {
+        let state = self.shared.state.lock();
+        let progress = &self.shared.progress;
+        SavingStatus {
+            running: state.running.map(|(kind, began_ms)| RunningSave {
+                kind,
+                began_ms,
+                keys_done: progress.keys_done.load(Ordering::Relaxed),
+                keys_total: progress.keys_total.load(Ordering::Relaxed),
+            }),
+            snapshots: state.snapshots.clone(),
+            rewrites: state.rewrites.clone(),
+            unsaved_changes: self.shared.engine.changes().saturating_sub(state.saved_changes),
+        }
+    }
+
+    /// Says that the data is that of a file that was just read: nothing is unsaved.
+    pub fn note_loaded(&self) {
+        let changes = self.shared.engine.changes();
+        self.shared.state.lock().saved_changes = changes;
+    }
+}
+
+impl State {
+    fn past_mut(&mut self, kind: SaveKind) -> &mut PastSaves {
+        match kind {
+            SaveKind::Snapshot => &mut self.snapshots,
+            SaveKind::Rewrite => &mut self.rewrites,
+        }
+    }
+}
+
+impl Shared {
+    /// Returns the changes that the file holds.
+    fn write_rdb(&self, path: &Path, options: RdbOptions) -> Result<u64, SaveError> {
+        // Read before the view is taken: what comes between is in the file and counts as unsaved.
+        let changes = self.engine.changes();
+        write_rdb(self.engine.view(), &*self.storage, path, options, &self.progress)?;
+        Ok(changes)
+    }
+}
+
+impl std::fmt::Debug for Saver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Saver").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! An RDB as a file: written under another name, renamed when it is whole and durable.
+
+use super::writer::{RdbOptions, RdbWriter};
+use crate::saving::{SaveError, SaveProgress};
+use crate::storage::{Access, FileError, Storage, StorageFile};
+use keyslot_engine::{DATABASE_COUNT, Slot, SlotView, View};
+use std::path::{Path, PathBuf};
+
+/// Writes what the view shows to an RDB of this name, durably; the view's memory is given back on the way. A file that was there
+/// stays until the new one takes its place. Returns the size in bytes. O(bytes).
+pub(crate) fn write_rdb(
+    view: View,
+    storage: &dyn Storage,
+    path: &Path,
+    options: RdbOptions,
+    progress: &SaveProgress,
+) -> Result<u64, SaveError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let temporary = path.with_file_name(format!("temp-{}-{name}", storage.chance() % 1_000_000));
+    let written = write_whole(view, storage, &temporary, options, progress);
+    let size = written.inspect_err(|_| {
+        // The error that counts is the first one.
+        let _ = storage.remove(&temporary);
+    })?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    storage.rename(&temporary, path).map_err(|e| FileError::new("rename", &temporary, e))?;
+    storage.sync_dir(&folder).map_err(|e| FileError::new("sync directory", &folder, e))?;
+    Ok(size)
+}
+
+fn write_whole(
+    view: View,
+    storage: &dyn Storage,
+    path: &Path,
+    options: RdbOptions,
+    progress: &SaveProgress,
+) -> Result<u64, SaveError> {
+    let file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
+    let mut out = Out { file, path, buffer: Vec::with_capacity(BUFFER_BYTES * 2), size: 0 };
+    let sizes: Vec<_> = (0..DATABASE_COUNT).map(|db| (db, view.sizes(db))).filter(|(_, s)| s.keys > 0).collect();
+    progress.begin(sizes.iter().map(|(_, sizes)| sizes.keys).sum());
+    let has_field_expiries = sizes.iter().any(|(_, sizes)| sizes.timed > 0);
+    let mut writer = RdbWriter::new(options.carrying(has_field_expiries));
+    writer.begin(&mut out.buffer, view.now());
+    for library in view.libraries() {
+        writer.library(&mut out.buffer, library);
+    }
+    for (at, (db, sizes)) in sizes.iter().enumerate() {
+        writer.select(&mut out.buffer, *db, sizes.keys, sizes.expires);
+        let is_last = at + 1 == sizes.len();
+        for slot in Slot::all() {
+            let keys = if is_last { view.take_slot(slot) } else { view.slot(slot) };
+            let count = write_slot(&mut writer, &keys, *db, &mut out)?;
+            progress.advance(count)?;
+        }
+    }
+    writer.end(&mut out.buffer);
+    out.finish()
+}
+
+fn write_slot(writer: &mut RdbWriter, slot: &SlotView, db: u16, out: &mut Out<'_>) -> Result<u64, SaveError> {
+    let mut count = 0;
+    for entry in slot.iter_database(db) {
+        writer.entry(&mut out.buffer, &entry);
+        count += 1;
+        if out.buffer.len() >= BUFFER_BYTES {
+            out.flush()?;
+        }
+    }
+    Ok(count)
+}
+
+/// A file that is written from its beginning to its end.
+struct Out<'p> {
+    file: Box<dyn StorageFile>,
+    path: &'p Path,
+    buffer: Vec<u8>,
+    size: u64,
+}
+
+impl Out<'_> {
+    fn flush(&mut self) -> Result<(), SaveError> {
+        let written = self.file.write_at(&[&self.buffer], self.size);
+        written.map_err(|e| FileError::new("write", self.path, e))?;
+        self.size += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64, SaveError> {
+        self.flush()?;
+        self.file.sync_data().map_err(|e| FileError::new("sync", self.path, e))?;
+        Ok(self.size)
+    }
+}
+
+const BUFFER_BYTES: usize = 1 << 20;

@@ -1,0 +1,78 @@
+//! What is known of saves: the one that runs, and those before.
+
+use super::SaveError;
+
+/// What is being written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaveKind {
+    /// A file of the data (BGSAVE).
+    Snapshot,
+    /// A new base of the log (BGREWRITEAOF).
+    Rewrite,
+}
+
+impl SaveKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Snapshot => "a file of the data",
+            Self::Rewrite => "a new base of the log",
+        }
+    }
+}
+
+/// How saving goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SavingStatus {
+    /// What is being written now.
+    pub running: Option<RunningSave>,
+    /// Files of the data.
+    pub snapshots: PastSaves,
+    /// New bases of the log.
+    pub rewrites: PastSaves,
+    /// Changes that the newest file of the data does not hold.
+    pub unsaved_changes: u64,
+}
+
+/// A save that runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunningSave {
+    /// What it writes.
+    pub kind: SaveKind,
+    /// When it began, Unix milliseconds.
+    pub began_ms: i64,
+    /// Keys written so far.
+    pub keys_done: u64,
+    /// Keys to write; 0 before that is known.
+    pub keys_total: u64,
+}
+
+/// Saves of one kind that ended.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PastSaves {
+    /// How many succeeded.
+    pub count: u64,
+    /// When the newest success ended, or when the saver was made, Unix milliseconds.
+    pub last_success_ms: i64,
+    /// When the newest try ended, whatever came of it.
+    pub last_try_ms: Option<i64>,
+    /// How long the newest took.
+    pub last_duration_ms: Option<u64>,
+    /// Why the newest failed; `None` if it succeeded or there was none. One that was cancelled does not count.
+    pub last_error: Option<String>,
+}
+
+impl PastSaves {
+    pub(super) fn note(&mut self, now_ms: i64, began_ms: i64, outcome: Result<(), &SaveError>) {
+        match outcome {
+            Err(SaveError::Cancelled) => return,
+            Err(error) => self.last_error = Some(error.to_string()),
+            Ok(()) => {
+                self.last_error = None;
+                self.last_success_ms = now_ms;
+                self.count += 1;
+            }
+        }
+        self.last_try_ms = Some(now_ms);
+        self.last_duration_ms = Some(u64::try_from(now_ms - began_ms).unwrap_or(0));
+    }
+}
