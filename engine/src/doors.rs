@@ -93,6 +93,11 @@ impl Engine {
         self.core.now()
     }
 
+    /// How many effects turns had so far: whoever saves counts by it what is not saved yet.
+    pub fn changes(&self) -> u64 {
+        self.core.stats.changes()
+    }
+
     /// Opens a session for one client. `waker` is woken whenever [`Session::poll_output`] may have more to give.
     pub fn session(&self, waker: Waker, peer: PeerInfo) -> Session {
         Session::new(Arc::clone(&self.core), waker, peer)

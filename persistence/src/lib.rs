@@ -13,7 +13,7 @@
 //!
 //! Architecture Invariant: the bytes that the engine encoded are the bytes on disk; nothing here encodes values.
 //!
-//! Architecture Invariant: unsafe code stands in `journal::chunk` only.
+//! Architecture Invariant: unsafe code stands in `journal::chunk` and `storage::map` only.
 
 mod driver;
 mod error;
@@ -21,6 +21,8 @@ pub mod journal;
 mod log;
 pub mod rdb;
 pub mod recovery;
+pub mod saving;
+pub mod snapshot;
 pub mod storage;
 pub mod store;
 
@@ -28,5 +30,6 @@ pub use error::OpenError;
 pub use journal::{Fsync, Journal, JournalOptions};
 pub use log::{LogNames, LogOptions, Preallocation};
 pub use recovery::{Cut, Recovery, RecoveryReport};
+pub use saving::{SaveError, SaveKind, SavePoint, Saver, SavingStatus};
 pub use storage::{MemoryStorage, RealStorage, Storage};
 pub use store::{CloseError, Durability, PersistenceInfo, Progress, Store, StoreBuilder};

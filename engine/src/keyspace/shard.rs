@@ -53,6 +53,11 @@ impl Shard {
         self.expires as usize
     }
 
+    /// How many of them are hashes with fields that expire.
+    pub(crate) fn timed(&self) -> usize {
+        self.timed as usize
+    }
+
     /// No entry is due before this time.
     pub(crate) fn next_expiry(&self) -> UnixMillis {
         UnixMillis(self.next_expiry)

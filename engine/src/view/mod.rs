@@ -93,11 +93,11 @@ impl View {
     /// count. O(slots).
     pub fn sizes(&self, db: u16) -> Sizes {
         let mut sizes = Sizes::default();
-        for copy in Slot::all().filter_map(|slot| self.capture.slot(slot)) {
-            for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
-                sizes.keys += shard.len() as u64;
-                sizes.expires += shard.expires() as u64;
-                sizes.timed += shard.timed() as u64;
+        for slot in Slot::all() {
+            for (_, of) in self.slot(slot).databases().filter(|(of, _)| *of == db) {
+                sizes.keys += of.keys;
+                sizes.expires += of.expires;
+                sizes.timed += of.timed;
             }
         }
         sizes
@@ -151,9 +151,14 @@ impl SlotView {
 
     /// The databases that have keys here, ascending, and how many.
     pub fn databases(&self) -> impl Iterator<Item = (u16, Sizes)> {
-        let sizes =
-            |shard: &crate::keyspace::shard::Shard| Sizes { keys: shard.len() as u64, expires: shard.expires() as u64 };
-        self.copy.iter().flat_map(|copy| &copy.0).map(move |(db, shard)| (*db, sizes(shard)))
+        self.copy.iter().flat_map(|copy| &copy.0).map(|(db, shard)| {
+            let sizes = Sizes {
+                keys: shard.len() as u64,
+                expires: shard.expires() as u64,
+                timed: shard.timed() as u64,
+            };
+            (*db, sizes)
+        })
     }
 
     /// The keys of all databases, one database after another.

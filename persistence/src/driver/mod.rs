@@ -16,6 +16,8 @@
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
 mod job;
+pub(crate) mod crew;
+pub(crate) mod pace;
 mod thread;
 
 pub(crate) use job::spawn;

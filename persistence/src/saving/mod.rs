@@ -16,22 +16,25 @@
 
 mod error;
 mod points;
+mod progress;
+mod rdb_file;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use error::SaveError;
 pub use points::SavePoint;
+pub(crate) use progress::SaveProgress;
+pub(crate) use rdb_file::write_rdb;
 pub use status::{PastSaves, RunningSave, SaveKind, SavingStatus};
 
 use crate::driver::spawn;
-use crate::rdb::{RdbOptions, write_rdb};
+use crate::rdb::RdbOptions;
 use crate::storage::Storage;
 use keyslot_engine::Engine;
 use parking_lot::{Condvar, Mutex};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Writes files of an engine's data. Clones are the same saver.
 #[derive(Clone)]
@@ -55,28 +58,6 @@ struct State {
     rewrites: PastSaves,
     /// Changes that the newest file holds.
     saved_changes: u64,
-}
-
-/// How far a save got, and whether to go on; shared by who writes and who watches.
-#[derive(Debug, Default)]
-pub struct SaveProgress {
-    keys_done: AtomicU64,
-    keys_total: AtomicU64,
-    is_cancelled: AtomicBool,
-}
-
-impl SaveProgress {
-    /// Says how many keys there are.
-    pub fn begin(&self, keys: u64) {
-        self.keys_total.store(keys, Ordering::Relaxed);
-        self.keys_done.store(0, Ordering::Relaxed);
-    }
-
-    /// Says that so many keys more are written. An error if somebody wants it to end.
-    pub fn advance(&self, keys: u64) -> Result<(), SaveError> {
-        self.keys_done.fetch_add(keys, Ordering::Relaxed);
-        if self.is_cancelled.load(Ordering::Relaxed) { Err(SaveError::Cancelled) } else { Ok(()) }
-    }
 }
 
 impl Saver {
@@ -140,8 +121,7 @@ impl Saver {
             return Err(SaveError::Busy { running });
         }
         state.running = Some((kind, self.shared.engine.now().0));
-        self.shared.progress.begin(0);
-        self.shared.progress.is_cancelled.store(false, Ordering::Relaxed);
+        self.shared.progress.reset();
         Ok(())
     }
 
@@ -165,7 +145,7 @@ impl Saver {
 
     /// Has a running save give up, leaving what was there before.
     pub fn cancel(&self) {
-        self.shared.progress.is_cancelled.store(true, Ordering::Relaxed);
+        self.shared.progress.cancel();
     }
 
     /// Waits until nothing is being saved.
@@ -179,13 +159,13 @@ impl Saver {
     /// How saving goes.
     pub fn status(&self) -> SavingStatus {
         let state = self.shared.state.lock();
-        let progress = &self.shared.progress;
+        let (keys_done, keys_total) = self.shared.progress.keys();
         SavingStatus {
             running: state.running.map(|(kind, began_ms)| RunningSave {
                 kind,
                 began_ms,
-                keys_done: progress.keys_done.load(Ordering::Relaxed),
-                keys_total: progress.keys_total.load(Ordering::Relaxed),
+                keys_done,
+                keys_total,
             }),
             snapshots: state.snapshots.clone(),
             rewrites: state.rewrites.clone(),

@@ -1,7 +1,7 @@
 //! An RDB as a file: written under another name, renamed when it is whole and durable.
 
-use super::writer::{RdbOptions, RdbWriter};
-use crate::saving::{SaveError, SaveProgress};
+use super::{SaveError, SaveProgress};
+use crate::rdb::{RdbOptions, RdbWriter};
 use crate::storage::{Access, FileError, Storage, StorageFile};
 use keyslot_engine::{DATABASE_COUNT, Slot, SlotView, View};
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@
 //! Faults are planned by the number of the call at which they strike, so that a test can strike at every call of a run.
 //! Same seed, same calls: same result.
 
-use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock};
+use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock, StorageMap};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -156,6 +156,13 @@ impl Storage for MemoryStorage {
         Ok(Box::new(MemoryFile { disk: self.disk.clone(), inode, boot, writes: access != Access::Read }))
     }
 
+    fn map(&self, path: &Path) -> io::Result<Box<dyn StorageMap>> {
+        let mut disk = self.disk.lock();
+        disk.begin(Call::Other)?;
+        let inode = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(MemoryMap(disk.inodes[inode].current.clone())))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.disk.lock();
         disk.begin(Call::Other)?;
@@ -211,6 +218,15 @@ impl Storage for MemoryStorage {
             return Err(LockError::Held { pid: None });
         }
         Ok(Box::new(MemoryLock { disk: self.disk.clone(), path: path.to_owned(), boot: disk.boot }))
+    }
+}
+
+#[derive(Debug)]
+struct MemoryMap(Vec<u8>);
+
+impl StorageMap for MemoryMap {
+    fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -11,6 +11,7 @@
 //! - After a failed `sync_data` nothing is known about the bytes since the last good one; calling it again proves nothing.
 
 mod direct;
+mod map;
 mod memory;
 mod real;
 
@@ -28,6 +29,9 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
 
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
+
+    /// The bytes of a file, for reading only. They are read from the disk when they are looked at; who looks waits.
+    fn map(&self, path: &Path) -> io::Result<Box<dyn StorageMap>>;
 
     /// Gives `from` the name `to`, replacing what had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -76,6 +80,18 @@ pub trait StorageFile: Send + fmt::Debug {
 
     /// Cuts the file, or extends it with zeros.
     fn set_size(&mut self, size_bytes: u64) -> io::Result<()>;
+}
+
+/// The bytes of a file as they were when it was mapped. Nobody may change the file while this lives: what is then seen is
+/// undefined, and where it was cut the process may be ended by the system.
+pub trait StorageMap: Send + Sync + fmt::Debug {
+    /// All of them.
+    fn bytes(&self) -> &[u8];
+
+    /// Says that these will be looked at soon.
+    fn will_read(&self, at: usize, size: usize) {
+        let _ = (at, size);
+    }
 }
 
 /// An exclusive lock; dropping it releases it.

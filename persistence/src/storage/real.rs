@@ -5,7 +5,8 @@
 //! cannot keep. Large writes go past the page cache where the system allows; see [`Direct`].
 
 use super::direct::{DIRECT_SIZE_MIN, Direct};
-use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock};
+use super::map::FileMap;
+use super::{Access, ListedFile, LockError, Storage, StorageFile, StorageLock, StorageMap};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fdatasync, flock, fsync};
 use rustix::io::{Errno, pwritev};
 use std::fs::{File, OpenOptions};
@@ -41,6 +42,10 @@ impl Storage for RealStorage {
             Access::Write | Access::Create => Direct::open(path),
         };
         Ok(Box::new(RealFile { file, direct }))
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Box<dyn StorageMap>> {
+        Ok(Box::new(FileMap::open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
