@@ -8,7 +8,7 @@
 use super::entry::EntryRef;
 use super::totals::Totals;
 use crate::slot::Slot;
-use crate::table::segment::{Line, home};
+use crate::table::line::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
@@ -178,6 +178,14 @@ impl Shard {
 
     /// Adds an entry whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
+        let mut filled = Filled::default();
+        self.fill(hash, entry, around, &mut filled);
+        filled.settle(around.totals);
+    }
+
+    /// As [`insert`](Self::insert); what is counted is gathered in `filled`.
+    #[inline]
+    pub(crate) fn fill(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>, filled: &mut Filled) {
         let weight = Weight::of(&entry);
         let expires = i64::from(weight.expiry.is_some());
         self.expires += expires as u32;
@@ -188,13 +196,15 @@ impl Shard {
         if self.table.len() == 0 {
             around.totals.set_occupied(around.slot, around.db);
         }
-        let lines = self.line_hint().1;
+        let before = self.line_hint();
         self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
         around.totals.note_len(around.db, self.table.len());
-        self.note_lines(around);
-        let grown = i64::from(self.line_hint().1) - i64::from(lines);
-        let bytes = weight.bytes as i64 + grown * size_of::<Line>() as i64;
-        around.totals.add(around.slot, around.db, 1, expires, bytes);
+        let after = self.line_hint();
+        if before != after {
+            self.note_lines(around);
+        }
+        let grown = i64::from(after.1) - i64::from(before.1);
+        filled.add(around, expires, weight.bytes as i64 + grown * size_of::<Line>() as i64);
     }
 
     /// Takes an entry out.
@@ -311,6 +321,38 @@ impl Weight {
     #[inline]
     fn of(entry: &EntryRef) -> Self {
         Self { bytes: entry.heap_bytes(), expiry: entry.expiry(), fields: entry.next_field_expiry() }
+    }
+}
+
+/// What was filled in and is not yet in the totals.
+#[derive(Default)]
+pub(crate) struct Filled {
+    slot: Option<Slot>,
+    db: u16,
+    keys: i64,
+    expires: i64,
+    bytes: i64,
+}
+
+impl Filled {
+    #[inline]
+    fn add(&mut self, around: Surroundings<'_>, expires: i64, bytes: i64) {
+        if self.db != around.db {
+            self.settle(around.totals);
+        }
+        // Any stripe will do: only their sums are told.
+        (self.slot, self.db) = (Some(around.slot), around.db);
+        self.keys += 1;
+        self.expires += expires;
+        self.bytes += bytes;
+    }
+
+    /// Adds what was gathered to the totals.
+    pub(crate) fn settle(&mut self, totals: &Totals) {
+        let Self { slot, db, keys, expires, bytes } = std::mem::take(self);
+        if let Some(slot) = slot {
+            totals.add(slot, db, keys, expires, bytes);
+        }
     }
 }
 

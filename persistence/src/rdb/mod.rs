@@ -1,4 +1,5 @@
-//! RDB, the snapshot file of Redis: read in every version, bytes in and events out.
+//! RDB, the snapshot file of Redis: read in every version, bytes in and events out; written in the lowest that carries the data,
+//! entries in and bytes out.
 //!
 //! ```text
 //! "REDIS" or "VALKEY", version in 4 or 3 digits
@@ -20,6 +21,8 @@
 
 mod error;
 mod reader;
+mod writer;
 
 pub use error::RdbError;
 pub use reader::{RdbEvent, RdbReader};
+pub use writer::{RdbOptions, RdbWriter};

@@ -31,7 +31,8 @@ pub(crate) fn write_rdb(
     Ok(size)
 }
 
-fn write_whole(
+/// Writes what the view shows to a new file, and makes its bytes durable. Returns their count.
+pub(crate) fn write_whole(
     view: View,
     storage: &dyn Storage,
     path: &Path,
@@ -39,61 +40,53 @@ fn write_whole(
     progress: &SaveProgress,
 ) -> Result<u64, SaveError> {
     let file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
-    let mut out = Out { file, path, buffer: Vec::with_capacity(BUFFER_BYTES * 2), size: 0 };
     let sizes: Vec<_> = (0..DATABASE_COUNT).map(|db| (db, view.sizes(db))).filter(|(_, s)| s.keys > 0).collect();
     progress.begin(sizes.iter().map(|(_, sizes)| sizes.keys).sum());
     let has_field_expiries = sizes.iter().any(|(_, sizes)| sizes.timed > 0);
-    let mut writer = RdbWriter::new(options.carrying(has_field_expiries));
-    writer.begin(&mut out.buffer, view.now());
-    for library in view.libraries() {
-        writer.library(&mut out.buffer, library);
-    }
+    let mut out = Out { file, path, writer: RdbWriter::new(options.carrying(has_field_expiries)), size: 0 };
+    out.writer.begin(view.now());
+    view.libraries().for_each(|library| out.writer.library(library));
     for (at, (db, sizes)) in sizes.iter().enumerate() {
-        writer.select(&mut out.buffer, *db, sizes.keys, sizes.expires);
+        out.writer.select(*db, sizes.keys, sizes.expires);
         let is_last = at + 1 == sizes.len();
         for slot in Slot::all() {
             let keys = if is_last { view.take_slot(slot) } else { view.slot(slot) };
-            let count = write_slot(&mut writer, &keys, *db, &mut out)?;
-            progress.advance(count)?;
+            progress.advance(out.write_slot(&keys, *db)?)?;
         }
     }
-    writer.end(&mut out.buffer);
-    out.finish()
-}
-
-fn write_slot(writer: &mut RdbWriter, slot: &SlotView, db: u16, out: &mut Out<'_>) -> Result<u64, SaveError> {
-    let mut count = 0;
-    for entry in slot.iter_database(db) {
-        writer.entry(&mut out.buffer, &entry);
-        count += 1;
-        if out.buffer.len() >= BUFFER_BYTES {
-            out.flush()?;
-        }
-    }
-    Ok(count)
+    out.writer.end();
+    out.flush()?;
+    out.file.sync_data().map_err(|e| FileError::new("sync", path, e))?;
+    Ok(out.size)
 }
 
 /// A file that is written from its beginning to its end.
 struct Out<'p> {
     file: Box<dyn StorageFile>,
     path: &'p Path,
-    buffer: Vec<u8>,
+    writer: RdbWriter,
     size: u64,
 }
 
 impl Out<'_> {
-    fn flush(&mut self) -> Result<(), SaveError> {
-        let written = self.file.write_at(&[&self.buffer], self.size);
-        written.map_err(|e| FileError::new("write", self.path, e))?;
-        self.size += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+    fn write_slot(&mut self, slot: &SlotView, db: u16) -> Result<u64, SaveError> {
+        let mut count = 0;
+        for entry in slot.iter_database(db) {
+            self.writer.entry(&entry);
+            count += 1;
+            if self.writer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(count)
     }
 
-    fn finish(mut self) -> Result<u64, SaveError> {
-        self.flush()?;
-        self.file.sync_data().map_err(|e| FileError::new("sync", self.path, e))?;
-        Ok(self.size)
+    fn flush(&mut self) -> Result<(), SaveError> {
+        let count = self.writer.len() as u64;
+        let written = self.writer.take(|bytes| self.file.write_at(&[bytes], self.size));
+        written.map_err(|e| FileError::new("write", self.path, e))?;
+        self.size += count;
+        Ok(())
     }
 }
 
