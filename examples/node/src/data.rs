@@ -2,7 +2,7 @@
 
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
-use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Store};
+use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Recovery, Store};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ impl Data {
         let mut told = started;
         let store = Store::builder()
             .durability(durability(values.choice("appendfsync")))
+            .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .log_names(names.dir, names.file)
             .on_progress(move |progress| {
                 if told.elapsed() >= PROGRESS_INTERVAL {

@@ -264,6 +264,16 @@ impl Journal {
         }
     }
 
+    /// Has what is appended next begin with a `SELECT`, if the journal ends at `end`.
+    pub(crate) fn forget_db_at(&self, end: u64) -> bool {
+        let mut tail = self.appended.tail.lock();
+        let is_there = tail.end() == end;
+        if is_there {
+            tail.forget_db();
+        }
+        is_there
+    }
+
     /// Tells the journal that nobody will look at it before it wakes the driver. False, and the driver must go on, if
     /// something is unwritten.
     pub(crate) fn driver_sleeps(&self) -> bool {

@@ -242,7 +242,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("no-appendfsync-on-rewrite", "no"),
     count("auto-aof-rewrite-percentage", 0, INT, "100"),
     bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb"),
-    switch("aof-load-truncated", "yes"),
+    switch("aof-load-truncated", "yes")
+        .live(Persistence, "Start on a log with a torn end: it is cut off and kept in a quarantine file."),
     switch("aof-use-rdb-preamble", "yes"),
     switch("aof-timestamp-enabled", "no"),
     switch("aof-rewrite-incremental-fsync", "yes"),
