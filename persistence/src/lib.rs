@@ -32,4 +32,4 @@ pub use log::{LogNames, LogOptions, Preallocation};
 pub use recovery::{Cut, Recovery, RecoveryReport};
 pub use saving::{SaveError, SaveKind, SavePoint, Saver, SavingStatus};
 pub use storage::{MemoryStorage, RealStorage, Storage};
-pub use store::{CloseError, Durability, PersistenceInfo, Progress, Store, StoreBuilder};
+pub use store::{CloseError, CompactionPolicy, Durability, LogInfo, PersistenceInfo, Progress, Store, StoreBuilder};

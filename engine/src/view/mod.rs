@@ -152,11 +152,8 @@ impl SlotView {
     /// The databases that have keys here, ascending, and how many.
     pub fn databases(&self) -> impl Iterator<Item = (u16, Sizes)> {
         self.copy.iter().flat_map(|copy| &copy.0).map(|(db, shard)| {
-            let sizes = Sizes {
-                keys: shard.len() as u64,
-                expires: shard.expires() as u64,
-                timed: shard.timed() as u64,
-            };
+            let sizes =
+                Sizes { keys: shard.len() as u64, expires: shard.expires() as u64, timed: shard.timed() as u64 };
             (*db, sizes)
         })
     }

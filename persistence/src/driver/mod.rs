@@ -15,8 +15,8 @@
 //! - After a failure the log is never touched again.
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
-mod job;
 pub(crate) mod crew;
+mod job;
 pub(crate) mod pace;
 mod thread;
 

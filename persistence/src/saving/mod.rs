@@ -25,7 +25,8 @@ mod tests;
 pub use error::SaveError;
 pub use points::SavePoint;
 pub(crate) use progress::SaveProgress;
-pub(crate) use rdb_file::write_rdb;
+use rdb_file::write_rdb;
+pub(crate) use rdb_file::write_whole;
 pub use status::{PastSaves, RunningSave, SaveKind, SavingStatus};
 
 use crate::driver::spawn;
@@ -68,12 +69,7 @@ impl Saver {
 
     pub(crate) fn over(engine: Engine, storage: Arc<dyn Storage>) -> Self {
         let past = PastSaves { last_success_ms: engine.now().0, ..PastSaves::default() };
-        let state = State {
-            running: None,
-            saved_changes: engine.changes(),
-            snapshots: past.clone(),
-            rewrites: past,
-        };
+        let state = State { running: None, saved_changes: engine.changes(), snapshots: past.clone(), rewrites: past };
         let shared = Shared {
             engine,
             storage,
@@ -86,26 +82,41 @@ impl Saver {
 
     /// Writes an RDB and waits for it. The file holds what there was when this was called.
     pub fn save_rdb(&self, path: &Path, options: RdbOptions) -> Result<(), SaveError> {
-        self.begin(SaveKind::Snapshot)?;
-        self.run(SaveKind::Snapshot, |shared| shared.write_rdb(path, options))
+        self.run(SaveKind::Snapshot, |progress| self.shared.write_rdb(path, options, progress))
     }
 
     /// Begins to write an RDB on a thread of its own. [`status`](Self::status) tells how it goes.
     pub fn start_rdb(&self, path: PathBuf, options: RdbOptions) -> Result<(), SaveError> {
-        self.start(SaveKind::Snapshot, move |shared| shared.write_rdb(&path, options))
+        let shared = self.shared.clone();
+        self.start(SaveKind::Snapshot, move |progress| shared.write_rdb(&path, options, progress))
+    }
+
+    /// Runs `work` as the one save that runs.
+    pub(crate) fn run(
+        &self,
+        kind: SaveKind,
+        work: impl FnOnce(&SaveProgress) -> Result<(), SaveError>,
+    ) -> Result<(), SaveError> {
+        self.begin(kind)?;
+        let outcome = work(&self.shared.progress);
+        self.end(kind, outcome.as_ref().copied());
+        outcome
     }
 
     /// Begins to run `work` on a thread of its own.
-    fn start(
+    pub(crate) fn start(
         &self,
         kind: SaveKind,
-        work: impl FnOnce(&Shared) -> Result<u64, SaveError> + Send + 'static,
+        work: impl FnOnce(&SaveProgress) -> Result<(), SaveError> + Send + 'static,
     ) -> Result<(), SaveError> {
         self.begin(kind)?;
         let saver = self.clone();
         let started = spawn("keyslot-save", move || {
-            if let Err(error) = saver.run(kind, work) {
-                tracing::error!(%error, "the save failed");
+            let outcome = work(&saver.shared.progress);
+            saver.end(kind, outcome.as_ref().copied());
+            match outcome {
+                Ok(()) => tracing::info!("{} was written", kind.name()),
+                Err(error) => tracing::error!(%error, "{} was not written", kind.name()),
             }
         });
         started.map_err(|source| {
@@ -125,20 +136,11 @@ impl Saver {
         Ok(())
     }
 
-    fn run(&self, kind: SaveKind, work: impl FnOnce(&Shared) -> Result<u64, SaveError>) -> Result<(), SaveError> {
-        let outcome = work(&self.shared);
-        self.end(kind, outcome.as_ref().copied());
-        outcome.map(drop)
-    }
-
-    fn end(&self, kind: SaveKind, outcome: Result<u64, &SaveError>) {
+    fn end(&self, kind: SaveKind, outcome: Result<(), &SaveError>) {
         let now_ms = self.shared.engine.now().0;
         let mut state = self.shared.state.lock();
         let began_ms = state.running.take().map_or(now_ms, |(_, began_ms)| began_ms);
-        if let (SaveKind::Snapshot, Ok(changes)) = (kind, outcome) {
-            state.saved_changes = changes;
-        }
-        state.past_mut(kind).note(now_ms, began_ms, outcome.map(drop));
+        state.past_mut(kind).note(now_ms, began_ms, outcome);
         drop(state);
         self.shared.ended.notify_all();
     }
@@ -161,12 +163,7 @@ impl Saver {
         let state = self.shared.state.lock();
         let (keys_done, keys_total) = self.shared.progress.keys();
         SavingStatus {
-            running: state.running.map(|(kind, began_ms)| RunningSave {
-                kind,
-                began_ms,
-                keys_done,
-                keys_total,
-            }),
+            running: state.running.map(|(kind, began_ms)| RunningSave { kind, began_ms, keys_done, keys_total }),
             snapshots: state.snapshots.clone(),
             rewrites: state.rewrites.clone(),
             unsaved_changes: self.shared.engine.changes().saturating_sub(state.saved_changes),
@@ -190,12 +187,12 @@ impl State {
 }
 
 impl Shared {
-    /// Returns the changes that the file holds.
-    fn write_rdb(&self, path: &Path, options: RdbOptions) -> Result<u64, SaveError> {
+    fn write_rdb(&self, path: &Path, options: RdbOptions, progress: &SaveProgress) -> Result<(), SaveError> {
         // Read before the view is taken: what comes between is in the file and counts as unsaved.
         let changes = self.engine.changes();
-        write_rdb(self.engine.view(), &*self.storage, path, options, &self.progress)?;
-        Ok(changes)
+        write_rdb(self.engine.view(), &*self.storage, path, options, progress)?;
+        self.state.lock().saved_changes = changes;
+        Ok(())
     }
 }
 

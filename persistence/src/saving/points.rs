@@ -16,16 +16,13 @@ impl SavePoint {
     pub fn is_due(points: &[Self], status: &SavingStatus, now_ms: i64) -> bool {
         let past = &status.snapshots;
         let elapsed_ms = now_ms - past.last_success_ms;
-        let rests = past.last_error.is_some() && past.last_try_ms.is_some_and(|tried| now_ms - tried < RETRY_PAUSE_MS);
         let is_reached = |point: &Self| {
             let wait_ms = i64::try_from(point.seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
             status.unsaved_changes >= point.changes && elapsed_ms > wait_ms
         };
-        status.running.is_none() && !rests && points.iter().any(is_reached)
+        status.running.is_none() && !past.failed_lately(now_ms) && points.iter().any(is_reached)
     }
 }
-
-const RETRY_PAUSE_MS: i64 = 5_000;
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes what the view shows to an RDB of this name, durably; the view's memory is given back on the way. A file that was there
 /// stays until the new one takes its place. Returns the size in bytes. O(bytes).
-pub(crate) fn write_rdb(
+pub(super) fn write_rdb(
     view: View,
     storage: &dyn Storage,
     path: &Path,
@@ -46,9 +46,10 @@ pub(crate) fn write_whole(
     let mut out = Out { file, path, writer: RdbWriter::new(options.carrying(has_field_expiries)), size: 0 };
     out.writer.begin(view.now());
     view.libraries().for_each(|library| out.writer.library(library));
+    let last = sizes.len().saturating_sub(1);
     for (at, (db, sizes)) in sizes.iter().enumerate() {
         out.writer.select(*db, sizes.keys, sizes.expires);
-        let is_last = at + 1 == sizes.len();
+        let is_last = at == last;
         for slot in Slot::all() {
             let keys = if is_last { view.take_slot(slot) } else { view.slot(slot) };
             progress.advance(out.write_slot(&keys, *db)?)?;

@@ -33,6 +33,13 @@ pub struct SavingStatus {
     pub unsaved_changes: u64,
 }
 
+impl SavingStatus {
+    /// Whether the newest new base of the log failed a short while ago, or something is being written.
+    pub(crate) fn rests(&self, now_ms: i64) -> bool {
+        self.running.is_some() || self.rewrites.failed_lately(now_ms)
+    }
+}
+
 /// A save that runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RunningSave {
@@ -49,6 +56,8 @@ pub struct RunningSave {
 /// Saves of one kind that ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PastSaves {
+    /// How many failed since the last that succeeded.
+    pub failures_in_a_row: u64,
     /// How many succeeded.
     pub count: u64,
     /// When the newest success ended, or when the saver was made, Unix milliseconds.
@@ -62,11 +71,20 @@ pub struct PastSaves {
 }
 
 impl PastSaves {
+    /// Whether the newest failed and another try should wait: for five seconds, as in Redis.
+    pub(super) fn failed_lately(&self, now_ms: i64) -> bool {
+        self.last_error.is_some() && self.last_try_ms.is_some_and(|tried| now_ms - tried < RETRY_PAUSE_MS)
+    }
+
     pub(super) fn note(&mut self, now_ms: i64, began_ms: i64, outcome: Result<(), &SaveError>) {
         match outcome {
             Err(SaveError::Cancelled) => return,
-            Err(error) => self.last_error = Some(error.to_string()),
+            Err(error) => {
+                self.last_error = Some(error.to_string());
+                self.failures_in_a_row += 1;
+            }
             Ok(()) => {
+                self.failures_in_a_row = 0;
                 self.last_error = None;
                 self.last_success_ms = now_ms;
                 self.count += 1;
@@ -76,3 +94,5 @@ impl PastSaves {
         self.last_duration_ms = Some(u64::try_from(now_ms - began_ms).unwrap_or(0));
     }
 }
+
+const RETRY_PAUSE_MS: i64 = 5_000;

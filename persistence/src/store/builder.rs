@@ -1,11 +1,13 @@
 //! How a store is described and opened.
 
+use super::compaction::{CompactionPolicy, Compactor};
 use super::{Drive, EngineHandle, Progress, Store};
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
 use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, lock, settle};
+use crate::saving::Saver;
 use crate::storage::{FileError, RealStorage, Storage};
 use keyslot_engine::{Ack, Engine, EngineBuilder, Offset, Origin};
 use parking_lot::Mutex;
@@ -36,6 +38,7 @@ pub struct StoreBuilder {
     log: LogOptions,
     preallocation: Option<Preallocation>,
     names: LogNames,
+    compaction: CompactionPolicy,
     has_thread: bool,
     on_progress: Option<OnProgress>,
 }
@@ -51,6 +54,7 @@ impl Default for StoreBuilder {
             log: LogOptions::default(),
             preallocation: None,
             names: LogNames::default(),
+            compaction: CompactionPolicy::default(),
             has_thread: true,
             on_progress: None,
         }
@@ -117,6 +121,13 @@ impl StoreBuilder {
         self
     }
 
+    /// When the log is compacted by itself; as in Redis if not given.
+    #[must_use]
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.compaction = policy;
+        self
+    }
+
     /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
     #[must_use]
     pub fn without_thread(mut self) -> Self {
@@ -138,19 +149,24 @@ impl StoreBuilder {
         let settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
+        // Eras go on where they were, so that the log tells them apart.
+        engine.resume_era(report.era + 1);
         engine.attach_sink(journal.clone());
-        let files = driver.files().clone();
+        let saver = Saver::over(engine.clone(), self.storage.clone());
+        let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
+        compactor.set_policy(self.compaction);
         let drive = if self.has_thread {
-            Drive::Thread(DriverThread::start(driver).map_err(OpenError::Thread)?)
+            let compactor = compactor.clone();
+            Drive::Thread(DriverThread::start(driver, move || compactor.look()).map_err(OpenError::Thread)?)
         } else {
             Drive::Manual(Box::new(driver))
         };
         tracing::info!(path = %path.display(), %report, "store opened");
         Ok(Store {
             engine: EngineHandle(engine),
-            log_size_at_open_bytes: journal.log_size_bytes(),
             journal,
-            files,
+            saver,
+            compactor,
             drive: Mutex::new(drive),
             report,
             _lock: lock,
