@@ -81,7 +81,7 @@ fn databases_follow_each_other_with_expiries_and_libraries() {
             Ok(())
         })
         .expect("a whole file");
-    assert_eq!(told[..3], ["library of 60 bytes", "database 0", "4 keys, 1 expire"]);
+    assert_eq!(told[..3], ["library of 59 bytes", "database 0", "4 keys, 1 expire"]);
     assert!(told.contains(&"key:1 until 99999999999999".to_owned()), "{told:?}");
     assert_eq!(told[told.len() - 3..told.len() - 1], ["database 5", "1 keys, 0 expire"]);
 }
