@@ -20,9 +20,11 @@
 //! Numbers and strings are those of `payload`. What is not read: values of modules and versions above 12.
 
 mod error;
+mod loader;
 mod reader;
 mod writer;
 
 pub use error::RdbError;
+pub use loader::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
 pub use writer::{RdbOptions, RdbWriter};

@@ -18,6 +18,7 @@ mod error;
 mod points;
 mod progress;
 mod rdb_file;
+mod rdb_load;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use points::SavePoint;
 pub(crate) use progress::SaveProgress;
 use rdb_file::write_rdb;
 pub(crate) use rdb_file::write_whole;
+pub use rdb_load::{LoadRdbError, load_rdb};
 pub use status::{PastSaves, RunningSave, SaveKind, SavingStatus};
 
 use crate::driver::spawn;
