@@ -48,14 +48,14 @@ impl Shard {
         self.table.len()
     }
 
+    /// How many hashes have fields with an expiry.
+    pub(crate) fn timed_hashes(&self) -> usize {
+        self.timed as usize
+    }
+
     /// How many of them have an expiry.
     pub(crate) fn expires(&self) -> usize {
         self.expires as usize
-    }
-
-    /// How many of them are hashes with fields that expire.
-    pub(crate) fn timed(&self) -> usize {
-        self.timed as usize
     }
 
     /// No entry is due before this time.

@@ -178,7 +178,7 @@ impl PayloadError {
     }
 }
 
-/// Appends a length or number.
+/// Appends a number in the form of a length.
 pub fn push_number(out: &mut Vec<u8>, n: u64) {
     match n {
         0..0x40 => out.push(n as u8),

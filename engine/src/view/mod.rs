@@ -26,6 +26,7 @@ use crate::effect::Offset;
 use crate::engine::Engine;
 use crate::keyspace::DATABASE_COUNT;
 use crate::keyspace::eras::{Capture, SlotCopy};
+use crate::keyspace::shard::Shard;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::turn::bring;
@@ -93,11 +94,11 @@ impl View {
     /// count. O(slots).
     pub fn sizes(&self, db: u16) -> Sizes {
         let mut sizes = Sizes::default();
-        for slot in Slot::all() {
-            for (_, of) in self.slot(slot).databases().filter(|(of, _)| *of == db) {
-                sizes.keys += of.keys;
-                sizes.expires += of.expires;
-                sizes.timed += of.timed;
+        for copy in Slot::all().filter_map(|slot| self.capture.slot(slot)) {
+            for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
+                sizes.keys += shard.len() as u64;
+                sizes.expires += shard.expires() as u64;
+                sizes.timed_hashes += shard.timed_hashes() as u64;
             }
         }
         sizes
@@ -122,8 +123,8 @@ pub struct Sizes {
     pub keys: u64,
     /// Keys with an expiry.
     pub expires: u64,
-    /// Hashes with fields that expire.
-    pub timed: u64,
+    /// Hashes with fields that have an expiry.
+    pub timed_hashes: u64,
 }
 
 /// One slot of a [`View`].
@@ -151,11 +152,12 @@ impl SlotView {
 
     /// The databases that have keys here, ascending, and how many.
     pub fn databases(&self) -> impl Iterator<Item = (u16, Sizes)> {
-        self.copy.iter().flat_map(|copy| &copy.0).map(|(db, shard)| {
-            let sizes =
-                Sizes { keys: shard.len() as u64, expires: shard.expires() as u64, timed: shard.timed() as u64 };
-            (*db, sizes)
-        })
+        let sizes = |shard: &Shard| Sizes {
+            keys: shard.len() as u64,
+            expires: shard.expires() as u64,
+            timed_hashes: shard.timed_hashes() as u64,
+        };
+        self.copy.iter().flat_map(|copy| &copy.0).map(move |(db, shard)| (*db, sizes(shard)))
     }
 
     /// The keys of all databases, one database after another.

@@ -3,10 +3,11 @@
 use crate::host::rdb_path;
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
-use keyslot::persistence::rdb::{RdbLoaded, RdbOptions};
+use keyslot::persistence::rdb::RdbOptions;
 use keyslot::persistence::saving::{LoadRdbError, load_rdb};
 use keyslot::persistence::{
-    CompactionPolicy, Durability, Fsync, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery, SaveError, Saver, Store,
+    CompactionPolicy, Durability, Fsync, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery, SaveError, Saver,
+    Store,
 };
 use parking_lot::Mutex;
 use std::path::Path;
@@ -61,8 +62,7 @@ impl Data {
         let (engine, started) = (Engine::in_memory(), Instant::now());
         let loaded = load_rdb(&engine, &RealStorage, path)?;
         if let Some(loaded) = loaded {
-            let RdbLoaded { stored, expired, .. } = loaded;
-            tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {expired}.", stored.keys);
+            tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
             tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
         }
         let saver = Saver::new(engine.clone(), RealStorage);

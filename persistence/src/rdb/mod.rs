@@ -1,5 +1,4 @@
-//! RDB, the snapshot file of Redis: read in every version, bytes in and events out; written in the lowest that carries the data,
-//! entries in and bytes out.
+//! RDB, the snapshot file of Redis: read in every version, bytes in and events out, and written in the lowest that will do.
 //!
 //! ```text
 //! "REDIS" or "VALKEY", version in 4 or 3 digits
@@ -20,11 +19,11 @@
 //! Numbers and strings are those of `payload`. What is not read: values of modules and versions above 12.
 
 mod error;
-mod loader;
+mod load;
 mod reader;
 mod writer;
 
 pub use error::RdbError;
-pub use loader::{RdbLoadError, RdbLoaded, RdbLoader};
+pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
-pub use writer::{RdbOptions, RdbWriter};
+pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, write_view};

@@ -192,7 +192,7 @@ impl Shared {
     fn write_rdb(&self, path: &Path, options: RdbOptions, progress: &SaveProgress) -> Result<(), SaveError> {
         // Read before the view is taken: what comes between is in the file and counts as unsaved.
         let changes = self.engine.changes();
-        write_rdb(self.engine.view(), &*self.storage, path, options, progress)?;
+        write_rdb(&self.engine.view(), &*self.storage, path, options, progress)?;
         self.state.lock().saved_changes = changes;
         Ok(())
     }

@@ -24,9 +24,9 @@ impl SaveProgress {
         self.keys_done.store(0, Ordering::Relaxed);
     }
 
-    /// Says that so many keys more are written. An error if somebody wants it to end.
-    pub(crate) fn advance(&self, keys: u64) -> Result<(), SaveError> {
-        self.keys_done.fetch_add(keys, Ordering::Relaxed);
+    /// Says that so many keys are written. An error if somebody wants it to end.
+    pub(crate) fn reach(&self, keys: u64) -> Result<(), SaveError> {
+        self.keys_done.store(keys, Ordering::Relaxed);
         if self.is_cancelled.load(Ordering::Relaxed) { Err(SaveError::Cancelled) } else { Ok(()) }
     }
 

@@ -138,7 +138,7 @@ fn one_save_runs_at_a_time_and_can_be_cancelled() {
         .start(SaveKind::Rewrite, move |progress| {
             inside.send(()).expect("somebody waits");
             gate.recv().expect("somebody lets it go on");
-            progress.advance(1)
+            progress.reach(1)
         })
         .expect("nothing runs");
     entered.recv().expect("it began");

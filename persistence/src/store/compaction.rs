@@ -105,14 +105,14 @@ impl Compactor {
 
 impl Shared {
     fn compact(&self, step: impl FnOnce() -> bool, progress: &SaveProgress) -> Result<(), SaveError> {
-        let options = RdbOptions { is_log_base: true, ..self.settings.lock().1 };
+        let options = self.settings.lock().1;
         let take_view = || {
             let view = self.engine.view();
             let goes_on = GoesOn { offset: view.offset().0, era: view.era() };
             (view, goes_on)
         };
         rebase(&self.files, &self.journal, step, "rdb", take_view, |view, _, storage, path| {
-            write_whole(view, storage, path, options, progress)
+            write_whole(&view, storage, path, options, &[("aof-base", "1")], progress)
         })?;
         self.base_size_bytes.store(self.files.older_size_bytes(), Ordering::Relaxed);
         Ok(())

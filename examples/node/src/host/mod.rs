@@ -32,8 +32,8 @@ use keyslot::engine::Engine;
 use live::Live;
 use parking_lot::RwLock;
 use roster::Roster;
-pub(crate) use saving::rdb_path;
 use saving::Scheduled;
+pub(crate) use saving::rdb_path;
 use shutdown::{ShutdownMode, Signals};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -156,7 +156,12 @@ impl Host {
     }
 
     /// Accepts clients and does what is asked, until it is time to stop.
-    async fn serve(&mut self, doors: &mut Doors, mut workers: Workers, mut signals: Signals) -> (Signals, ShutdownMode) {
+    async fn serve(
+        &mut self,
+        doors: &mut Doors,
+        mut workers: Workers,
+        mut signals: Signals,
+    ) -> (Signals, ShutdownMode) {
         loop {
             tokio::select! {
                 arrival = doors.accept() => match arrival {

@@ -3,7 +3,6 @@
 use super::Node;
 use super::shutdown::ShutdownMode;
 use crate::settings::Values;
-use keyslot::engine::payload::Style;
 use keyslot::engine::Origin;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::persistence::rdb::RdbOptions;
@@ -96,7 +95,10 @@ impl Node {
     /// part of it: it is for tests.
     pub(super) fn reload(&self, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
         let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted.as_bytes()));
-        if words.iter().any(|word| !["nosave", "noflush", "merge"].iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))) {
+        if words
+            .iter()
+            .any(|word| !["nosave", "noflush", "merge"].iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())))
+        {
             return reply.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
         }
         let values = self.settings.values();
@@ -185,15 +187,16 @@ pub(crate) fn rdb_path(values: &Values) -> PathBuf {
 }
 
 fn rdb_options(values: &Values) -> RdbOptions {
-    let style = Style { compress: values.switch("rdbcompression"), ..Style::default() };
-    RdbOptions { style, checksum: values.switch("rdbchecksum"), ..RdbOptions::default() }
+    RdbOptions {
+        compress: values.switch("rdbcompression"),
+        checksum: values.switch("rdbchecksum"),
+        ..RdbOptions::default()
+    }
 }
 
 fn save_points(values: &Values) -> Vec<SavePoint> {
     let whole = |number: i64| u64::try_from(number).unwrap_or(0);
-    let point = |point: &crate::settings::SavePoint| SavePoint {
-        seconds: whole(point.seconds),
-        changes: whole(point.changes),
-    };
+    let point =
+        |point: &crate::settings::SavePoint| SavePoint { seconds: whole(point.seconds), changes: whole(point.changes) };
     values.save_points().iter().map(point).collect()
 }
