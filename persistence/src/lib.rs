@@ -28,6 +28,6 @@ pub mod store;
 pub use error::OpenError;
 pub use journal::{Fsync, Journal, JournalOptions};
 pub use log::{LogNames, LogOptions, Preallocation};
-pub use recovery::{Cut, Recovery, RecoveryReport};
+pub use recovery::{BaseReport, Cut, Recovery, RecoveryReport};
 pub use storage::{MemoryStorage, RealStorage, Storage};
 pub use store::{CloseError, Durability, PersistenceInfo, Progress, Store, StoreBuilder};

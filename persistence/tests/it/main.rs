@@ -6,3 +6,4 @@ mod crash;
 mod damage;
 mod kill;
 mod redis;
+mod takeover;
