@@ -148,7 +148,7 @@ fn an_rdb_base_that_is_damaged_is_named_with_its_place() {
     disk.put(LOG.as_ref(), b"");
     for recovery in [Recovery::Strict, Recovery::Salvage] {
         let error = builder(&disk).recovery(recovery).open("/data").unwrap_err();
-        assert!(matches!(error, OpenError::Base { offset: 9, .. }), "{error}");
+        assert!(matches!(error, OpenError::Base { offset: 12, .. }), "{error}");
     }
 }
 
