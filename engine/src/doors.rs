@@ -20,6 +20,7 @@ use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::keyspace::{DATABASE_COUNT, GateState, lifetime};
 use crate::options::Options;
 use crate::pubsub::{Woken, wake};
+use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
 use crate::slot::Slot;
@@ -301,6 +302,16 @@ impl Engine {
     /// not belong here.
     pub fn apply(&self, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
         apply::apply(&self.core, origin, db, commands)
+    }
+
+    /// Which slot a command of a log touches: those of different slots may be applied on several threads at once. O(keys).
+    pub fn route(&self, args: &[&[u8]]) -> Result<Route, CommandError> {
+        replay::route(args)
+    }
+
+    /// As [`apply`](Self::apply), each command in a turn of its own and in order; faster, as their lookups overlap.
+    pub fn apply_each(&self, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
+        replay::apply_each(&self.core, origin, commands)
     }
 
     /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
