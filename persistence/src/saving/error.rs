@@ -1,6 +1,6 @@
 //! Why a file of the data was not written.
 
-use super::SaveKind;
+use super::kind::SaveKind;
 use crate::log::InstallError;
 use crate::storage::FileError;
 

@@ -15,6 +15,7 @@
 //! - A change is counted as unsaved until a file that holds it has its name.
 
 mod error;
+mod kind;
 mod points;
 mod progress;
 mod rdb_file;
@@ -24,12 +25,13 @@ mod status;
 mod tests;
 
 pub use error::SaveError;
+pub use kind::SaveKind;
 pub use points::SavePoint;
 pub(crate) use progress::SaveProgress;
 use rdb_file::write_rdb;
 pub(crate) use rdb_file::write_whole;
 pub use rdb_load::{LoadRdbError, load_rdb};
-pub use status::{PastSaves, RunningSave, SaveKind, SavingStatus};
+pub use status::{PastSaves, RunningSave, SavingStatus};
 
 use crate::driver::spawn;
 use crate::rdb::RdbOptions;

@@ -1,6 +1,6 @@
 //! How far a save got, and whether it is to go on.
 
-use super::SaveError;
+use super::error::SaveError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Shared by who writes and who watches.

@@ -1,24 +1,7 @@
 //! What is known of saves: the one that runs, and those before.
 
-use super::SaveError;
-
-/// What is being written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SaveKind {
-    /// A file of the data (BGSAVE).
-    Snapshot,
-    /// A new base of the log (BGREWRITEAOF).
-    Rewrite,
-}
-
-impl SaveKind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Snapshot => "a file of the data",
-            Self::Rewrite => "a new base of the log",
-        }
-    }
-}
+use super::error::SaveError;
+use super::kind::SaveKind;
 
 /// How saving goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
