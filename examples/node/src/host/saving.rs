@@ -163,7 +163,8 @@ impl Node {
         let saver = self.data.saver();
         saver.cancel();
         saver.wait();
-        if mode.no_save || !(mode.save || !save_points(&values).is_empty()) {
+        let is_wanted = mode.save || !save_points(&values).is_empty();
+        if mode.no_save || !is_wanted {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
