@@ -32,6 +32,7 @@ mod repair;
 mod report;
 mod scan;
 mod settle;
+mod survey;
 mod window;
 
 pub(crate) use dispatch::{Dispatcher, Lanes};
@@ -43,6 +44,7 @@ pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{BaseReport, Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
+pub use survey::{Contents, FileKind, Survey, survey};
 
 use crate::error::OpenError;
 use crate::log::GoesOn;
@@ -207,7 +209,6 @@ impl Inspection {
             base = BaseReport {
                 rdb_version: Some(rdb.version),
                 keys: rdb.keys,
-                expired: receiver.expired(),
                 libraries: rdb.libraries,
                 ..base
             };

@@ -42,9 +42,6 @@ pub(crate) trait Receiver {
     /// Takes what an RDB tells. All of it comes before any batch.
     fn event(&mut self, event: RdbEvent<'_>) -> Result<(), Refused>;
 
-    /// How many keys of the RDB were due already and dropped.
-    fn expired(&self) -> u64;
-
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;
 }
@@ -59,10 +56,6 @@ impl<F: FnMut(&ReplayBatch<'_>) -> Result<(), Refused>> Receiver for F {
 
     fn event(&mut self, _: RdbEvent<'_>) -> Result<(), Refused> {
         Ok(())
-    }
-
-    fn expired(&self) -> u64 {
-        0
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

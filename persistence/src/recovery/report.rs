@@ -42,8 +42,6 @@ pub struct BaseReport {
     pub rdb_version: Option<u32>,
     /// Keys that it holds.
     pub keys: u64,
-    /// Of which so many were due already and were dropped.
-    pub expired: u64,
     /// Libraries of functions.
     pub libraries: u64,
 }
@@ -105,9 +103,6 @@ impl fmt::Display for BaseReport {
         match self.rdb_version {
             Some(version) => write!(f, ", RDB version {version}, {}", Count(self.keys, "key"))?,
             None => f.write_str(" of commands")?,
-        }
-        if self.expired > 0 {
-            write!(f, ", {} of them expired and dropped", self.expired)?;
         }
         if self.libraries > 0 {
             write!(f, ", {}", Count(self.libraries, "function library"))?;

@@ -109,3 +109,14 @@ fn no_flipped_bit_of_an_rdb_base_passes() {
         assert!(refused.is_some(), "bit {bit}");
     }
 }
+
+#[test]
+fn a_key_that_was_due_in_the_base_lives_if_the_log_prolonged_it() {
+    let disk = MemoryStorage::new(1);
+    // "EXPI" is due since 1970 by the RDB, and then gets another expiry.
+    let rdb = b"REDIS0003\xfe\x00\xfc\x01\0\0\0\0\0\0\0\x00\x04EXPI\x01v\xff".to_vec();
+    let log = b"*3\r\n$9\r\nPEXPIREAT\r\n$4\r\nEXPI\r\n$13\r\n9000000000000\r\n";
+    disk.put("/d/appendonly.aof".as_ref(), &[&rdb[..], log].concat());
+    let db = open(&disk, Recovery::Strict).unwrap();
+    assert_eq!(db.get("EXPI").unwrap().as_deref(), Some(&b"v"[..]));
+}
