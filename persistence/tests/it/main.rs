@@ -4,6 +4,9 @@
 
 mod crash;
 mod damage;
+mod dataset;
 mod kill;
+mod rdb;
 mod redis;
+mod server;
 mod takeover;
