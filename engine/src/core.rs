@@ -11,11 +11,13 @@ use crate::keyspace::EntryRef;
 use crate::keyspace::eras::Eras;
 use crate::keyspace::expiry_walk::ExpireCycle;
 use crate::keyspace::reclaim::Reclaim;
+use crate::keyspace::shard::Surroundings;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
 use crate::library::Shelf;
 use crate::options::Options;
 use crate::pubsub::{Event, Post, PubSub, Woken};
+use crate::slot::Slot;
 use crate::stats::Stats;
 use crate::table::KeyHasher;
 use crate::time::{Clock, UnixMillis};
@@ -109,6 +111,12 @@ impl Core {
         if entry.access() != seconds {
             entry.set_access(seconds);
         }
+    }
+
+    /// What operations on a slot's keys need to know.
+    #[inline]
+    pub(crate) fn surroundings(&self, slot: Slot, db: u16) -> Surroundings<'_> {
+        Surroundings { hasher: &self.hasher, totals: &self.totals, slot, db }
     }
 
     /// A random number. The sequence follows from the seed as long as one thread asks.

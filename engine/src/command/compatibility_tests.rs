@@ -39,7 +39,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("psync", "there is no replication yet"),
     ("replconf", "there is no replication yet"),
     ("replicaof", "there is no replication yet"),
-    ("restore", "values are not serialised yet"),
     ("save", "snapshots are not written yet"),
     ("script", "scripts are not there yet"),
     ("slaveof", "there is no replication yet"),

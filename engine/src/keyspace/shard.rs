@@ -192,6 +192,30 @@ impl Shard {
         around.totals.add(around.slot, around.db, 1, expires, bytes);
     }
 
+    /// Adds an entry whose key is not there to an engine that is being filled; what is counted is gathered in `filled`.
+    #[inline]
+    pub(crate) fn fill(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>, filled: &mut Filled) {
+        let weight = Weight::of(&entry);
+        let expires = i64::from(weight.expiry.is_some());
+        self.expires += expires as u32;
+        if weight.fields.is_some() {
+            self.count_timed(&weight, &Weight::default(), around);
+        }
+        self.note_due(&weight);
+        if self.table.len() == 0 {
+            around.totals.set_occupied(around.slot, around.db);
+        }
+        let before = self.line_hint();
+        self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
+        around.totals.note_len(around.db, self.table.len());
+        let after = self.line_hint();
+        if before != after {
+            self.note_lines(around);
+        }
+        let grown = i64::from(after.1) - i64::from(before.1);
+        filled.add(around, expires, weight.bytes as i64 + grown * size_of::<Line>() as i64);
+    }
+
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, spot: Spot, around: Surroundings<'_>) -> EntryRef {
         let lines = self.line_hint().1;
@@ -306,6 +330,38 @@ impl Weight {
     #[inline]
     fn of(entry: &EntryRef) -> Self {
         Self { bytes: entry.heap_bytes(), expiry: entry.expiry(), fields: entry.next_field_expiry() }
+    }
+}
+
+/// What was filled in and is not yet in the totals.
+#[derive(Default)]
+pub(crate) struct Filled {
+    slot: Option<Slot>,
+    db: u16,
+    keys: i64,
+    expires: i64,
+    bytes: i64,
+}
+
+impl Filled {
+    #[inline]
+    fn add(&mut self, around: Surroundings<'_>, expires: i64, bytes: i64) {
+        if self.db != around.db {
+            self.settle(around.totals);
+        }
+        // Any stripe will do: only their sums are told.
+        (self.slot, self.db) = (Some(around.slot), around.db);
+        self.keys += 1;
+        self.expires += expires;
+        self.bytes += bytes;
+    }
+
+    /// Adds what was gathered to the totals.
+    pub(crate) fn settle(&mut self, totals: &Totals) {
+        let Self { slot, db, keys, expires, bytes } = std::mem::take(self);
+        if let Some(slot) = slot {
+            totals.add(slot, db, keys, expires, bytes);
+        }
     }
 }
 

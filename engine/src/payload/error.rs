@@ -12,6 +12,12 @@ pub enum PayloadError {
         /// What was expected there and is not.
         what: &'static str,
     },
+    /// The parts contradict each other.
+    #[error("not so in this value: {what}")]
+    Contradiction {
+        /// What holds for every value.
+        what: &'static str,
+    },
     /// A type of value that is not known here.
     #[error("values of type {number} ({name}) cannot be read")]
     UnknownType {

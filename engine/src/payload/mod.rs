@@ -37,6 +37,7 @@
 //!   nothing, and a compressed string is refused if it claims more than its format can hold.
 //! - What is read is checked as far as it is used: a listpack ends where its bytes end, an integer set is in order.
 
+mod build;
 mod checksum;
 mod decode;
 mod encode;
@@ -50,6 +51,7 @@ mod part;
 mod stream;
 mod ziplist;
 
+pub(crate) use build::{Build, Forms};
 pub use checksum::{Checksum, crc64};
 pub use decode::{Decoder, Dialect};
 pub(crate) use encode::encode;

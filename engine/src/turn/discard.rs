@@ -6,7 +6,7 @@
 use super::{Key, Turn};
 use crate::core::Core;
 use crate::keyspace::EntryRef;
-use crate::keyspace::shard::{Shard, Surroundings};
+use crate::keyspace::shard::Shard;
 use crate::slot::Slot;
 use crate::table::Spot;
 
@@ -59,7 +59,7 @@ impl Turn<'_> {
         for guard in &mut self.guards {
             let (slot, has_keys) = (guard.slot(), guard.state.shard(db).is_some_and(|shard| shard.len() > 0));
             if has_keys {
-                let around = Surroundings { hasher: &core.hasher, totals: &core.totals, slot, db };
+                let around = core.surroundings(slot, db);
                 discarded.shards.push((slot, guard.state.shard_mut(db).take(around)));
             }
         }

@@ -316,7 +316,7 @@ impl<'e> Turn<'e> {
     #[inline]
     fn surroundings(&self, key: &Key<'_>) -> Surroundings<'e> {
         let slot = self.guards[key.guard as usize].slot();
-        Surroundings { hasher: &self.core.hasher, totals: &self.core.totals, slot, db: self.db }
+        self.core.surroundings(slot, self.db)
     }
 
     /// Finds a key. An expired one is deleted (with its effect), or hidden where deleting is somebody else's decision.

@@ -39,7 +39,7 @@ impl Turn<'_> {
     }
 
     /// Puts back what a revocable turn changed.
-    fn restore(&mut self, undo: UndoLog) {
+    fn put_back(&mut self, undo: UndoLog) {
         for Before { slot, db, hash, key, entry } in undo.0.into_iter().rev() {
             let Ok(guard) = self.guards.binary_search_by_key(&slot, SlotGuard::slot) else { continue };
             self.db = db;
@@ -60,7 +60,7 @@ impl Drop for Turn<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(undo) = self.undo.take() {
-            self.restore(undo);
+            self.put_back(undo);
         }
         self.leave_era();
         if let Some(mut attendance) = self.attendance.take() {

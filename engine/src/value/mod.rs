@@ -12,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod listpack;
 mod member;
 pub(crate) mod packed;
+mod seen;
 pub(crate) mod set;
 pub(crate) mod sorted_set;
 pub(crate) mod stream;

@@ -31,7 +31,6 @@ use crate::turn::{Key, Turn};
 use crate::value::StrRef;
 use crate::value::hash::{HashLimits, HashView};
 use bytes::Bytes;
-use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const ROWS: &[Row] = &[
     removal::HDEL,
@@ -97,11 +96,7 @@ fn read_hash<R>(turn: &mut Turn<'_>, key: &[u8], f: impl FnOnce(Option<HashView<
 
 /// Up to which size hashes stay compact, as the options say now.
 fn limits(turn: &Turn<'_>) -> HashLimits {
-    let options = &turn.core().options;
-    HashLimits {
-        fields: options.hash_listpack_entries_max.load(Relaxed),
-        bytes: options.hash_listpack_value_max.load(Relaxed),
-    }
+    HashLimits::of(&turn.core().options)
 }
 
 fn copied(string: StrRef<'_>) -> Bytes {

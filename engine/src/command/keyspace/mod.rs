@@ -13,6 +13,7 @@ mod move_key;
 mod object;
 mod random;
 mod rename;
+mod restore;
 #[cfg(test)]
 mod revocation_tests;
 mod scan;
@@ -22,7 +23,9 @@ mod size;
 mod swap;
 
 pub use copy::CopyOptions;
+pub(crate) use dump::payload_of;
 pub use flush::FlushMode;
+pub use restore::RestoreOptions;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
 use super::hash::record_hash;
@@ -48,6 +51,8 @@ pub(super) const ROWS: &[Row] = &[
     random::RANDOMKEY,
     rename::RENAME,
     rename::RENAMENX,
+    restore::RESTORE,
+    restore::RESTORE_ASKING,
     scan::SCAN,
     exists::TOUCH,
     kind::TYPE,

@@ -8,17 +8,11 @@ use crate::keyspace::EntryRef;
 use crate::table::Spot;
 use crate::turn::{Key, Turn};
 use crate::value::list::{Limits, compact};
-use crate::value::listpack;
 use crate::value::{End, List, ListRef, Object, StrRef, ValueType, Walk};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 fn limits(turn: &Turn<'_>) -> Limits {
-    let options = &turn.core().options;
-    Limits {
-        fill: options.list_max_listpack_size.load(Ordering::Relaxed),
-        packed_threshold: options.quicklist_packed_threshold.load(Ordering::Relaxed),
-    }
+    Limits::of(&turn.core().options)
 }
 
 /// Finds a list for changing. No hit or miss is counted.
@@ -63,9 +57,8 @@ pub(crate) fn replace_list(turn: &mut Turn<'_>, key: &Key<'_>, elements: &[StrRe
 fn push_into(entry: &mut EntryRef, end: End, elements: &[StrRef<'_>], limits: Limits) -> usize {
     let bytes = || elements.iter().map(|element| element.byte_len()).sum();
     if let Some(packed) = entry.packed() {
-        let (old, len) = (compact::elements(packed).len(), compact::len(packed) + elements.len());
-        let fits = compact::has_room(packed, elements) && !limits.exceeds(listpack::FRAME_BYTES + old + bytes(), len);
-        if fits {
+        let len = compact::len(packed) + elements.len();
+        if compact::fits(packed, elements, limits) {
             entry.edit_packed(|packed| elements.iter().for_each(|element| compact::push(packed, end, *element)));
             return len;
         }

@@ -57,7 +57,7 @@ pub(super) fn write_result(reply: &mut ReplyWriter<'_>, each: impl FnOnce(&mut d
 }
 
 /// An empty set for a result.
-pub(super) fn new_result<'e>(turn: &Turn<'e>) -> NewSet<'e> {
+pub(super) fn new_result(turn: &Turn<'_>) -> NewSet {
     NewSet::of_results(limits(turn), &turn.core().hasher)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn new_result<'e>(turn: &Turn<'e>) -> NewSet<'e> {
 pub(super) fn store(
     turn: &mut Turn<'_>,
     destination: &[u8],
-    result: NewSet<'_>,
+    result: NewSet,
     event: &'static str,
 ) -> Result<usize, CommandError> {
     let key = turn.key(destination)?;

@@ -51,7 +51,7 @@ fn is_asking_cheaper(first: SetRef<'_>, others: &[SetRef<'_>]) -> bool {
 }
 
 /// Calls `f` with the members of the first set that no other has.
-fn subtract(sources: &Sources, rest: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)) {
+fn subtract(sources: &Sources, rest: NewSet, f: &mut dyn FnMut(StrRef<'_>)) {
     let (Some(first), mut others) = sources.first_and_rest() else { return };
     if is_asking_cheaper(first, &others) {
         // A large set is most likely to have a member.
@@ -67,7 +67,7 @@ fn subtract(sources: &Sources, rest: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)) 
 }
 
 /// The first set without the members of the others.
-fn strike<'h>(first: SetRef<'_>, others: &[SetRef<'_>], mut rest: NewSet<'h>) -> NewSet<'h> {
+fn strike(first: SetRef<'_>, others: &[SetRef<'_>], mut rest: NewSet) -> NewSet {
     if !rest.begin_with(first) {
         first.for_each(|member| {
             rest.add(member);

@@ -24,7 +24,6 @@ use crate::turn::{Key, Turn};
 use crate::value::StrRef;
 use crate::value::set::{SetLimits, SetRef};
 use bytes::Bytes;
-use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const ROWS: &[Row] = &[
     add::SADD,
@@ -65,17 +64,9 @@ fn find_set(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, CommandE
 
 /// Up to which size sets stay compact, as the options say now.
 fn limits(turn: &Turn<'_>) -> SetLimits {
-    let options = &turn.core().options;
-    SetLimits {
-        integers: options.set_intset_entries_max.load(Relaxed).min(INTEGERS_MAX),
-        packed: options.set_listpack_entries_max.load(Relaxed),
-        packed_bytes: options.set_listpack_value_max.load(Relaxed),
-    }
+    SetLimits::of(&turn.core().options)
 }
 
 fn copied(member: StrRef<'_>) -> Bytes {
     member.with_bytes(Bytes::copy_from_slice)
 }
-
-/// Sets of integers stay below this many members whatever the options say.
-const INTEGERS_MAX: usize = 1 << 30;

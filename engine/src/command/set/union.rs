@@ -47,7 +47,7 @@ fn sunionstore(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>)
 ///
 /// Where a large set is among a few, each member is looked for in the sets before its own, which makes nothing; else the
 /// union is made and walked.
-fn unite(sources: &Sources, mut small: NewSet<'_>, f: &mut dyn FnMut(StrRef<'_>)) {
+fn unite(sources: &Sources, mut small: NewSet, f: &mut dyn FnMut(StrRef<'_>)) {
     let mut sets = sources.present();
     let has_table = sets.iter().any(|set| matches!(set, SetRef::Table(_)));
     if !has_table || sets.len() > ASKED_SETS_MAX {

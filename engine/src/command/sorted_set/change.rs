@@ -12,31 +12,10 @@ use crate::table::Spot;
 use crate::text::{DoubleBuffer, format_f64};
 use crate::turn::{Key, Pieces, Turn};
 use crate::value::sorted_set::tree::order;
-use crate::value::sorted_set::{Placed, SortedSet, SortedSetRef, compact};
+use crate::value::sorted_set::{CompactMax, Placed, SortedSet, SortedSetRef, compact};
 use crate::value::{Object, ValueType};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-/// Up to which size a sorted set is kept compact.
-#[derive(Clone, Copy)]
-pub(super) struct CompactMax {
-    pub(super) entries: usize,
-    pub(super) member_bytes: usize,
-}
-
-impl CompactMax {
-    pub(super) fn of(core: &Core) -> Self {
-        Self {
-            entries: core.options.zset_compact_entries_max.load(Ordering::Relaxed),
-            member_bytes: core.options.zset_compact_value_bytes_max.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(super) fn admits(self, entries: usize, member_bytes: usize) -> bool {
-        entries <= self.entries && member_bytes <= self.member_bytes
-    }
-}
 
 /// Finds the sorted set at a key for changing. No hit or miss is counted.
 pub(super) fn find(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, CommandError> {
@@ -47,7 +26,7 @@ pub(super) fn find(turn: &mut Turn<'_>, key: &Key<'_>) -> Result<Option<Spot>, C
 
 /// A new sorted set that is about to get `count` members, the first of so many bytes.
 pub(super) fn new_entry(core: &Core, key: &[u8], count: usize, first_bytes: usize) -> EntryRef {
-    if CompactMax::of(core).admits(count, first_bytes) {
+    if CompactMax::of(&core.options).admits(count, first_bytes) {
         return EntryRef::compact(key, ValueType::SortedSet, 0, &[], None);
     }
     let set = SortedSet::new(core.hasher.clone());
@@ -69,7 +48,7 @@ pub(super) fn set_all<'a>(
     members: &mut dyn Iterator<Item = (&'a [u8], f64)>,
     mut placed: impl FnMut(&'a [u8], f64, Placed),
 ) {
-    let max = CompactMax::of(core);
+    let max = CompactMax::of(&core.options);
     let mut waiting = members.next();
     if entry.packed().is_some() {
         entry.edit_packed(|bytes| {
@@ -121,7 +100,7 @@ pub(super) fn set_one(
         return Some(Placed::Kept);
     }
     // A set at its limit outgrows the compact form also when no member is new.
-    if !CompactMax::of(turn.core()).admits(located.count + 1, if is_new { member.len() } else { 0 }) {
+    if !CompactMax::of(&turn.core().options).admits(located.count + 1, if is_new { member.len() } else { 0 }) {
         return None;
     }
     turn.update(key, spot, |entry| entry.edit_packed(|bytes| compact::set(bytes, &located, member, score)));
@@ -186,7 +165,7 @@ pub(super) fn remove_emptied(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot) {
 /// The value of a result, all members of which differ; `None` if it has none.
 pub(crate) fn whole(core: &Core, key: &[u8], mut members: Vec<(&[u8], f64)>) -> Option<EntryRef> {
     let longest = members.iter().map(|(member, _)| member.len()).max()?;
-    if CompactMax::of(core).admits(members.len(), longest) {
+    if CompactMax::of(&core.options).admits(members.len(), longest) {
         members.sort_unstable_by(|a, b| order((a.1, a.0), (b.1, b.0)));
         let mut bytes = Vec::new();
         members.iter().for_each(|(member, score)| compact::push(&mut bytes, member, *score));

@@ -4,7 +4,7 @@
 //! afterwards, or null if a condition kept it from changing. Effect: `ZADD key score member ...` with what changed.
 
 use super::arguments::score;
-use super::change::{CompactMax, find, new_entry, outgrow, push_scored, record_one, set_all, set_one};
+use super::change::{find, new_entry, outgrow, push_scored, record_one, set_all, set_one};
 use super::{look, read, write_score};
 use crate::command::row::flag::{DENYOOM, FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -15,7 +15,7 @@ use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::table::Spot;
 use crate::turn::{Key, Pieces, Turn};
-use crate::value::sorted_set::{Placed, SortedSetRef};
+use crate::value::sorted_set::{CompactMax, Placed, SortedSetRef};
 use smallvec::SmallVec;
 
 pub(super) const ZADD: Row = Row::new("zadd", -4, Run::Turn(zadd))
@@ -218,7 +218,7 @@ fn apply(
     };
     match spot {
         Some(spot) => turn.update(key, spot, |entry| {
-            let is_larger = |set: SortedSetRef<'_>| set.len() + all.len() > CompactMax::of(core).entries;
+            let is_larger = |set: SortedSetRef<'_>| set.len() + all.len() > CompactMax::of(&core.options).entries;
             if entry.packed().is_some() && read(entry).is_ok_and(is_larger) {
                 outgrow(core, entry);
             }

@@ -2,7 +2,7 @@
 //!
 //! Reply: how many members that are. Effect: `DEL dst` where something was there, and `ZADD dst score member ...`.
 
-use super::change::{CompactMax, store_whole, whole};
+use super::change::{store_whole, whole};
 use super::look;
 use super::zrange::{Form, Query};
 use crate::command::row::flag::{DENYOOM, WRITE};
@@ -10,6 +10,7 @@ use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
+use crate::value::sorted_set::CompactMax;
 use crate::value::sorted_set::compact;
 
 pub(super) const ZRANGESTORE: Row = Row::new("zrangestore", -5, Run::Turn(zrange_store))
@@ -35,7 +36,7 @@ fn zrange_store(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>
         let (rank, count) = query.select(set);
         let mut pairs: Vec<_> = set.walk(rank, count, query.direction).map(|(m, score)| (m.to_vec(), score)).collect();
         // A set that begins compact has lost the sign of zeros when it outgrows that form.
-        let max = CompactMax::of(core);
+        let max = CompactMax::of(&core.options);
         if query.is_open() || max.admits(count, 0) {
             let is_compact = |(at, (member, _)): &(usize, &mut (Vec<u8>, f64))| max.admits(at + 1, member.len());
             pairs.iter_mut().enumerate().take_while(is_compact).for_each(|(_, pair)| pair.1 = compact::kept(pair.1));

@@ -6,10 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// How large nodes become from now on.
 pub(super) fn node_limits(options: &Options) -> NodeLimits {
-    NodeLimits {
-        bytes_max: options.stream_node_bytes_max.load(Relaxed),
-        entries_max: options.stream_node_entries_max.load(Relaxed),
-    }
+    NodeLimits::of(options)
 }
 
 /// How many entries approximate trimming removes at once, unless the request says it: those of a hundred nodes.

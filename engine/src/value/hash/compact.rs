@@ -131,13 +131,8 @@ pub(crate) fn set(
         .map(|item| (item.value_start..item.expiry_start, item.expiry, item.end));
     match found {
         None => {
-            packed::push(bytes, field);
-            packed::push(bytes, value);
-            if layout == Layout::Timed {
-                let ms = if let FieldExpiry::At(UnixMillis(ms)) = expiry { ms } else { 0 };
-                packed::push(bytes, StrRef::Int(ms));
-                tighten(bytes);
-            }
+            let expiry = if let FieldExpiry::At(at) = expiry { Some(at) } else { None };
+            push(bytes, layout, field, value, expiry);
             true
         }
         Some((value_range, old, end)) => {
@@ -149,6 +144,24 @@ pub(crate) fn set(
             }
             packed::splice(bytes, value_range, value);
             false
+        }
+    }
+}
+
+/// Appends a field that is not there. A plain hash takes no expiry. O(field + value).
+pub(super) fn push(
+    bytes: &mut Vec<u8>,
+    layout: Layout,
+    field: StrRef<'_>,
+    value: StrRef<'_>,
+    expiry: Option<UnixMillis>,
+) {
+    packed::push(bytes, field);
+    packed::push(bytes, value);
+    if layout == Layout::Timed {
+        packed::push(bytes, StrRef::Int(expiry.map_or(0, |UnixMillis(ms)| ms)));
+        if let (Some(UnixMillis(ms)), Some(place)) = (expiry, bytes.first_chunk_mut()) {
+            *place = ms.min(i64::from_le_bytes(*place)).to_le_bytes();
         }
     }
 }

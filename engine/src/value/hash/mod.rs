@@ -13,17 +13,21 @@
 //! - A field is there once.
 //! - Fields that are due are still there until somebody takes them out; [`HashView`] does not show them.
 
+mod building;
 mod compact;
 mod table;
 
+pub(crate) use building::NewHash;
 pub(crate) use compact::FieldExpiry;
 use compact::{Compact, Layout};
 pub(crate) use table::FieldTable;
 
 use super::{MemberTable, Object, StrRef, ValueType};
+use crate::options::Options;
 use crate::table::{Block, KeyHasher};
 use crate::time::UnixMillis;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Up to which size hashes stay compact.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,16 @@ pub(crate) struct HashLimits {
     pub(crate) fields: usize,
     /// Longest field or value, bytes.
     pub(crate) bytes: usize,
+}
+
+impl HashLimits {
+    /// What the options say now.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            fields: options.hash_listpack_entries_max.load(Relaxed),
+            bytes: options.hash_listpack_value_max.load(Relaxed),
+        }
+    }
 }
 
 /// A field with its value and expiry.

@@ -4,9 +4,9 @@
 //! | number of elements, 1 byte | element | element | ...      at most COMPACT_BYTES_MAX bytes
 //! ```
 
-use super::{End, List};
+use super::{End, Limits, List};
 use crate::text::StrRef;
-use crate::value::listpack::{self, Elements};
+use crate::value::listpack::{self, Elements, FRAME_BYTES};
 
 /// The bytes of an empty list.
 pub(crate) const EMPTY: &[u8] = &[0];
@@ -25,12 +25,19 @@ pub(crate) fn elements(bytes: &[u8]) -> &[u8] {
 
 /// Whether some elements fit, too.
 #[inline]
-pub(crate) fn has_room(bytes: &[u8], new: &[StrRef<'_>]) -> bool {
+fn has_room(bytes: &[u8], new: &[StrRef<'_>]) -> bool {
     len(bytes) + new.len() <= COUNT_MAX
         && bytes.len() + new.iter().map(|new| listpack::encoded_len(*new)).sum::<usize>() <= COMPACT_BYTES_MAX
 }
 
-/// Adds an element at an end, for which there [is room](has_room). O(bytes).
+/// Whether the list is small enough for its entry's block with some elements more.
+#[inline]
+pub(crate) fn fits(bytes: &[u8], new: &[StrRef<'_>], limits: Limits) -> bool {
+    let size = elements(bytes).len() + new.iter().map(|element| element.byte_len()).sum::<usize>();
+    has_room(bytes, new) && !limits.exceeds(FRAME_BYTES + size, len(bytes) + new.len())
+}
+
+/// Adds an element at an end, for which there is room. O(bytes).
 pub(crate) fn push(bytes: &mut Vec<u8>, end: End, element: StrRef<'_>) {
     bytes[0] += 1;
     let size = listpack::encoded_len(element);

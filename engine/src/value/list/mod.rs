@@ -16,19 +16,23 @@
 //! - No chunk is empty; `len` is the sum of the counts; `heap` the sum of the chunks' bytes.
 //! - A list that is a `listpack` has one chunk at most.
 
+mod building;
 mod chunk;
 pub(crate) mod compact;
 mod list_ref;
 
+pub(crate) use building::NewList;
 pub use chunk::End;
 pub(crate) use list_ref::{ListRef, Node, Walk};
 
+use crate::options::Options;
 use crate::text::StrRef;
 use crate::value::listpack::{self, Elements, FRAME_BYTES};
 use chunk::Chunk;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A list that is not small. See the module.
 #[derive(Clone, Default)]
@@ -55,6 +59,14 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// What the options say now.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            fill: options.list_max_listpack_size.load(Relaxed),
+            packed_threshold: options.quicklist_packed_threshold.load(Relaxed),
+        }
+    }
+
     fn bytes_and_count(self) -> (usize, usize) {
         match self.fill {
             1.. => (SAFE_BYTES_MAX, usize::try_from(self.fill).unwrap_or(usize::MAX)),

@@ -7,10 +7,10 @@ use crate::value::{MemberTable, Object, StrRef, ValueType};
 use std::sync::Arc;
 
 /// A set in the making. It takes the same forms that a set in an entry would have taken.
-pub(crate) struct NewSet<'h> {
+pub(crate) struct NewSet {
     state: State,
     limits: SetLimits,
-    hasher: &'h KeyHasher,
+    hasher: KeyHasher,
 }
 
 enum State {
@@ -18,9 +18,9 @@ enum State {
     Table(MemberTable),
 }
 
-impl<'h> NewSet<'h> {
+impl NewSet {
     /// An empty set whose first member will be `first` of about `expected`.
-    pub(crate) fn new(first: StrRef<'_>, expected: usize, limits: SetLimits, hasher: &'h KeyHasher) -> Self {
+    pub(crate) fn new(first: StrRef<'_>, expected: usize, limits: SetLimits, hasher: &KeyHasher) -> Self {
         let state = match first {
             StrRef::Int(n) if expected <= limits.integers => {
                 State::Compact { form: Width::of(n) as u8, bytes: Vec::new() }
@@ -28,11 +28,12 @@ impl<'h> NewSet<'h> {
             _ if expected <= limits.packed => State::Compact { form: PACKED, bytes: Vec::new() },
             _ => State::Table(MemberTable::new(hasher.clone())),
         };
-        Self { state, limits, hasher }
+        Self { state, limits, hasher: hasher.clone() }
     }
 
     /// An empty set for results of set algebra.
-    pub(crate) fn of_results(limits: SetLimits, hasher: &'h KeyHasher) -> Self {
+    pub(crate) fn of_results(limits: SetLimits, hasher: &KeyHasher) -> Self {
+        let hasher = hasher.clone();
         Self { state: State::Compact { form: Width::Two as u8, bytes: Vec::new() }, limits, hasher }
     }
 
@@ -81,7 +82,7 @@ impl<'h> NewSet<'h> {
                 }
             }
             None => {
-                let mut table = set.to_table(self.hasher);
+                let mut table = set.to_table(&self.hasher);
                 member.with_bytes(|member| table.insert(member_block(member)));
                 self.state = State::Table(table);
             }

@@ -21,8 +21,10 @@ pub(crate) use building::NewSet;
 use integers::{Integers, Width};
 
 use super::{Member, MemberTable, Object, StrRef, ValueType, packed};
+use crate::options::Options;
 use crate::table::{Block, KeyHasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Up to which size sets stay compact.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,17 @@ pub(crate) struct SetLimits {
     pub(crate) packed: usize,
     /// Longest member of a packed set, bytes.
     pub(crate) packed_bytes: usize,
+}
+
+impl SetLimits {
+    /// What the options say now.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            integers: options.set_intset_entries_max.load(Relaxed).min(INTEGERS_MAX),
+            packed: options.set_listpack_entries_max.load(Relaxed),
+            packed_bytes: options.set_listpack_value_max.load(Relaxed),
+        }
+    }
 }
 
 /// A set, borrowed. Cheap to copy.
@@ -295,6 +308,9 @@ impl Block<Object> {
         self.outgrow(Object::Set(Arc::new(table)));
     }
 }
+
+/// Sets of integers stay below this many members whatever the options say.
+const INTEGERS_MAX: usize = 1 << 30;
 
 /// The form of packed strings.
 const PACKED: u8 = 0;

@@ -56,9 +56,16 @@ impl SortedSet {
 
     /// A set of members that all differ, in any order.
     pub(crate) fn from_members<'a>(hasher: KeyHasher, members: impl Iterator<Item = (&'a [u8], f64)>) -> Self {
-        let mut elements: Vec<_> = members.map(|(member, score)| element(member, score)).collect();
+        let elements: Vec<_> = members.map(|(member, score)| element(member, score)).collect();
+        let mut index = MemberTable::new(hasher);
+        elements.iter().for_each(|element| index.insert(element.member.clone()));
+        Self::of_elements(index, elements)
+    }
+
+    /// A set of the members of a table, in any order.
+    pub(super) fn of_elements(index: MemberTable, mut elements: Vec<Element<Member>>) -> Self {
         elements.sort_unstable_by(|a, b| super::tree::order((a.score, a.member.key()), (b.score, b.member.key())));
-        Self::from_sorted(hasher, elements)
+        Self { index, tree: Tree::from_sorted(elements) }
     }
 
     fn from_sorted(hasher: KeyHasher, elements: Vec<Element<Member>>) -> Self {
@@ -156,7 +163,7 @@ impl SortedSet {
     }
 }
 
-fn element(member: &[u8], score: f64) -> Element<Member> {
+pub(super) fn element(member: &[u8], score: f64) -> Element<Member> {
     let member = with_score_bytes(score, |bytes| Member::string(member, StrRef::Bytes(bytes), false, None));
     Element { score, member }
 }

@@ -6,12 +6,14 @@
 //! Invariants
 //! - No score is NaN. A member is there once.
 
+mod building;
 pub(crate) mod compact;
 mod large;
 mod range;
 mod read;
 pub(crate) mod tree;
 
+pub(crate) use building::{CompactMax, NewSortedSet};
 pub(crate) use large::{Placed, SortedSet};
 pub(crate) use range::{LexBound, LexRange, ScoreRange};
 pub(crate) use read::SortedSetRef;

@@ -13,6 +13,7 @@
 //! - No node is without an entry that is not deleted; `len` counts those; `first_id` is the first of them, or `0-0`.
 //! - `last_id` is at or above every entry that ever was. `node_bytes` and `group_bytes` are kept with every change.
 
+mod building;
 mod group;
 mod id;
 mod node;
@@ -22,6 +23,7 @@ mod properties;
 mod tree;
 mod trim;
 
+pub(crate) use building::{NewStream, Totals};
 pub(crate) use group::{Consumer, Group, Name, Pending};
 pub(crate) use id::IdBuffer;
 pub use id::{InvalidStreamId, StreamId};
@@ -29,9 +31,11 @@ pub(crate) use node::Entry;
 pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
+use crate::options::Options;
 pub(crate) use node::Node;
 use node::{Backward, Forward};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tree::{Ascending, Descending, Tree};
 
 /// A stream. See the module.
@@ -261,6 +265,14 @@ impl Stream {
 }
 
 impl NodeLimits {
+    /// What the options say now.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            bytes_max: options.stream_node_bytes_max.load(Relaxed),
+            entries_max: options.stream_node_entries_max.load(Relaxed),
+        }
+    }
+
     fn leave_room(self, count: usize, packed: usize, more: usize) -> bool {
         let bytes_max = match self.bytes_max {
             0 => ENTRY_BYTES_MAX,

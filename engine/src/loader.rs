@@ -1,0 +1,396 @@
+//! The loader: fills an engine that serves nobody yet, without turns, effects or events.
+//!
+//! ```text
+//! string ----------------+-> [ key key key ... ]  -> slots
+//! begin -> part* -> end -+     a group, whose lines are asked for before they are needed
+//! ```
+//!
+//! Several loaders may fill one engine at once, each on a thread of its own; they meet in slots only, and those that keep to
+//! slots of their own never wait for each other.
+//!
+//! Invariants
+//! - A key comes once: a second one is an error, and the first stays.
+//! - Values take the forms that the engine's options ask for, as if commands had made them.
+//! - Nothing is recorded, announced or expired. What is loaded counts as used now, unless something else was said.
+//! - Memory follows the bytes that came, whatever they claim.
+
+use crate::core::Core;
+use crate::engine::Engine;
+use crate::error::CommandError;
+use crate::keyspace::shard::Filled;
+use crate::keyspace::{DATABASE_COUNT, EntryRef};
+use crate::library::Collision;
+use crate::payload::{Build, Decoder, Dialect, Forms, Input, Part, PayloadError};
+use crate::slot::Slot;
+use crate::text::StrRef;
+use crate::time::UnixMillis;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Fills an engine. See the module.
+pub struct Loader {
+    core: Arc<Core>,
+    build: Build,
+    /// The key of the value that is being built.
+    open: Option<Open>,
+    key: Vec<u8>,
+    group: Vec<Waiting>,
+    filled: Filled,
+    report: Loaded,
+}
+
+/// What is known of a key besides its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Attributes {
+    /// When it expires.
+    pub expiry: Option<UnixMillis>,
+    /// Seconds since it was used; without it, it counts as used now.
+    pub idle_seconds: Option<u64>,
+    /// Its access frequency counter, where the policy for eviction counts that.
+    pub frequency: Option<u8>,
+}
+
+/// What a loader stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Loaded {
+    /// Keys.
+    pub keys: u64,
+    /// Of which so many have an expiry.
+    pub expires: u64,
+    /// Collections without elements, which are not stored.
+    pub empty: u64,
+    /// Libraries of functions.
+    pub libraries: u64,
+}
+
+/// Why something cannot be loaded.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The key was there already.
+    #[error("key {key:?} is there twice in database {db}")]
+    Twice {
+        /// The database.
+        db: u16,
+        /// The key, as far as it is text.
+        key: String,
+    },
+    /// There is no database of this number.
+    #[error("there is no database {0}")]
+    NoDatabase(u64),
+    /// A value contradicts itself.
+    #[error(transparent)]
+    Value(#[from] PayloadError),
+    /// A library of functions cannot be used.
+    #[error("a library of functions: {0}")]
+    Library(CommandError),
+}
+
+struct Open {
+    db: u16,
+    attributes: Attributes,
+}
+
+/// An entry on its way into its slot.
+struct Waiting {
+    entry: EntryRef,
+    hash: u64,
+    slot: Slot,
+    db: u16,
+}
+
+impl Engine {
+    /// A loader for this engine, which must serve nobody yet: what it does is seen at once, key by key.
+    ///
+    /// ```
+    /// use keyslot_engine::{Engine, StrRef};
+    /// let db = Engine::in_memory();
+    /// let mut loader = db.loader();
+    /// loader.string(0, b"user:1", StrRef::Bytes(b"ada"), None)?;
+    /// assert_eq!(loader.finish()?.keys, 1);
+    /// assert_eq!(db.get("user:1")?.as_deref(), Some(&b"ada"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn loader(&self) -> Loader {
+        self.core.now();
+        let build = Build::new(Forms::of(&self.core.options), &self.core.hasher);
+        Loader {
+            core: Arc::clone(&self.core),
+            build,
+            open: None,
+            key: Vec::new(),
+            group: Vec::with_capacity(GROUP_KEYS),
+            filled: Filled::default(),
+            report: Loaded::default(),
+        }
+    }
+}
+
+impl Loader {
+    /// Stores a string. O(key + value).
+    #[inline]
+    pub fn string(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        value: StrRef<'_>,
+        expiry: Option<UnixMillis>,
+    ) -> Result<(), LoadError> {
+        let value = match value {
+            StrRef::Int(_) => value,
+            StrRef::Bytes(bytes) => StrRef::of(bytes),
+        };
+        let entry = EntryRef::string(key, value, false, expiry);
+        entry.set_access(self.core.access_seconds());
+        self.store(db, entry)
+    }
+
+    /// Begins a value. One that was begun before and not ended is forgotten.
+    pub fn begin(&mut self, db: u16, key: &[u8], attributes: Attributes) -> Result<(), LoadError> {
+        self.abandon();
+        check(db)?;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.open = Some(Open { db, attributes });
+        Ok(())
+    }
+
+    /// Adds a part of the value that was begun. After an error it is forgotten.
+    pub fn part(&mut self, part: Part<'_>) -> Result<(), LoadError> {
+        let outcome = self.build.part(part);
+        if outcome.is_err() {
+            self.abandon();
+        }
+        Ok(outcome?)
+    }
+
+    /// Ends the value that was begun and stores it; false if it is a collection without elements, which is nothing.
+    pub fn end(&mut self) -> Result<bool, LoadError> {
+        let Some(Open { db, attributes }) = self.open.take() else { return Ok(false) };
+        let Some(entry) = self.build.end(&self.key, attributes.expiry)? else {
+            self.report.empty += 1;
+            return Ok(false);
+        };
+        entry.set_access(attributes.access(&self.core));
+        self.store(db, entry)?;
+        Ok(true)
+    }
+
+    /// Forgets the value that was begun.
+    pub fn abandon(&mut self) {
+        self.open = None;
+        self.build.abandon();
+    }
+
+    /// Stores the value that `bytes` begin with, of the type with this number, as `payload` draws them; returns how many
+    /// bytes it takes.
+    pub fn value(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        attributes: Attributes,
+        number: u8,
+        bytes: &[u8],
+    ) -> Result<usize, LoadError> {
+        let mut input = Input::new(bytes);
+        if number == STRING && attributes.idle_seconds.is_none() && attributes.frequency.is_none() {
+            let text = input.text()?.ok_or_else(|| cut(bytes))?;
+            self.string(db, key, text.as_str(), attributes.expiry)?;
+            return Ok(input.position());
+        }
+        self.begin(db, key, attributes)?;
+        let build = &mut self.build;
+        let complete = Decoder::new(number, Dialect::Redis)?.feed(&mut input, &mut |part| build.part(part));
+        match complete {
+            Ok(true) => self.end()?,
+            Ok(false) => {
+                self.abandon();
+                return Err(cut(bytes).into());
+            }
+            Err(error) => {
+                self.abandon();
+                return Err(error.into());
+            }
+        };
+        Ok(input.position())
+    }
+
+    /// Adds a library of functions.
+    pub fn library(&mut self, text: &[u8]) -> Result<(), LoadError> {
+        self.core.libraries.write().load(text, Collision::Refuse).map_err(LoadError::Library)?;
+        self.report.libraries += 1;
+        Ok(())
+    }
+
+    /// What was stored so far.
+    pub fn loaded(&self) -> Loaded {
+        self.report
+    }
+
+    /// Stores what is still on its way. To be called at the end, for its outcome; a loader that is dropped does it, too.
+    pub fn finish(mut self) -> Result<Loaded, LoadError> {
+        self.flush()?;
+        Ok(self.report)
+    }
+
+    #[inline]
+    fn store(&mut self, db: u16, entry: EntryRef) -> Result<(), LoadError> {
+        check(db)?;
+        let (slot, hash) = (Slot::of(entry.key()), self.core.hasher.hash(entry.key()));
+        if db == 0 {
+            self.core.totals.hints.prefetch(slot, hash);
+        }
+        self.core.slots.prefetch_slot(slot);
+        self.group.push(Waiting { entry, hash, slot, db });
+        if self.group.len() == GROUP_KEYS { self.flush() } else { Ok(()) }
+    }
+
+    /// Puts the group into its slots.
+    fn flush(&mut self) -> Result<(), LoadError> {
+        let mut twice = None;
+        for Waiting { entry, hash, slot, db } in self.group.drain(..) {
+            let around = self.core.surroundings(slot, db);
+            let mut guard = self.core.slots.lock(slot);
+            let shard = guard.state.shard_mut(db);
+            if shard.find(hash, entry.key()).is_some() {
+                let key = String::from_utf8_lossy(entry.key()).into_owned();
+                twice.get_or_insert(LoadError::Twice { db, key });
+                continue;
+            }
+            self.report.keys += 1;
+            self.report.expires += u64::from(entry.has_expiry());
+            shard.fill(hash, entry, around, &mut self.filled);
+        }
+        self.filled.settle(&self.core.totals);
+        twice.map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // Whoever wants to know calls `finish`.
+        let _ = self.flush();
+    }
+}
+
+impl Attributes {
+    /// The access bits of an entry with these.
+    pub(crate) fn access(&self, core: &Core) -> u32 {
+        let seconds = core.access_seconds();
+        match (core.options.lfu.load(Relaxed), self.frequency, self.idle_seconds) {
+            (true, Some(frequency), _) => (seconds / 60) << 8 | u32::from(frequency),
+            (false, _, Some(idle)) => {
+                seconds.wrapping_sub(u32::try_from(idle).unwrap_or(u32::MAX).min(IDLE_SECONDS_MAX))
+            }
+            _ => seconds,
+        }
+    }
+}
+
+fn check(db: u16) -> Result<(), LoadError> {
+    if db < DATABASE_COUNT { Ok(()) } else { Err(LoadError::NoDatabase(db.into())) }
+}
+
+#[cold]
+fn cut(bytes: &[u8]) -> PayloadError {
+    PayloadError::corrupt(bytes.len(), "the rest of a value")
+}
+
+/// Keys whose places are asked for together.
+const GROUP_KEYS: usize = 32;
+
+/// The access bits hold 24 bits of seconds; what was idle for longer counts as idle for half of that.
+const IDLE_SECONDS_MAX: u32 = 1 << 23;
+
+const STRING: u8 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::keyspace::payload_of;
+    use crate::command::testing::{assert_totals, contents, quiet};
+    use crate::payload::{Style, unseal};
+
+    #[test]
+    fn what_is_loaded_is_what_commands_would_have_made() {
+        let (db, _) = quiet();
+        for request in ["SET s text EX 100", "RPUSH l a b 1", "SADD t 1 2", "ZADD z 1 a 2 b", "HSET h f v", "XADD x 1-1 f v"] {
+            db.call(&request.split(' ').collect::<Vec<_>>());
+        }
+        (0..3_000).for_each(|n| drop(db.set(format!("key:{n}"), n)));
+        let (copy, _) = quiet();
+        let mut loader = copy.loader();
+        for (number, key) in contents(&db).keys() {
+            let slot = Slot::of(key);
+            let guard = db.core.slots.lock(slot);
+            let entry = guard.state.shard(*number).and_then(|shard| {
+                let spot = shard.find(db.core.hasher.hash(key), key)?;
+                Some(shard.get(spot).clone())
+            });
+            let entry = entry.expect("it was listed");
+            let payload = payload_of(&entry, Style::default());
+            let (&number, body) = unseal(&payload).expect("sealed").split_first().expect("a type");
+            let attributes = Attributes { expiry: entry.expiry(), ..Attributes::default() };
+            assert_eq!(loader.value(0, key, attributes, number, body), Ok(body.len()));
+        }
+        let loaded = loader.finish().expect("no key twice");
+        assert_eq!(loaded, Loaded { keys: 3_006, expires: 1, empty: 0, libraries: 0 });
+        assert_eq!(contents(&copy), contents(&db));
+        assert_totals(&copy);
+    }
+
+    #[test]
+    fn several_loaders_fill_one_engine() {
+        let (db, _) = quiet();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let mut loader = db.loader();
+                scope.spawn(move || {
+                    for n in 0..2_000 {
+                        let key = format!("{thread}:{n}");
+                        loader.string(n % 2, key.as_bytes(), StrRef::Bytes(b"12"), None).expect("keys differ");
+                    }
+                    assert_eq!(loader.finish().map(|loaded| loaded.keys), Ok(2_000));
+                });
+            }
+        });
+        assert_eq!((db.core.totals.keys(0), db.core.totals.keys(1)), (4_000, 4_000));
+        assert_eq!(db.get_int("3:1998"), Ok(Some(12)));
+        assert_totals(&db);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_the_rest_stays() {
+        let (db, _) = quiet();
+        let mut loader = db.loader();
+        let none = Attributes::default();
+        let member = |text| Part::Member(StrRef::Bytes(text));
+        loader.begin(0, b"s", none).unwrap();
+        loader.part(member(b"a")).unwrap();
+        assert!(matches!(loader.part(member(b"a")), Err(LoadError::Value(PayloadError::Contradiction { .. }))));
+        assert_eq!(loader.end(), Ok(false), "it is forgotten");
+        loader.begin(0, b"empty", none).unwrap();
+        assert_eq!((loader.end(), loader.loaded().empty), (Ok(false), 1));
+        assert_eq!(loader.begin(16, b"k", none), Err(LoadError::NoDatabase(16)));
+        assert!(loader.value(0, b"k", none, 2, b"\x02\x01a").is_err());
+        assert!(loader.value(0, b"k", none, 0, b"\x05a").is_err());
+        assert!(loader.value(0, b"k", none, 99, b"\x05a").is_err());
+        loader.string(0, b"k", StrRef::Int(1), None).unwrap();
+        loader.string(0, b"k", StrRef::Int(2), None).unwrap();
+        assert_eq!(loader.finish(), Err(LoadError::Twice { db: 0, key: "k".into() }));
+        assert_eq!((db.get_int("k"), db.core.totals.keys(0)), (Ok(Some(1)), 1));
+    }
+
+    #[test]
+    fn libraries_and_idle_times_are_kept() {
+        let (db, _) = quiet();
+        let mut loader = db.loader();
+        let library = b"#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+        loader.library(library).unwrap();
+        assert!(matches!(loader.library(library), Err(LoadError::Library(_))));
+        let attributes = Attributes { idle_seconds: Some(500), ..Attributes::default() };
+        loader.value(0, b"k", attributes, 0, b"\x01x").unwrap();
+        assert_eq!(loader.finish().map(|loaded| (loaded.libraries, loaded.keys)), Ok((1, 1)));
+        assert_eq!(db.object_idletime("k"), Ok(Some(500)));
+    }
+}
