@@ -314,7 +314,9 @@ mod tests {
     #[test]
     fn what_is_loaded_is_what_commands_would_have_made() {
         let (db, _) = quiet();
-        for request in ["SET s text EX 100", "RPUSH l a b 1", "SADD t 1 2", "ZADD z 1 a 2 b", "HSET h f v", "XADD x 1-1 f v"] {
+        for request in
+            ["SET s text EX 100", "RPUSH l a b 1", "SADD t 1 2", "ZADD z 1 a 2 b", "HSET h f v", "XADD x 1-1 f v"]
+        {
             db.call(&request.split(' ').collect::<Vec<_>>());
         }
         (0..3_000).for_each(|n| drop(db.set(format!("key:{n}"), n)));

@@ -1,6 +1,7 @@
 //! One key of a view.
 
 use crate::keyspace::EntryRef;
+use crate::payload::{self, Style};
 use crate::table::Lent;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
@@ -41,6 +42,11 @@ impl<'a> ViewEntry<'a> {
     /// The value, if it is a string.
     pub fn as_string(&self) -> Option<StrRef<'_>> {
         self.entry.as_string()
+    }
+
+    /// Appends the value as Redis serialises it, and returns the number of its type; see [`payload`]. O(value).
+    pub fn encode(&self, style: Style, out: &mut Vec<u8>) -> u8 {
+        payload::encode(&self.entry, style, out)
     }
 
     #[cfg(test)]

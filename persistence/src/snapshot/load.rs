@@ -17,7 +17,7 @@ use super::section::Subject;
 use crate::driver::crew::with_crew;
 use crate::driver::pace::Pace;
 use keyslot_engine::payload::PayloadError;
-use keyslot_engine::{Attributes, Engine, LoadError, Loader, Slot, UnixMillis};
+use keyslot_engine::{Attributes, Engine, LoadError, Loader, SLOT_COUNT, Slot, UnixMillis};
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::time::Duration;
@@ -68,17 +68,15 @@ impl Snapshot {
         match error {
             Some(error) => Err(error),
             None if progress.is_stopped() => Err(SnapshotError::Stopped),
-            None => Ok(LoadReport { elapsed: pace.elapsed(), ..report }),
+            None => {
+                progress.reach_slot(SLOT_COUNT as u32);
+                Ok(LoadReport { elapsed: pace.elapsed(), ..report })
+            }
         }
     }
 
     /// Loads one slot, without the libraries of functions. O(bytes of the slot).
-    pub fn load_slot(
-        &self,
-        engine: &Engine,
-        slot: Slot,
-        options: &LoadOptions,
-    ) -> Result<LoadReport, SnapshotError> {
+    pub fn load_slot(&self, engine: &Engine, slot: Slot, options: &LoadOptions) -> Result<LoadReport, SnapshotError> {
         let pace = Pace::start(None);
         let mut filler = Filler::new(self, engine, options);
         for named in self.layout().of_slot(slot) {
@@ -151,8 +149,9 @@ impl Job<'_> {
             state.announced = end + AHEAD_BYTES;
             self.snapshot.map().will_read(from as usize, (state.announced - from) as usize);
         }
-        let slots = sections[batch.clone()].chunk_by(|a, b| a.subject == b.subject).count();
-        self.progress.add_slots(slots as u32);
+        if let Subject::Slot(slot) = first.subject {
+            self.progress.reach_slot(u32::from(slot.number()));
+        }
         Some(batch)
     }
 }
@@ -252,7 +251,11 @@ fn store(loader: &mut Loader, entry: &Entry<'_>) -> Result<(), LoadError> {
         }
         (Value::Payload { number, bytes }, _) => {
             let used = loader.value(entry.db, entry.key, attributes(entry), number, bytes)?;
-            if used == bytes.len() { Ok(()) } else { Err(PayloadError::Corrupt { at: used, what: "no more bytes" }.into()) }
+            if used == bytes.len() {
+                Ok(())
+            } else {
+                Err(PayloadError::Corrupt { at: used, what: "no more bytes" }.into())
+            }
         }
     }
 }
@@ -270,9 +273,12 @@ fn attributes(entry: &Entry<'_>) -> Attributes {
 #[cold]
 fn refused(entry: &Entry<'_>, spot: &Spot, error: LoadError) -> Refusal {
     match error {
-        LoadError::Value(PayloadError::Corrupt { at, what }) => {
-            Refusal::Damage(super::check::value_damage(entry, spot, what, &format!("something else at byte {at} of it")))
-        }
+        LoadError::Value(PayloadError::Corrupt { at, what }) => Refusal::Damage(super::check::value_damage(
+            entry,
+            spot,
+            what,
+            &format!("something else at byte {at} of it"),
+        )),
         LoadError::Value(error) => {
             Refusal::Damage(super::check::value_damage(entry, spot, "a value that can be read", &error.to_string()))
         }
@@ -284,7 +290,10 @@ fn refused(entry: &Entry<'_>, spot: &Spot, error: LoadError) -> Refusal {
 enum Refusal {
     Damage(Damage),
     /// The engine does not take an entry.
-    Load { key: Vec<u8>, error: LoadError },
+    Load {
+        key: Vec<u8>,
+        error: LoadError,
+    },
 }
 
 impl From<Damage> for Refusal {

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod allowance;
 mod crash;
 mod damage;
+mod fuzzing;
 mod kill;
 mod redis;
+mod snapshot;
