@@ -4,7 +4,7 @@
 //! `server`.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use keyslot_engine::resp::{Decoder, Limits};
+use keyslot_engine::resp::{Limits, RequestDecoder};
 use keyslot_engine::{Engine, PeerInfo};
 use std::hint::black_box;
 use std::task::Waker;
@@ -117,7 +117,7 @@ fn requests(c: &mut Criterion) {
     }
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Bytes(pipeline.len() as u64));
-    let (mut decoder, mut ranges) = (Decoder::new(Limits::default()), Vec::new());
+    let (mut decoder, mut ranges) = (RequestDecoder::new(Limits::default()), Vec::new());
     group.bench_function("64 SETs", |b| {
         b.iter(|| {
             ranges.clear();

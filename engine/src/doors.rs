@@ -15,13 +15,13 @@ use crate::effect::{EffectSink, Offset};
 use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
 use crate::host::Host;
-use crate::keyspace::GateState;
 use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Waiter};
+use crate::keyspace::{DATABASE_COUNT, GateState, lifetime};
 use crate::options::Options;
 use crate::pubsub::{Woken, wake};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
-use crate::session::{Parked, Session, Surroundings};
+use crate::session::{Execution, Parked, Session};
 use crate::slot::Slot;
 use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
@@ -209,15 +209,11 @@ impl Engine {
         let mut waited: Arc<Waiter>;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
         let offset = loop {
-            let mut surroundings = Surroundings {
-                core: &self.core,
-                connection: &mut connection,
-                now: self.core.now(),
-                buffer: &mut buffer,
-            };
+            let mut execution =
+                Execution { core: &self.core, connection: &mut connection, now: self.core.now(), buffer: &mut buffer };
             let outcome = match table().lookup(&args) {
-                Ok(command) => surroundings.run(command, &args, None, &mut out),
-                Err(_) => Ok(surroundings.reject_unresolved(&args, &mut out)),
+                Ok(command) => execution.run(command, &args, None, &mut out),
+                Err(_) => Ok(execution.reject_unresolved(&args, &mut out)),
             };
             match outcome {
                 Ok(outcome) => break outcome.offset,
@@ -298,8 +294,7 @@ impl Engine {
     }
 
     /// When the next blocked request gives up, by the engine's clock: [`end_waits`](Self::end_waits) called then makes it
-    /// answer.
-    /// `alarm` is woken once when an earlier one comes in.
+    /// answer. `alarm` is woken once when an earlier one comes in.
     pub fn next_deadline(&self, alarm: &Waker) -> Option<UnixMillis> {
         self.core.deadlines.next(alarm)
     }
@@ -309,12 +304,15 @@ impl Engine {
         sweep(&self.core, now);
     }
 
-    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates that INFO shows. At most about `budget` entries are looked at, so
-    /// that a call takes a bounded time (about 50 ns for each). Call it ten times a second, more often when it says `more`.
+    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates and
+    /// the times to live that INFO shows. At most about `budget` entries are looked at, so that a call takes a bounded time (about 50 ns for each).
+    /// Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
         sweep(&self.core, now);
         self.core.clients.paused(|| now);
         self.core.stats.sample_rates(now);
+        let keyspace = (&self.core.slots, &self.core.totals, &self.core.hasher);
+        (0..DATABASE_COUNT).for_each(|db| lifetime::sample(keyspace, db, now, || self.core.random()));
         expire_cycle::run(&self.core, now, budget)
     }
 }

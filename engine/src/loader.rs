@@ -24,6 +24,7 @@ use crate::payload::{Build, Decoder, Dialect, Forms, Input, Part, PayloadError};
 use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
+use crate::turn::bring;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -251,6 +252,7 @@ impl Loader {
         for Waiting { entry, hash, slot, db } in self.group.drain(..) {
             let around = self.core.surroundings(slot, db);
             let mut guard = self.core.slots.lock(slot);
+            bring(&self.core, &mut guard, self.core.eras.current());
             let shard = guard.state.shard_mut(db);
             if shard.find(hash, entry.key()).is_some() {
                 let key = String::from_utf8_lossy(entry.key()).into_owned();
@@ -307,9 +309,8 @@ const STRING: u8 = 0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::keyspace::payload_of;
     use crate::command::testing::{assert_totals, contents, quiet};
-    use crate::payload::{Style, unseal};
+    use crate::payload::{Style, encode};
 
     #[test]
     fn what_is_loaded_is_what_commands_would_have_made() {
@@ -330,10 +331,10 @@ mod tests {
                 Some(shard.get(spot).clone())
             });
             let entry = entry.expect("it was listed");
-            let payload = payload_of(&entry, Style::default());
-            let (&number, body) = unseal(&payload).expect("sealed").split_first().expect("a type");
+            let mut bytes = Vec::new();
+            let kind = encode(&entry, Style::default(), &mut bytes);
             let attributes = Attributes { expiry: entry.expiry(), ..Attributes::default() };
-            assert_eq!(loader.value(0, key, attributes, number, body), Ok(body.len()));
+            assert_eq!(loader.value(0, key, attributes, kind, &bytes), Ok(bytes.len()));
         }
         let loaded = loader.finish().expect("no key twice");
         assert_eq!(loaded, Loaded { keys: 3_006, expires: 1, empty: 0, libraries: 0 });

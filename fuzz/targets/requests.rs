@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use keyslot_engine::resp::{Decoded, Decoder, Limits, ProtocolError, Source};
+use keyslot_engine::resp::{Decoded, RequestDecoder, Limits, ProtocolError, Source};
 use libfuzzer_sys::fuzz_target;
 use redis_protocol::resp2::decode::decode as decode_frame;
 use redis_protocol::resp2::types::OwnedFrame;
@@ -32,7 +32,7 @@ fn requests(input: &[u8], step: usize) -> Requests {
         query_buffer_bytes_max: 1 << 20,
         ..Limits::default()
     };
-    let mut decoder = Decoder::new(limits);
+    let mut decoder = RequestDecoder::new(limits);
     let (mut requests, mut start, mut end) = (Vec::new(), 0, 0);
     while end < input.len() {
         end = (end + step).min(input.len());

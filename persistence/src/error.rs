@@ -65,6 +65,20 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The base has not the size that it was written with.
+    #[error(
+        "{}: expected {expected} bytes, found {found}. The log stands on this file, which was complete when the manifest \
+         named it: something changed it since. Restore it from a copy; nothing was changed",
+        path.display()
+    )]
+    BaseSize {
+        /// The base.
+        path: PathBuf,
+        /// Its size by the manifest, bytes.
+        expected: u64,
+        /// Its size.
+        found: u64,
+    },
     /// A log file with data is in no manifest.
     #[error(
         "{} holds data but is not listed in {}; restore the manifest, or move the file away to go on without its data",
@@ -97,15 +111,22 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// An append-only file from before Redis 7.
+    /// The log has a torn end, which [`Recovery::Whole`](crate::Recovery::Whole) does not take.
     #[error(
-        "{} is a single append-only file from before Redis 7; start redis-server 7 on it once, which moves it into \
-         appendonlydir/",
+        "{}: byte {offset}: expected {expected}, found {found}. This is the torn end that a crash leaves; nothing was \
+         changed. Open with Recovery::Strict (`aof-load-truncated yes`), which cuts it off and keeps it in a quarantine \
+         file, or run `repair`",
         path.display()
     )]
-    SingleFileLog {
+    Torn {
         /// The file.
         path: PathBuf,
+        /// The byte in the file.
+        offset: u64,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
     },
     /// A command in the log cannot be applied, though its bytes are intact.
     #[error("{}: byte {offset}: expected {expected}, but: {reason}. Nothing was changed on disk", path.display())]

@@ -19,4 +19,4 @@ pub(crate) use mailbox::{Delivery, Frame};
 pub use registry::PeerInfo;
 pub(crate) use registry::{Client, PauseMode, Registry};
 pub(crate) use subscriptions::Kind;
-pub(crate) use transaction::{Queued, Transaction, WatchedKeys};
+pub(crate) use transaction::{Progress, Queued, Transaction, WatchedKeys};

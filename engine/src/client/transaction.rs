@@ -1,5 +1,6 @@
 //! What a client has queued since MULTI, and what it watches.
 
+use crate::effect::Offset;
 use crate::keyspace::watching::Watch;
 use crate::slot::Slot;
 use std::sync::Arc;
@@ -46,6 +47,19 @@ pub(crate) struct Transaction {
     pub(crate) flags: u32,
     /// Whether one was refused: EXEC does nothing then.
     pub(crate) is_broken: bool,
+    /// Where EXEC goes on, while it is parked between two of its turns.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// How far EXEC got.
+#[derive(Default, Debug)]
+pub(crate) struct Progress {
+    /// How many requests ran.
+    pub(crate) done: usize,
+    /// What EXEC answers so far.
+    pub(crate) replies: Vec<u8>,
+    /// The journal offset that those tell of.
+    pub(crate) newest: Offset,
 }
 
 /// Keys that a client watches, each once.

@@ -51,7 +51,8 @@ pub enum Unreadable {
 /// Keeps the journal. The engine calls it from any number of threads.
 ///
 /// A turn calls [`poll_room`](Self::poll_room) before it takes its slots, [`append`](Self::append) while it holds them, and
-/// [`wake_followers`](Self::wake_followers) after it let go of them; the caller of the turn then asks [`poll_reached`](Self::poll_reached) with the offset that `append` gave.
+/// [`wake_followers`](Self::wake_followers) after it let go of them; the caller of the turn then asks
+/// [`poll_reached`](Self::poll_reached) with the offset that `append` gave.
 pub trait EffectSink: Send + Sync + 'static {
     /// Appends the batch and returns the journal's end after it. Never blocks on a device and never fails: room was
     /// asked for before, and a bounded excess is the sink's to carry.

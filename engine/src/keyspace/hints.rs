@@ -8,8 +8,8 @@
 //! arrived. A word may be stale; nobody follows the address.
 
 use crate::slot::{SLOT_COUNT, Slot};
+use crate::table::line::{Line, home};
 use crate::table::prefetch;
-use crate::table::segment::{Line, home};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A word for each slot.

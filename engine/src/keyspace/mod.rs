@@ -8,6 +8,7 @@ pub(crate) mod entry;
 pub(crate) mod eras;
 pub(crate) mod expiry_walk;
 pub(crate) mod hints;
+pub(crate) mod lifetime;
 pub(crate) mod reclaim;
 pub(crate) mod shard;
 pub(crate) mod slots;

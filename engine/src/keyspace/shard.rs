@@ -8,7 +8,7 @@
 use super::entry::EntryRef;
 use super::totals::Totals;
 use crate::slot::Slot;
-use crate::table::segment::{Line, home};
+use crate::table::line::{Line, home};
 use crate::table::{KeyHasher, Lent, Spot, Table, prefetch};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
@@ -173,26 +173,12 @@ impl Shard {
 
     /// Adds an entry whose key is not there.
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>) {
-        let weight = Weight::of(&entry);
-        let expires = i64::from(weight.expiry.is_some());
-        self.expires += expires as u32;
-        if weight.fields.is_some() {
-            self.count_timed(&weight, &Weight::default(), around);
-        }
-        self.note_due(&weight);
-        if self.table.len() == 0 {
-            around.totals.set_occupied(around.slot, around.db);
-        }
-        let lines = self.line_hint().1;
-        self.table.insert(hash, entry, |e| around.hasher.hash(e.key()));
-        around.totals.note_len(around.db, self.table.len());
-        self.note_lines(around);
-        let grown = i64::from(self.line_hint().1) - i64::from(lines);
-        let bytes = weight.bytes as i64 + grown * size_of::<Line>() as i64;
-        around.totals.add(around.slot, around.db, 1, expires, bytes);
+        let mut filled = Filled::default();
+        self.fill(hash, entry, around, &mut filled);
+        filled.settle(around.totals);
     }
 
-    /// Adds an entry whose key is not there to an engine that is being filled; what is counted is gathered in `filled`.
+    /// As [`insert`](Self::insert); what is counted is gathered in `filled`.
     #[inline]
     pub(crate) fn fill(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>, filled: &mut Filled) {
         let weight = Weight::of(&entry);

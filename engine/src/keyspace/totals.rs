@@ -35,6 +35,8 @@ pub(crate) struct Totals {
     largest: [AtomicUsize; DATABASE_COUNT as usize],
     /// Hashes of each database that have fields with an expiry.
     timed: [AtomicI64; DATABASE_COUNT as usize],
+    /// About how long keys with an expiry have to live, milliseconds; 0 before the first sample.
+    mean_ttl_ms: [AtomicI64; DATABASE_COUNT as usize],
 }
 
 /// Which slots of one database may hold keys, as they were at one time or another while this was read.
@@ -70,6 +72,7 @@ impl Totals {
             occupied,
             largest: Default::default(),
             timed: Default::default(),
+            mean_ttl_ms: Default::default(),
         }
     }
 
@@ -155,6 +158,22 @@ impl Totals {
         self.timed[usize::from(db)].load(Ordering::Relaxed) > 0 || self.expires(db) > 0
     }
 
+    /// About how long the keys of a database that have an expiry have to live, milliseconds; 0 if there are none, or none
+    /// was looked at yet.
+    pub(crate) fn mean_ttl_ms(&self, db: u16) -> i64 {
+        if self.expires(db) == 0 { 0 } else { self.mean_ttl_ms[usize::from(db)].load(Ordering::Relaxed) }
+    }
+
+    /// Moves [`mean_ttl_ms`](Self::mean_ttl_ms) by a sample of some keys.
+    pub(crate) fn note_mean_ttl(&self, db: u16, sampled_ms: i64) {
+        let mean = &self.mean_ttl_ms[usize::from(db)];
+        let moved = match mean.load(Ordering::Relaxed) {
+            0 => sampled_ms,
+            before => before / 50 * 49 + sampled_ms / 50,
+        };
+        mean.store(moved, Ordering::Relaxed);
+    }
+
     /// Number of keys of a database, expired ones that are still there included.
     pub(crate) fn keys(&self, db: u16) -> u64 {
         self.sum(|s| &s.databases[usize::from(db)].keys)
@@ -179,9 +198,11 @@ impl Totals {
         let (largest_a, largest_b) = (self.largest(a), self.largest(b));
         self.set_largest(a, largest_b);
         self.set_largest(b, largest_a);
-        let timed = &self.timed[usize::from(b)];
-        let before = self.timed[usize::from(a)].swap(timed.load(Ordering::Relaxed), Ordering::Relaxed);
-        timed.store(before, Ordering::Relaxed);
+        for counters in [&self.timed, &self.mean_ttl_ms] {
+            let (a, b) = (&counters[usize::from(a)], &counters[usize::from(b)]);
+            let before = a.swap(b.load(Ordering::Relaxed), Ordering::Relaxed);
+            b.store(before, Ordering::Relaxed);
+        }
         for stripe in &self.stripes {
             let (a, b) = (&stripe.databases[usize::from(a)], &stripe.databases[usize::from(b)]);
             for (a, b) in [(&a.keys, &b.keys), (&a.expires, &b.expires)] {

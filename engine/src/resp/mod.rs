@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a command, a session or a socket: bytes come in as slices and leave in a `Vec<u8>`.
 //!
-//! - [`Decoder`] cuts requests (multibulk and inline) out of a growing buffer.
+//! - [`RequestDecoder`] cuts requests (multibulk and inline) out of a growing buffer.
 //! - [`ReplyWriter`] appends replies in RESP2 or RESP3.
 //! - [`ReplyParser`] makes a [`Value`] of a reply.
 
@@ -16,5 +16,5 @@ mod value;
 pub use error::ProtocolError;
 pub use parser::{Expected, Parsed, ReplyError, ReplyLimits, ReplyParser, parse_reply};
 pub use reply::{Deferred, ReplyWriter, RespVersion};
-pub use request::{ArgRange, Decoded, Decoder, Limits, Source, Trust, is_http_attack};
+pub use request::{ArgRange, Decoded, Limits, RequestDecoder, Source, Trust, is_http_attack};
 pub use value::Value;

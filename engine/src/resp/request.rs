@@ -92,9 +92,9 @@ pub enum Trust {
 /// Which buffer a request's ranges point into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The `input` given to [`Decoder::decode`].
+    /// The `input` given to [`RequestDecoder::decode`].
     Input,
-    /// [`Decoder::scratch`]: an inline request whose quotes were resolved. Valid until the next `decode`.
+    /// [`RequestDecoder::scratch`]: an inline request whose quotes were resolved. Valid until the next `decode`.
     Scratch,
 }
 
@@ -122,14 +122,14 @@ pub enum Decoded {
 /// The decoder of one connection.
 ///
 /// ```
-/// use keyslot_engine::resp::{Decoded, Decoder, Limits};
-/// let mut decoder = Decoder::new(Limits::default());
+/// use keyslot_engine::resp::{Decoded, RequestDecoder, Limits};
+/// let mut decoder = RequestDecoder::new(Limits::default());
 /// let (input, mut ranges) = (b"*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\nPING\r\n", Vec::new());
 /// let Decoded::Request { consumed, args, .. } = decoder.decode(input, &mut ranges).unwrap() else { panic!() };
 /// assert_eq!((consumed, ranges[args][1].of(input)), (22, &b"hi"[..]));
 /// ```
 #[derive(Debug)]
-pub struct Decoder {
+pub struct RequestDecoder {
     limits: Limits,
     trust: Trust,
     args_max: usize,
@@ -160,8 +160,8 @@ struct Arguments {
     scanned: usize,
 }
 
-impl Decoder {
-    /// A decoder that trusts its peer: see [`Decoder::set_trust`].
+impl RequestDecoder {
+    /// A decoder that trusts its peer: see [`RequestDecoder::set_trust`].
     pub fn new(limits: Limits) -> Self {
         let mut decoder = Self {
             limits,
@@ -220,7 +220,7 @@ impl Decoder {
         self.decode_from(input, 0, ranges)
     }
 
-    /// Like [`Decoder::decode`] for the request that starts at `input[from]`. Ranges are relative to `input`, so that a
+    /// Like [`RequestDecoder::decode`] for the request that starts at `input[from]`. Ranges are relative to `input`, so that a
     /// whole pipeline can be decoded before its first request is executed; `consumed` is relative to `from`.
     /// Only the first 4 GiB of `input` are looked at.
     #[inline]

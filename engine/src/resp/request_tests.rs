@@ -5,7 +5,7 @@ use super::*;
 type Request = Vec<Vec<u8>>;
 
 /// Decodes all of `chunks` as a connection would: growing a buffer, dropping what was consumed.
-fn decode_chunks(chunks: &[&[u8]], mut decoder: Decoder) -> (Vec<Request>, Option<ProtocolError>) {
+fn decode_chunks(chunks: &[&[u8]], mut decoder: RequestDecoder) -> (Vec<Request>, Option<ProtocolError>) {
     let (mut buffer, mut ranges, mut requests) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in chunks {
         buffer.extend_from_slice(chunk);
@@ -37,11 +37,11 @@ fn decode_chunks(chunks: &[&[u8]], mut decoder: Decoder) -> (Vec<Request>, Optio
     (requests, None)
 }
 
-fn decoder() -> Decoder {
-    Decoder::new(Limits::default())
+fn decoder() -> RequestDecoder {
+    RequestDecoder::new(Limits::default())
 }
 
-fn stranger() -> Decoder {
+fn stranger() -> RequestDecoder {
     let mut decoder = decoder();
     decoder.set_trust(Trust::Unauthenticated);
     decoder
@@ -173,8 +173,8 @@ fn an_unfinished_request_may_not_outgrow_the_query_buffer() {
     let limits = Limits { query_buffer_bytes_max: 100, ..Limits::default() };
     let request = encode(&vec![b"x".repeat(200)]);
     let chunks: Vec<&[u8]> = request.chunks(50).collect();
-    assert_eq!(decode_chunks(&chunks[..2], Decoder::new(limits)), (vec![], None));
-    assert_eq!(decode_chunks(&chunks, Decoder::new(limits)), (vec![], Some(ProtocolError::QueryBufferFull)));
+    assert_eq!(decode_chunks(&chunks[..2], RequestDecoder::new(limits)), (vec![], None));
+    assert_eq!(decode_chunks(&chunks, RequestDecoder::new(limits)), (vec![], Some(ProtocolError::QueryBufferFull)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! leaves an outcome with the waiter and wakes the session, which picks it up here.
 
 use super::Session;
-use super::execute::{Failure, Outcome, Parked, Surroundings, apply_reply_mode, wake_when_ready};
+use super::execute::{Answered, Execution, Failure, Parked, apply_reply_mode, wake_when_ready};
 use super::outbox::Kind;
 use crate::command::table::table;
 use crate::effect::Offset;
@@ -71,7 +71,7 @@ impl Session {
             waiting::Outcome::Again => return self.run_again(waiter),
             waiting::Outcome::Gone => return,
         };
-        self.close_request(&waiter, start, Outcome { offset, failed });
+        self.close_request(&waiter, start, Answered { offset, failed });
     }
 
     /// Runs the request that waited once more, in a turn of its own.
@@ -82,11 +82,11 @@ impl Session {
         self.connection.deadline_kept = Some(waiter.deadline);
         let now = self.core.now();
         let (core, connection, buffer) = (&self.core, &mut self.connection, &mut self.effects);
-        let mut surroundings = Surroundings { core, connection, now, buffer };
-        let outcome = surroundings.run(command, &args, None, &mut self.outbox.bytes);
+        let mut execution = Execution { core, connection, now, buffer };
+        let answered = execution.run(command, &args, None, &mut self.outbox.bytes);
         self.connection.deadline_kept = None;
-        match outcome {
-            Ok(outcome) => self.close_request(&waiter, start, outcome),
+        match answered {
+            Ok(answered) => self.close_request(&waiter, start, answered),
             Err(parked) => {
                 wake_when_ready(&self.core, &parked, &self.connection.client);
                 if !matches!(parked, Parked::Blocked(_)) {
@@ -98,15 +98,15 @@ impl Session {
     }
 
     /// Sends the reply of the request that waited, counts it, and goes on with the input behind it.
-    fn close_request(&mut self, waiter: &Waiter, start: usize, outcome: Outcome) {
+    fn close_request(&mut self, waiter: &Waiter, start: usize, answered: Answered) {
         apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
-        self.outbox.hold(start, outcome.offset, Kind::Reply);
+        self.outbox.hold(start, answered.offset, Kind::Reply);
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         if let Ok(command) = table().lookup(&args) {
             let now = self.core.now();
             self.tally.begin(&self.core);
             self.tally.turn_to(Some(command), &self.core);
-            self.tally.add(&self.core, &self.connection, command, &args, outcome.failed, now);
+            self.tally.add(&self.core, &self.connection, command, &args, answered.failed, now);
             self.tally.flush(&self.core);
         }
         self.run_input();

@@ -44,7 +44,7 @@ pub(crate) enum Parked {
 }
 
 /// What became of a request.
-pub(crate) struct Outcome {
+pub(crate) struct Answered {
     /// The journal offset that its reply tells of.
     pub(crate) offset: Offset,
     /// Whether it answered an error.
@@ -65,7 +65,7 @@ pub(crate) enum Failure {
 }
 
 /// What a request runs with.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Execution<'a> {
     pub(crate) core: &'a Core,
     pub(crate) connection: &'a mut Connection,
     pub(crate) now: UnixMillis,
@@ -73,7 +73,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-impl Surroundings<'_> {
+impl Execution<'_> {
     /// Runs a request whose command is known, appending its reply to `out`.
     #[inline]
     pub(crate) fn run(
@@ -82,7 +82,7 @@ impl Surroundings<'_> {
         args: &[&[u8]],
         known: Option<KnownKey>,
         out: &mut Vec<u8>,
-    ) -> Result<Outcome, Parked> {
+    ) -> Result<Answered, Parked> {
         let start = out.len();
         match self.admit(command, args) {
             Ok(()) => {}
@@ -120,18 +120,18 @@ impl Surroundings<'_> {
             How::Host => (Offset(0), self.run_by_host(args, out)),
         };
         match result {
-            Ok(()) => Ok(Outcome { offset, failed: Failure::None }),
+            Ok(()) => Ok(Answered { offset, failed: Failure::None }),
             Err(error) => {
                 out.truncate(start);
                 self.write_error(&error, out);
                 let failed = if error.is_refusal() { Failure::Rejected } else { Failure::Failed };
-                Ok(Outcome { offset, failed })
+                Ok(Answered { offset, failed })
             }
         }
     }
 
     /// Answers a request that names no command that could run.
-    pub(crate) fn reject_unresolved(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn reject_unresolved(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> Answered {
         let text = match table().resolve(args) {
             Ok(_) => Vec::new(),
             Err(error) => error.wire_text(args),
@@ -140,9 +140,9 @@ impl Surroundings<'_> {
         self.refuse(&error, out)
     }
 
-    pub(super) fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Outcome {
+    pub(super) fn refuse(&mut self, error: &CommandError, out: &mut Vec<u8>) -> Answered {
         self.write_error(error, out);
-        Outcome { offset: Offset(0), failed: Failure::Rejected }
+        Answered { offset: Offset(0), failed: Failure::Rejected }
     }
 
     #[cold]
@@ -165,6 +165,8 @@ impl Surroundings<'_> {
             self.admit_listener(command)?;
         }
         let may_write = match &self.connection.transaction {
+            // An EXEC that goes on was admitted when it began.
+            Some(transaction) if transaction.progress.is_some() => return Ok(()),
             // EXEC does what was queued.
             Some(transaction) if matches!(command.row.run.0, How::Exec) => Flags(transaction.flags),
             _ => flags,

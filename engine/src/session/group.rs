@@ -11,7 +11,7 @@
 
 use crate::command::table::{Command, table};
 use crate::core::Core;
-use crate::resp::{ArgRange, Decoded, Decoder, ProtocolError, Source};
+use crate::resp::{ArgRange, Decoded, ProtocolError, RequestDecoder, Source};
 use crate::slot::Slot;
 use crate::table::prefetch;
 use crate::turn::KnownKey;
@@ -57,7 +57,7 @@ impl Group {
     }
 
     /// The decoder's own copy of a request whose bytes do not lie in the input as they are meant.
-    pub(super) fn scratch(&self, decoder: &Decoder) -> Vec<u8> {
+    pub(super) fn scratch(&self, decoder: &RequestDecoder) -> Vec<u8> {
         match self.requests.last() {
             Some(Request { source: Source::Scratch, .. }) => decoder.scratch().to_vec(),
             _ => Vec::new(),
@@ -78,7 +78,7 @@ impl Group {
     /// holds the requests before the broken one.
     pub(super) fn decode(
         &mut self,
-        decoder: &mut Decoder,
+        decoder: &mut RequestDecoder,
         core: &Core,
         input: &[u8],
         from: usize,

@@ -21,7 +21,7 @@ mod tally;
 mod tests;
 mod transaction;
 
-pub(crate) use execute::{Parked, Surroundings};
+pub(crate) use execute::{Execution, Parked};
 
 use crate::client::{Connection, PeerInfo};
 use crate::command::pubsub::leave_all;
@@ -31,9 +31,9 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::keyspace::waiting::Waiter;
 use crate::pubsub::wake;
-use crate::resp::{Decoder, Limits, ReplyWriter, RespVersion, Trust, is_http_attack};
+use crate::resp::{Limits, ReplyWriter, RequestDecoder, RespVersion, Trust, is_http_attack};
 use crate::time::UnixMillis;
-use execute::{Failure, Outcome, apply_reply_mode, mark_active, wake_when_ready};
+use execute::{Answered, Failure, apply_reply_mode, mark_active, wake_when_ready};
 use group::{Group, Request, Rest};
 use outbox::{Kind, Outbox};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub enum SessionState {
 pub struct Session {
     core: Arc<Core>,
     connection: Connection,
-    decoder: Decoder,
+    decoder: RequestDecoder,
     limits: Limits,
     input: Vec<u8>,
     outbox: Outbox,
@@ -101,7 +101,7 @@ impl Session {
         };
         let mut session = Self {
             connection: Connection::new(client, authenticated),
-            decoder: Decoder::new(limits),
+            decoder: RequestDecoder::new(limits),
             limits,
             core,
             input: Vec::new(),
@@ -313,22 +313,22 @@ impl Session {
         self.turn_to(command);
         let asking = self.connection.asking;
         let start = self.outbox.bytes.len();
-        let mut surroundings =
-            Surroundings { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
-        let outcome = match command {
-            Some(command) => surroundings.run(command, args, request.known, &mut self.outbox.bytes),
-            None => Ok(surroundings.reject_unresolved(args, &mut self.outbox.bytes)),
+        let mut execution =
+            Execution { core: &self.core, connection: &mut self.connection, now, buffer: &mut self.effects };
+        let answered = match command {
+            Some(command) => execution.run(command, args, request.known, &mut self.outbox.bytes),
+            None => Ok(execution.reject_unresolved(args, &mut self.outbox.bytes)),
         };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        let answered = match answered {
+            Ok(answered) => answered,
             Err(parked) => return self.park(parked),
         };
         if asking && command.is_none_or(|command| command.row.name != "asking") {
             self.connection.asking = false;
         }
-        self.hold_reply(command, start, &outcome);
+        self.hold_reply(command, start, &answered);
         if let Some(command) = command {
-            self.tally.add(&self.core, &self.connection, command, args, outcome.failed, now);
+            self.tally.add(&self.core, &self.connection, command, args, answered.failed, now);
         }
         self.fit_limits();
         if self.connection.closing { Step::Last } else { Step::Next }
@@ -358,19 +358,19 @@ impl Session {
 
     /// Puts the reply that stands from `start` on in its place in the outbox.
     #[inline]
-    fn hold_reply(&mut self, command: Option<&'static Command>, start: usize, outcome: &Outcome) {
-        let ran = command.filter(|_| outcome.failed != Failure::Queued);
+    fn hold_reply(&mut self, command: Option<&'static Command>, start: usize, answered: &Answered) {
+        let ran = command.filter(|_| answered.failed != Failure::Queued);
         apply_reply_mode(&mut self.connection, ran, start, &mut self.outbox.bytes);
         let offset = match self.connection.listens {
-            true => outcome.offset.max(std::mem::take(&mut self.connection.mail_offset)),
-            false => outcome.offset,
+            true => answered.offset.max(std::mem::take(&mut self.connection.mail_offset)),
+            false => answered.offset,
         };
         self.outbox.hold(start, offset, Kind::Reply);
     }
 
     /// Forgets what was decoded ahead: it is decoded again.
     fn restart_decoder(&mut self) {
-        self.decoder = Decoder::new(self.limits);
+        self.decoder = RequestDecoder::new(self.limits);
         self.fit_limits();
     }
 
@@ -388,6 +388,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.connection.transaction.is_some() {
+            let (core, connection, buffer) = (&self.core, &mut self.connection, &mut self.effects);
+            Execution { core, connection, now: core.now(), buffer }.finish_exec();
+        }
         unwatch_all(&self.core, &mut self.connection);
         if self.connection.listens {
             leave_all(&self.core, &self.connection.client);

@@ -1,6 +1,7 @@
 //! Sessions from the outside: bytes in, bytes out.
 
 use crate::effect::{NotWritable, OutcomeUnknown};
+use crate::slot::Slot;
 use crate::{Ack, Batch, EffectSink, Engine, Offset, PeerInfo, Session, SessionState};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -220,4 +221,34 @@ fn a_journal_that_fails_takes_messages_and_answers_requests() {
     ledger.change(|state| state.failed = true);
     assert_eq!(ask(&mut subscriber, b""), "", "it asked for nothing, so it gets no error");
     assert!(ask(&mut publisher, b"").starts_with("-MISCONF "));
+}
+
+/// A session in whose EXEC the second of three turns finds its slot taken, while `during` runs.
+fn exec_cut_by_a_held_slot(db: &Engine, during: impl FnOnce(&mut Session)) -> Session {
+    let mut s = session(db);
+    ask(&mut s, b"MULTI\r\nINCR a\r\nSLOWLOG LEN\r\nINCR b\r\nSLOWLOG LEN\r\nINCR c\r\n");
+    let held = db.core.slots.lock(Slot::of(b"b"));
+    assert_eq!(ask(&mut s, b"EXEC\r\nPING\r\n"), "");
+    during(&mut s);
+    drop(held);
+    s
+}
+
+#[test]
+fn an_exec_that_finds_a_slot_taken_between_its_turns_goes_on_from_there() {
+    let db = Engine::in_memory();
+    let mut s = exec_cut_by_a_held_slot(&db, |s| {
+        assert_eq!(s.poll_output(&mut Vec::new()), SessionState::Parked);
+        assert_eq!(db.get_int("a").unwrap(), Some(1));
+    });
+    assert_eq!(ask(&mut s, b""), "*5\r\n:1\r\n:0\r\n:1\r\n:0\r\n:1\r\n+PONG\r\n");
+    assert_eq!(ask(&mut s, b"EXEC\r\n"), "-ERR EXEC without MULTI\r\n");
+}
+
+#[test]
+fn an_exec_that_began_is_not_left_half_done_when_its_session_ends() {
+    let db = Engine::in_memory();
+    drop(exec_cut_by_a_held_slot(&db, |_| {}));
+    let values = ["a", "b", "c"].map(|key| db.get_int(key).unwrap());
+    assert_eq!(values, [Some(1); 3]);
 }

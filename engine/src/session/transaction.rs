@@ -7,11 +7,12 @@
 //! ```
 //!
 //! A request that looks at every slot by itself (INFO, DEBUG, CONFIG, CLUSTER ...) cannot run while slots are held: there the
-//! transaction is cut, and what follows runs in a turn of its own.
+//! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
+//! its [progress](Progress) and goes on from there.
 
-use super::execute::{Failure, Outcome, Parked, Surroundings};
+use super::execute::{Answered, Execution, Failure, Parked};
 use super::tally::book;
-use crate::client::{Queued, Transaction, WatchedKeys};
+use crate::client::{Progress, Queued, Transaction, WatchedKeys};
 use crate::command::row::{Group, flag};
 use crate::command::table::{Command, table};
 use crate::command::transaction::discard;
@@ -25,13 +26,30 @@ use crate::turn::{Committed, Opening, Origin, Turn};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
 
+/// How EXEC began.
+enum Begun<'e> {
+    /// With a turn over the slots of its first requests.
+    Turn(Turn<'e>),
+    /// It ended at once.
+    Over(Offset, CommandResult),
+}
+
+/// How long it is waited for slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Patience {
+    /// For a moment; then the session is parked.
+    Moment,
+    /// As long as it takes.
+    Unlimited,
+}
+
 /// The arguments of a queued request.
 type Args<'a> = SmallVec<[&'a [u8]; 8]>;
 
-impl<'a> Surroundings<'a> {
+impl<'a> Execution<'a> {
     /// Queues a request, or refuses it as it would be refused if it ran.
     #[cold]
-    pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Outcome {
+    pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Answered {
         if let Err(error) = self.may_queue(command, args) {
             let error = self.note_refusal(None, error);
             return self.refuse(&error, out);
@@ -47,7 +65,7 @@ impl<'a> Surroundings<'a> {
             self.connection.closing |= transaction.size > size_max;
         }
         ReplyWriter::new(out, self.connection.resp).simple("QUEUED");
-        Outcome { offset: Offset(0), failed: Failure::Queued }
+        Answered { offset: Offset(0), failed: Failure::Queued }
     }
 
     fn may_queue(&self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
@@ -115,8 +133,8 @@ impl<'a> Surroundings<'a> {
         if self.connection.watched.as_ref().is_some_and(|watched| watched.watch.is_changed()) {
             return Ok((Offset(0), self.exec_nothing(out)));
         }
-        let Some(transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
-        let outcome = self.exec_queued(&transaction, out);
+        let Some(mut transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
+        let outcome = self.exec_queued(&mut transaction, Patience::Moment, out);
         match &outcome {
             Err(_) => self.connection.transaction = Some(transaction),
             Ok(_) => discard(self.core, self.connection),
@@ -131,15 +149,59 @@ impl<'a> Surroundings<'a> {
         Ok(())
     }
 
-    fn exec_queued(&mut self, transaction: &Transaction, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
+    /// Runs the rest of an EXEC that was parked, waiting for slots as long as it takes: its session ends, and what began
+    /// is not left half done.
+    #[cold]
+    pub(super) fn finish_exec(&mut self) {
+        let Some(mut transaction) = self.connection.transaction.take() else { return };
+        if transaction.progress.is_some() {
+            let _ = self.exec_queued(&mut transaction, Patience::Unlimited, &mut Vec::new());
+        }
+    }
+
+    fn exec_queued(
+        &mut self,
+        transaction: &mut Transaction,
+        patience: Patience,
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
         let requests: Vec<(&'static Command, Args<'_>)> = transaction
             .queued
             .iter()
             .filter_map(|queued| Some((table().by_id(queued.row)?, queued.args().collect())))
             .collect();
-        let mut slots = match self.slots_of_all(&requests) {
+        let start = out.len();
+        let (turn, progress) = match transaction.progress.take() {
+            Some(progress) => {
+                out.extend_from_slice(&progress.replies);
+                (None, progress)
+            }
+            None => match self.begin_exec(&requests, out)? {
+                Begun::Turn(turn) => (Some(turn), Progress::default()),
+                Begun::Over(offset, result) => return Ok((offset, result)),
+            },
+        };
+        self.connection.executes = true;
+        let ran = self.run_all(turn, &requests, progress, patience, out);
+        self.connection.executes = false;
+        match ran {
+            Ok(offset) => Ok((offset, Ok(()))),
+            Err(progress) => {
+                transaction.progress = Some(Progress { replies: out.split_off(start), ..progress });
+                Err(Parked::Contended)
+            }
+        }
+    }
+
+    /// Opens the first turn of EXEC, unless a watched key changed or a slot is not served here.
+    fn begin_exec(
+        &mut self,
+        requests: &[(&'static Command, Args<'_>)],
+        out: &mut Vec<u8>,
+    ) -> Result<Begun<'a>, Parked> {
+        let mut slots = match self.slots_of_all(requests) {
             Ok(slots) => slots,
-            Err(error) => return Ok((Offset(0), Err(error))),
+            Err(error) => return Ok(Begun::Over(Offset(0), Err(error))),
         };
         if let Some(watched) = &self.connection.watched {
             slots.extend(watched.slots());
@@ -150,7 +212,7 @@ impl<'a> Surroundings<'a> {
         let opening = self.opening();
         let mut turn = match Turn::begin_over(self.core, opening, guards) {
             Ok(turn) => turn,
-            Err(error) => return Ok((Offset(0), Err(error))),
+            Err(error) => return Ok(Begun::Over(Offset(0), Err(error))),
         };
         if let Some(watched) = self.connection.watched.take() {
             for (db, key) in &watched.keys {
@@ -158,48 +220,63 @@ impl<'a> Surroundings<'a> {
             }
             turn.unwatch(&watched.watch);
             if watched.watch.is_changed() {
-                return Ok((self.finish(turn), self.exec_nothing(out)));
+                return Ok(Begun::Over(self.finish(turn), self.exec_nothing(out)));
             }
         }
-        self.connection.executes = true;
         ReplyWriter::new(out, self.connection.resp).array(requests.len());
-        let offset = self.run_all(turn, &requests, out);
-        self.connection.executes = false;
-        Ok((offset, Ok(())))
+        Ok(Begun::Turn(turn))
     }
 
-    /// Runs requests in a turn, and in another one after each request that cannot run in a turn.
-    fn run_all(&mut self, turn: Turn<'a>, requests: &[(&'static Command, Args<'_>)], out: &mut Vec<u8>) -> Offset {
-        let mut newest = Offset(0);
-        let mut open = Some(turn);
-        for (at, (command, args)) in requests.iter().enumerate() {
+    /// Runs requests in a turn, and in another one after each request that cannot run in a turn. Where the slots of that
+    /// one are held by somebody and it does not wait for them, it ends and says how far it got.
+    fn run_all(
+        &mut self,
+        turn: Option<Turn<'a>>,
+        requests: &[(&'static Command, Args<'_>)],
+        progress: Progress,
+        patience: Patience,
+        out: &mut Vec<u8>,
+    ) -> Result<Offset, Progress> {
+        let Progress { done, mut newest, .. } = progress;
+        let mut open = turn;
+        for (at, (command, args)) in requests.iter().enumerate().skip(done) {
             if takes_slots_itself(command) {
                 if let Some(turn) = open.take() {
                     newest = newest.max(self.finish(turn));
                 }
             } else if open.is_none() {
                 let slots = self.slots_of_all(&requests[at..]).unwrap_or_default();
-                open = Turn::begin(self.core, self.opening(), &slots).ok();
+                open = match patience {
+                    Patience::Unlimited => Turn::begin(self.core, self.opening(), &slots).ok(),
+                    Patience::Moment => match Turn::try_lock(self.core, &slots) {
+                        Some(guards) => Turn::begin_over(self.core, self.opening(), guards).ok(),
+                        None => return Err(Progress { done: at, newest, ..Progress::default() }),
+                    },
+                };
             }
-            let start = out.len();
-            let began = self.core.monotonic_ns();
-            self.connection.client.last_row.store(command.id.into(), Ordering::Relaxed);
-            let result = self.run_one(open.as_mut(), command, args, out);
-            let failed = match &result {
-                Ok(()) => Failure::None,
-                Err(error) => {
-                    out.truncate(start);
-                    self.write_error(error, out);
-                    Failure::Failed
-                }
-            };
-            let nanos = self.core.monotonic_ns().saturating_sub(began);
-            book(self.core, self.connection, command, args, (nanos, failed), self.now);
+            self.run_and_book(open.as_mut(), command, args, out);
         }
-        match open {
+        Ok(match open {
             Some(turn) => newest.max(self.finish(turn)),
             None => newest,
-        }
+        })
+    }
+
+    /// Runs one request, and counts it.
+    fn run_and_book(&mut self, turn: Option<&mut Turn<'_>>, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) {
+        let start = out.len();
+        let began = self.core.monotonic_ns();
+        self.connection.client.last_row.store(command.id.into(), Ordering::Relaxed);
+        let failed = match self.run_one(turn, command, args, out) {
+            Ok(()) => Failure::None,
+            Err(error) => {
+                out.truncate(start);
+                self.write_error(&error, out);
+                Failure::Failed
+            }
+        };
+        let nanos = self.core.monotonic_ns().saturating_sub(began);
+        book(self.core, self.connection, command, args, (nanos, failed), self.now);
     }
 
     fn run_one(

@@ -26,10 +26,14 @@
 //! - A view may read an entry on another thread while its slot changes: every shared read is of bytes that only a unique
 //!   owner writes, or of the atomic fields.
 
+use super::shape::{
+    ACCESS_MASK, BLOCK_ALIGN, EXPIRY, FORM_MASK, FORM_SHIFT, HEAD_BYTES, Head, Kind, RAW, REPR_INLINE, REPR_INT,
+    REPR_MASK, REPR_OBJECT, Shape, TYPE_MASK, WIDE,
+};
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -40,19 +44,6 @@ pub(crate) const INLINE_VALUE_BYTES_MAX: usize = 1024;
 /// The longest key: its length is kept in 32 bits.
 pub(crate) const KEY_BYTES_MAX: usize = u32::MAX as usize;
 
-const EXPIRY: u8 = 1;
-const WIDE: u8 = 2;
-const REPR_MASK: u8 = 0b1100;
-const REPR_INLINE: u8 = 0;
-const REPR_INT: u8 = 0b0100;
-const REPR_OBJECT: u8 = 0b1000;
-
-const TYPE_MASK: u8 = 0x0f;
-const RAW: u8 = 0x10;
-const FORM_SHIFT: u32 = 5;
-const FORM_MASK: u8 = 0x60;
-const ACCESS_MASK: u32 = 0x00ff_ffff;
-
 thread_local! {
     /// Where short bytes are edited, so that an edit allocates only the new block.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -60,18 +51,6 @@ thread_local! {
 
 /// A thread keeps no larger scratch than this.
 const SCRATCH_BYTES_MAX: usize = 16 * 1024;
-
-#[repr(C)]
-struct Head {
-    refs: AtomicU32,
-    access_and_kind: AtomicU32,
-    flags: u8,
-    key_len: u8,
-    val_len: u16,
-}
-
-const HEAD_BYTES: usize = size_of::<Head>();
-const BLOCK_ALIGN: usize = 8;
 
 /// What a block may hold outside itself: at least bytes that are too many for it.
 pub(crate) trait Boxed: Clone + Send + Sync {
@@ -83,48 +62,6 @@ pub(crate) trait Boxed: Clone + Send + Sync {
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>>;
     /// Bytes of heap behind it, spare capacity included. O(1).
     fn heap_bytes(&self) -> usize;
-}
-
-/// What the bytes of a value are: the type's number, whether Redis reports them as `raw`, and two bits whose meaning is
-/// the type's own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Kind(u8);
-
-impl Kind {
-    /// A value of the type with this number, below 16.
-    pub(crate) const fn of(type_number: u8) -> Self {
-        Self(type_number & TYPE_MASK)
-    }
-
-    /// Marked as made by an operation after which Redis reports `raw`.
-    pub(crate) const fn raw(self, raw: bool) -> Self {
-        Self(if raw { self.0 | RAW } else { self.0 & !RAW })
-    }
-
-    /// In one of the type's four forms.
-    pub(crate) const fn form(self, form: u8) -> Self {
-        Self(self.0 & !FORM_MASK | (form << FORM_SHIFT) & FORM_MASK)
-    }
-}
-
-/// Whether two keys of one length are equal. Most keys are short: their bytes are compared here, eight at a time.
-#[inline]
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    let word = |bytes: &[u8], at: usize| {
-        bytes.get(at..at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
-    };
-    match a.len() {
-        8..=16 => word(a, 0) == word(b, 0) && word(a, a.len() - 8) == word(b, b.len() - 8),
-        17..=32 => {
-            let last = a.len() - 16;
-            (word(a, 0) ^ word(b, 0))
-                | (word(a, 8) ^ word(b, 8))
-                | (word(a, last) ^ word(b, last))
-                | (word(a, last + 8) ^ word(b, last + 8))
-                == 0
-        }
-        _ => a == b,
-    }
 }
 
 /// An owning pointer to a block. Cloning shares it; a shared block is read-only.
@@ -141,47 +78,6 @@ enum Payload<'a, O> {
     Int(i64),
     Inline(&'a [u8]),
     Boxed(O),
-}
-
-/// Where the parts of a block lie.
-#[derive(Clone, Copy)]
-struct Shape {
-    flags: u8,
-    key_len: usize,
-    val_len: usize,
-    object_bytes: usize,
-}
-
-impl Shape {
-    fn base(self) -> usize {
-        if self.flags & WIDE != 0 { HEAD_BYTES + 4 } else { HEAD_BYTES }
-    }
-
-    /// Offset of the number, the object or, for inline values, the key.
-    fn middle(self) -> usize {
-        self.base() + if self.flags & EXPIRY != 0 { 8 } else { 0 }
-    }
-
-    fn key(self) -> usize {
-        self.middle()
-            + match self.flags & REPR_MASK {
-                REPR_INT => 8,
-                REPR_OBJECT => self.object_bytes,
-                _ => 0,
-            }
-    }
-
-    fn value(self) -> usize {
-        self.key() + self.key_len
-    }
-
-    fn size(self) -> usize {
-        self.value() + self.val_len
-    }
-
-    fn layout(self) -> Layout {
-        Layout::from_size_align(self.size(), BLOCK_ALIGN).expect("a key and an inline value are far below isize::MAX")
-    }
 }
 
 impl<O: Boxed> Block<O> {
@@ -566,6 +462,26 @@ impl<O: Boxed> Drop for Block<O> {
     }
 }
 
+/// Whether two keys of one length are equal. Most keys are short: their bytes are compared here, eight at a time.
+#[inline]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let word = |bytes: &[u8], at: usize| {
+        bytes.get(at..at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()))
+    };
+    match a.len() {
+        8..=16 => word(a, 0) == word(b, 0) && word(a, a.len() - 8) == word(b, b.len() - 8),
+        17..=32 => {
+            let last = a.len() - 16;
+            (word(a, 0) ^ word(b, 0))
+                | (word(a, 8) ^ word(b, 8))
+                | (word(a, last) ^ word(b, last))
+                | (word(a, last + 8) ^ word(b, last + 8))
+                == 0
+        }
+        _ => a == b,
+    }
+}
+
 /// Blocks for tests: what is boxed is a vector.
 #[cfg(test)]
 pub(crate) type Plain = Block<Vec<u8>>;
@@ -589,125 +505,6 @@ impl Boxed for Vec<u8> {
     }
 }
 
-/// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
-#[cfg(all(test, loom))]
-mod loom_models {
-    use super::*;
-
-    #[test]
-    fn loom_the_last_of_two_owners_frees_and_the_survivor_sees_its_own_value() {
-        loom::model(|| {
-            let mut entry = Plain::string(b"k", StrRef::Bytes(b"old"), false, None);
-            let view = entry.clone();
-            let reader = loom::thread::spawn(move || assert_eq!(view.as_string(), Some(StrRef::Bytes(b"old"))));
-            entry.set_string(StrRef::Bytes(b"new"), false, None);
-            assert_eq!(entry.as_string(), Some(StrRef::Bytes(b"new")));
-            entry.set_access(7);
-            reader.join().expect("the reader saw the old value");
-        });
-    }
-
-    #[test]
-    fn loom_owners_on_three_threads_drop_in_any_order() {
-        loom::model(|| {
-            let entry = Plain::string(b"k", StrRef::Bytes(&[1; INLINE_VALUE_BYTES_MAX + 1]), false, None);
-            let others: Vec<_> = (0..2)
-                .map(|_| {
-                    let entry = entry.clone();
-                    loom::thread::spawn(move || drop(entry))
-                })
-                .collect();
-            drop(entry);
-            for other in others {
-                other.join().expect("dropping does not panic");
-            }
-        });
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_string_takes_one_block_of_92_bytes() {
-        let e = Plain::string(&[b'k'; 16], StrRef::Bytes(&[b'v'; 64]), false, None);
-        assert_eq!(e.shape().size(), 92);
-        assert_eq!(e.heap_bytes(), 96);
-    }
-
-    #[test]
-    fn parts_survive_every_shape() {
-        for key_len in [0, 1, 255, 256, 70_000] {
-            for expiry in [None, Some(UnixMillis(-5)), Some(UnixMillis(i64::MAX))] {
-                let key: Vec<u8> = (0..key_len).map(|i| i as u8).collect();
-                let long = vec![7u8; INLINE_VALUE_BYTES_MAX + 1];
-                for value in [StrRef::Int(-42), StrRef::Bytes(b""), StrRef::Bytes(b"abc"), StrRef::Bytes(&long)] {
-                    let mut e = Plain::string(&key, value, false, expiry);
-                    e.set_access(0x12_3456);
-                    assert_eq!((e.key(), e.expiry(), e.as_string()), (&key[..], expiry, Some(value)));
-                    e.set_expiry(Some(UnixMillis(9)));
-                    assert_eq!((e.key(), e.expiry(), e.as_string()), (&key[..], Some(UnixMillis(9)), Some(value)));
-                    e.set_expiry(None);
-                    assert_eq!((e.key(), e.expiry(), e.as_string()), (&key[..], None, Some(value)));
-                    assert_eq!(e.access(), 0x12_3456);
-                    let other = e.renamed(b"other");
-                    assert_eq!((other.key(), other.as_string()), (&b"other"[..], Some(value)));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_shared_entry_is_copied_before_it_changes() {
-        let mut e = Plain::string(b"k", StrRef::Bytes(b"old"), false, None);
-        let view = e.clone();
-        e.set_string(StrRef::Bytes(b"new"), false, None);
-        assert_eq!(view.as_string(), Some(StrRef::Bytes(b"old")));
-        assert_eq!(e.as_string(), Some(StrRef::Bytes(b"new")));
-        let before = e.0;
-        e.set_string(StrRef::Bytes(b"ned"), true, None);
-        assert_eq!(e.0, before, "a unique block is changed in place");
-        assert!(e.is_raw());
-    }
-
-    #[test]
-    fn a_shared_long_value_is_copied_before_it_changes() {
-        let long = vec![1u8; 5000];
-        let mut e = Plain::string(b"k", StrRef::Bytes(&long), true, None);
-        let view = e.clone();
-        let Some(bytes) = e.object_mut().and_then(Vec::bytes_mut) else { panic!("a long value is boxed") };
-        bytes.push(2);
-        assert_eq!(view.as_string(), Some(StrRef::Bytes(&long)));
-        assert_eq!(e.as_string().map(|s| s.byte_len()), Some(5001));
-    }
-
-    #[test]
-    fn editing_moves_a_string_out_of_its_block_when_it_grows_and_then_changes_it_in_place() {
-        let mut e = Plain::string(b"k", StrRef::Int(12), false, Some(UnixMillis(5)));
-        e.set_access(7);
-        e.edit_string(|bytes| bytes.extend_from_slice(b"3"));
-        assert_eq!((e.as_string(), e.is_raw()), (Some(StrRef::Bytes(b"123")), true));
-        e.edit_string(|bytes| bytes.resize(INLINE_VALUE_BYTES_MAX + 1, b'x'));
-        assert_eq!((e.expiry(), e.access(), e.key()), (Some(UnixMillis(5)), 7, &b"k"[..]));
-        e.edit_string(|bytes| bytes.reserve(100));
-        let before = e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr));
-        e.edit_string(|bytes| bytes.extend_from_slice(b"more"));
-        assert_eq!(e.as_string().map(|s| s.with_bytes(<[u8]>::as_ptr)), before);
-        let view = e.clone();
-        e.edit_string(|bytes| bytes.clear());
-        assert_eq!(view.as_string().map(StrRef::byte_len), Some(INLINE_VALUE_BYTES_MAX + 5));
-    }
-
-    #[test]
-    fn dropping_on_many_threads_frees_once() {
-        let e = Plain::string(b"k", StrRef::Bytes(&[1; 4000]), false, None);
-        std::thread::scope(|s| {
-            for _ in 0..4 {
-                let e = e.clone();
-                s.spawn(move || assert_eq!(e.key(), b"k"));
-            }
-        });
-        assert_eq!(e.key(), b"k");
-    }
-}
+#[path = "block_tests.rs"]
+mod tests;

@@ -25,103 +25,24 @@
 //! - `count` is the number of words that are not 0; each owns one element.
 //! - Addresses fit in 48 bits (checked when an element comes in).
 
-use super::block::{Block, Boxed};
+use super::lent::{Lent, Thin, WordGuard, from_word, lend, to_word};
+use super::line::{
+    ADDRESS_BITS, ADDRESS_MASK, LINE_WORDS, Line, allocate, close_gap, cyclic, fitting, home, larger, matching, push,
+    put, release, room,
+};
 use crate::sync::{AtomicU32, Ordering, fence};
-use crate::text::StrRef;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
-use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 
 /// More elements than this and the table above splits the segment.
 pub(crate) const SEGMENT_ELEMENTS_MAX: usize = 1024;
 
-/// Words in a line.
-pub(crate) const LINE_WORDS: usize = 8;
-
-const ADDRESS_BITS: u32 = 48;
-const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
-
-/// A cache line of words.
-#[repr(C, align(64))]
-pub(crate) struct Line([u64; LINE_WORDS]);
-
-/// An owning thin pointer that a segment can keep in a word.
-///
-/// # Safety
-/// `into_address` and `from_address` are inverse, and the address identifies the element while the word is kept.
-pub(crate) unsafe trait Thin: Sized {
-    /// Gives up ownership as an address.
-    fn into_address(self) -> NonNull<u8>;
-    /// Takes ownership back.
-    ///
-    /// # Safety
-    /// The address came from `into_address` and is taken back once.
-    unsafe fn from_address(address: NonNull<u8>) -> Self;
-}
-
-// SAFETY: a `Block` is one pointer, and its two functions are inverse.
-unsafe impl<O: Boxed> Thin for Block<O> {
-    #[inline]
-    fn into_address(self) -> NonNull<u8> {
-        self.into_address()
-    }
-
-    #[inline]
-    unsafe fn from_address(address: NonNull<u8>) -> Self {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::from_address(address) }
-    }
-}
-
 /// Where an element lies until the segment changes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     line: u32,
     word: u32,
-}
-
-/// A lent element. It reads like a reference; the word in the table keeps the ownership.
-pub(crate) struct Lent<'a, T: Thin> {
-    element: ManuallyDrop<T>,
-    table: PhantomData<&'a T>,
-}
-
-impl<T: Thin> Deref for Lent<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.element
-    }
-}
-
-impl<'a, O: Boxed> Lent<'a, Block<O>> {
-    /// The key, for as long as the table is borrowed.
-    #[inline]
-    pub(crate) fn into_key(self) -> &'a [u8] {
-        let key: *const [u8] = self.element.key();
-        // SAFETY: the key lies in the element's block, which a word of the table owns; the table is borrowed for `'a`.
-        unsafe { &*key }
-    }
-
-    /// The key and the bytes or number that the value is kept as, for as long as the table is borrowed. No bytes if the
-    /// value is boxed as something else.
-    #[inline]
-    pub(crate) fn into_pair(self) -> (&'a [u8], StrRef<'a>) {
-        let value = match self.element.as_bytes() {
-            Some(StrRef::Int(n)) => StrRef::Int(n),
-            Some(StrRef::Bytes(bytes)) => {
-                let bytes: *const [u8] = bytes;
-                // SAFETY: the bytes lie in the element's block or belong to it; see `into_key`.
-                StrRef::Bytes(unsafe { &*bytes })
-            }
-            None => StrRef::Bytes(b""),
-        };
-        (self.into_key(), value)
-    }
 }
 
 /// A bounded table. The elements know their hashes; the segment is told them.
@@ -481,173 +402,12 @@ impl<T: Thin> Drop for Segment<T> {
     }
 }
 
-/// Puts the element of a word back when an update ends, however it ends.
-struct WordGuard<'a, T: Thin> {
-    word: &'a mut u64,
-    tag: u64,
-    element: Option<T>,
-}
-
-impl<T: Thin> WordGuard<'_, T> {
-    fn take(&mut self) {
-        // SAFETY: the word owns an element; until `drop` puts one back the word is not read, being borrowed uniquely.
-        self.element = Some(unsafe { from_word(*self.word) });
-    }
-}
-
-impl<T: Thin> Drop for WordGuard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(element) = self.element.take() {
-            *self.word = to_word(self.tag >> ADDRESS_BITS, element);
-        }
-    }
-}
-
-/// A line's used words whose tag is `tag`: bit 4i + 3 for word i.
-#[inline]
-fn matching(words: &[u64; LINE_WORDS], tag: u64) -> u32 {
-    let matches = tags_equal(words, tag as u16);
-    if tag != 0 {
-        return matches;
-    }
-    // An empty word has tag 0 too.
-    words.iter().enumerate().filter(|(_, word)| **word == 0).fold(matches, |bits, (i, _)| bits & !(1 << (i * 4 + 3)))
-}
-
-/// Words whose upper 16 bits are `tag`, bit 4i + 3 for word i: four comparisons of 16 bytes.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u32 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_packs_epi16, _mm_set1_epi16,
-    };
-    let at = words.as_ptr().cast::<__m128i>();
-    // SAFETY: SSE2 is part of the x86_64 baseline; the loads read the line's 64 bytes.
-    let (low, high) = unsafe {
-        let tags = _mm_set1_epi16(tag as i16);
-        let equal = |pair: usize| _mm_cmpeq_epi16(_mm_loadu_si128(at.add(pair)), tags);
-        let (low, high) = (_mm_packs_epi16(equal(0), equal(1)), _mm_packs_epi16(equal(2), equal(3)));
-        (_mm_movemask_epi8(low), _mm_movemask_epi8(high))
-    };
-    (low as u32 | (high as u32) << 16) & 0x8888_8888
-}
-
-/// Words whose upper 16 bits are `tag`, bit 4i + 3 for word i.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn tags_equal(words: &[u64; LINE_WORDS], tag: u16) -> u32 {
-    words
-        .iter()
-        .enumerate()
-        .fold(0, |bits, (i, word)| bits | u32::from((word >> ADDRESS_BITS) as u16 == tag) << (i * 4 + 3))
-}
-
-#[inline]
-pub(crate) fn home(tag: u64, line_count: u32) -> usize {
-    ((tag * u64::from(line_count)) >> 16) as usize
-}
-
-/// Steps from line `from` forward to line `to`.
-#[inline]
-fn cyclic(from: usize, to: usize, line_count: u32) -> usize {
-    if to >= from { to - from } else { to + line_count as usize - from }
-}
-
-fn put(lines: &mut [Line], word: u64) {
-    let mut at = home(word >> ADDRESS_BITS, lines.len() as u32);
-    while lines[at].0[LINE_WORDS - 1] != 0 {
-        at = if at + 1 == lines.len() { 0 } else { at + 1 };
-    }
-    push(&mut lines[at].0, word);
-}
-
-fn push(words: &mut [u64; LINE_WORDS], word: u64) {
-    let free = words.iter().position(|w| *w == 0).expect("the last word of the line is 0");
-    words[free] = word;
-}
-
-fn close_gap(words: &mut [u64; LINE_WORDS], gap: usize) {
-    let last = words.iter().rposition(|w| *w != 0).expect("the gap holds a word");
-    words[gap] = words[last];
-    words[last] = 0;
-}
-
-fn to_word<T: Thin>(tag: u64, element: T) -> u64 {
-    let address = element.into_address().as_ptr().expose_provenance() as u64;
-    assert_eq!(address & !ADDRESS_MASK, 0, "user addresses have 48 bits on every supported target");
-    tag << ADDRESS_BITS | address
-}
-
-/// # Safety
-/// The word owns an element, and goes on owning it for all of `'a`.
-#[inline]
-unsafe fn lend<'a, T: Thin>(word: u64) -> Lent<'a, T> {
-    // SAFETY: the copy of the pointer is never dropped, so the ownership stays in the word.
-    Lent { element: ManuallyDrop::new(unsafe { from_word(word) }), table: PhantomData }
-}
-
-/// # Safety
-/// The word holds an element, which is taken out once.
-unsafe fn from_word<T: Thin>(word: u64) -> T {
-    let address = std::ptr::with_exposed_provenance_mut((word & ADDRESS_MASK) as usize);
-    // SAFETY: addresses of elements are not null; the rest is the caller's promise.
-    unsafe { T::from_address(NonNull::new_unchecked(address)) }
-}
-
-/// How many elements so many lines take before they grow.
-const fn room(line_count: u32) -> usize {
-    let words = line_count as usize * LINE_WORDS;
-    if line_count <= 1 { words } else { words - words / 8 }
-}
-
-/// Line counts go up by about a quarter, along the sizes that allocators have.
-const fn larger(line_count: u32) -> u32 {
-    match line_count {
-        0..8 => line_count + 1,
-        _ => line_count + (1 << (line_count.ilog2() - 2)),
-    }
-}
-
-/// The smallest line count with room for `count` elements and one more step.
-const fn fitting(count: usize) -> u32 {
-    let mut lines = 0;
-    while room(lines) < count {
-        lines = larger(lines);
-    }
-    if lines <= 2 { lines } else { larger(lines) }
-}
-
-/// Words of a segment of `count` elements, at most.
-pub(crate) const fn word_count_for(count: usize) -> usize {
-    fitting(count) as usize * LINE_WORDS
-}
-
-fn layout(line_count: u32) -> Layout {
-    Layout::array::<Line>(line_count as usize).expect("a segment is bounded far below isize::MAX")
-}
-
-fn allocate(line_count: u32) -> NonNull<Line> {
-    if line_count == 0 {
-        return NonNull::dangling();
-    }
-    let layout = layout(line_count);
-    // SAFETY: the layout is not empty. Zero bytes are valid lines of empty words.
-    NonNull::new(unsafe { alloc_zeroed(layout) }.cast()).unwrap_or_else(|| handle_alloc_error(layout))
-}
-
-fn release(lines: NonNull<Line>, line_count: u32) {
-    if line_count != 0 {
-        // SAFETY: the lines came from `allocate` with the same count; their elements were moved or dropped before.
-        unsafe { dealloc(lines.as_ptr().cast(), layout(line_count)) }
-    }
-}
-
 /// Run with `RUSTFLAGS="--cfg loom" cargo test -p keyslot-engine --lib --release loom_`.
 #[cfg(all(test, loom))]
 mod loom_models {
     use super::*;
     use crate::table::block::Plain;
+    use crate::text::StrRef;
 
     fn element(value: &[u8]) -> Plain {
         Plain::string(b"k", StrRef::Bytes(value), false, None)

@@ -14,7 +14,9 @@
 //! - Directory entry `i` leads to the segment whose prefix is the first `depth` bits of every hash that starts with `i`.
 //! - A segment of depth `d` below a directory of depth `D` is led to by `2^(D - d)` neighbouring entries.
 
-use super::segment::{Lent, Line, Place, SEGMENT_ELEMENTS_MAX, Segment, Thin, word_count_for};
+use super::lent::{Lent, Thin};
+use super::line::{Line, word_count_for};
+use super::segment::{Place, SEGMENT_ELEMENTS_MAX, Segment};
 
 /// Splitting stops here: elements that agree in so many bits stay together (and make that one segment larger).
 const DEPTH_MAX: u8 = 30;

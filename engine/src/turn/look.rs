@@ -10,7 +10,7 @@ use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::slots::{GateState, SlotState};
-use crate::table::segment::Lent;
+use crate::table::Lent;
 use crate::time::UnixMillis;
 
 /// Which key to look at, and how.

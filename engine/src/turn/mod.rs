@@ -430,13 +430,28 @@ impl<'e> Turn<'e> {
     /// Changes the entry at a spot, and marks it as used; `f` keeps its key.
     #[inline]
     pub(crate) fn update<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
+        self.announce_change(key);
+        self.update_unannounced(key, spot, f)
+    }
+
+    /// Tells those who wait for a key or watch it that it changes.
+    #[inline]
+    pub(crate) fn announce_change(&mut self, key: &Key<'_>) {
+        if self.state(key).has_audience() {
+            self.note_change(key, Change::Other);
+        }
+    }
+
+    /// As [`update`](Self::update), and those who watch the key are not told: for what Redis does not count as a change of it.
+    #[inline]
+    pub(crate) fn update_unannounced<R>(&mut self, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut EntryRef) -> R) -> R {
+        if self.state(key).has_audience() {
+            self.note_ready(key);
+        }
         self.enter();
         if self.undo.is_some() {
             let entry = self.entry(key, spot).clone();
             self.keep(key, Some(entry));
-        }
-        if self.state(key).has_audience() {
-            self.note_change(key, Change::Other);
         }
         let around = self.surroundings(key);
         let shard = self.guards[key.guard as usize].state.shard_mut(self.db);
@@ -459,15 +474,18 @@ impl<'e> Turn<'e> {
             let old = self.update(key, spot, |place| std::mem::replace(place, entry));
             return self.leave(old);
         }
+        self.announce_change(key);
+        self.add_unannounced(key, entry);
+    }
+
+    /// Stores an entry under a key that is not there, and those who watch the key are not told.
+    pub(crate) fn add_unannounced(&mut self, key: &Key<'_>, entry: EntryRef) {
         self.enter();
         if self.hid {
             self.remove_hidden(key);
         }
         if self.undo.is_some() {
             self.keep(key, None);
-        }
-        if self.state(key).has_audience() {
-            self.note_change(key, Change::Other);
         }
         self.core.touch(&entry);
         let around = self.surroundings(key);

@@ -1,7 +1,8 @@
 //! An overwrite: a new string in the place of one of the same length, without the machinery of a turn.
 //!
 //! For an engine without a journal, where a plain SET of a key that is there changes nothing but bytes: no effect is
-//! recorded, no count moves, nobody waits for a key of the slot or watches one, and no event is announced. Whatever needs more is left to a turn.
+//! recorded, no count moves, nobody waits for a key of the slot or watches one, and no event is announced. Whatever needs
+//! more is left to a turn.
 
 use super::look::Looked;
 use super::{SHARE_TURNS, Touch};

@@ -1,7 +1,7 @@
 //! One key of a view.
 
 use crate::keyspace::EntryRef;
-use crate::payload::{self, Style};
+use crate::payload::{Style, encode};
 use crate::table::Lent;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
@@ -44,14 +44,14 @@ impl<'a> ViewEntry<'a> {
         self.entry.as_string()
     }
 
-    /// Appends the value as Redis serialises it, and returns the number of its type; see [`payload`]. O(value).
-    pub fn encode(&self, style: Style, out: &mut Vec<u8>) -> u8 {
-        payload::encode(&self.entry, style, out)
-    }
-
     #[cfg(test)]
     pub(super) fn entry(&self) -> &EntryRef {
         &self.entry
+    }
+
+    /// Appends the value as [`payload`](crate::payload) draws it, and returns the number of its type. O(value).
+    pub fn encode(&self, style: Style, out: &mut Vec<u8>) -> u8 {
+        encode(&self.entry, style, out)
     }
 
     /// Bytes of memory that it takes. O(1).

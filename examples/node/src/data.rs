@@ -2,7 +2,7 @@
 
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
-use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Store};
+use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Recovery, Store};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ impl Data {
         let mut told = started;
         let store = Store::builder()
             .durability(durability(values.choice("appendfsync")))
+            .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .log_names(names.dir, names.file)
             .on_progress(move |progress| {
                 if told.elapsed() >= PROGRESS_INTERVAL {
@@ -33,21 +34,27 @@ impl Data {
             })
             .open(".")?;
         tracing::info!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64());
-        tracing::info!("{}", store.recovery());
-        Ok(Self { engine: Engine::clone(&store), store: Mutex::new(Some(store)) })
+        let data = Self { engine: Engine::clone(&store), store: Mutex::new(Some(store)) };
+        data.set_durability(values);
+        Ok(data)
     }
 
-    /// Takes over a new `appendfsync`.
-    pub(crate) fn set_durability(&self, appendfsync: &str) {
+    /// Takes over `appendfsync` and `write-ack`.
+    pub(crate) fn set_durability(&self, values: &Values) {
         let store = self.store.lock();
         let Some(store) = &*store else { return };
-        let (fsync, ack) = match durability(appendfsync) {
+        let (fsync, ack) = match durability(values.choice("appendfsync")) {
             Durability::Never => (Fsync::Never, Ack::Memory),
             Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
             Durability::Always => (Fsync::Always, Ack::Durable),
         };
         store.journal().set_fsync(fsync);
-        self.engine.options().set_ack(ack);
+        self.engine.options().set_ack(match values.choice("write-ack") {
+            "memory" => Ack::Memory,
+            "logged" => Ack::Logged,
+            "durable" => Ack::Durable,
+            _ => ack,
+        });
     }
 
     /// Whether changes are kept in files.

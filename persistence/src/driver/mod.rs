@@ -23,7 +23,7 @@ pub(crate) use thread::DriverThread;
 
 use crate::journal::tail::Taken;
 use crate::journal::{Fsync, Journal};
-use crate::log::{FirstLine, Group, LogWriter};
+use crate::log::{FirstLine, Group, LogFiles, LogWriter};
 use crate::storage::FileError;
 use keyslot_engine::EffectSink;
 use std::sync::Arc;
@@ -71,6 +71,10 @@ impl Driver {
         &self.journal
     }
 
+    pub(crate) fn files(&self) -> &Arc<LogFiles> {
+        self.log.files()
+    }
+
     /// Does what is due at `now_ns` (any clock that does not go back) and says when there is more.
     pub(crate) fn step(&mut self, now_ns: u64) -> Next {
         self.journal.step_begins();
@@ -81,8 +85,20 @@ impl Driver {
             Ok(next) => next,
             Err(error) => {
                 self.journal.fail(&error);
+                self.log.files().wake(true);
                 Next::Idle
             }
+        }
+    }
+
+    /// Writes what is there and begins the file that somebody asks for, whatever the time.
+    pub(crate) fn catch_up(&mut self) {
+        if self.journal.has_failed() {
+            return;
+        }
+        if let Err(error) = self.write(0).and_then(|()| self.begin_if_asked()) {
+            self.journal.fail(&error);
+            self.log.files().wake(true);
         }
     }
 
@@ -92,6 +108,7 @@ impl Driver {
             return Ok(());
         }
         let stopped = self.finish();
+        self.log.files().wake(true);
         match &stopped {
             Ok(()) => self.journal.close(),
             Err(error) => self.journal.fail(error),
@@ -114,6 +131,7 @@ impl Driver {
         if end > written {
             let since_ns = *self.unwritten_since_ns.get_or_insert(now_ns);
             let due = logged_wanted.max(durable_wanted) > written
+                || self.log.files().start_asked().is_some()
                 || end - written > options.write_early_size_bytes
                 || now_ns >= since_ns + write_interval_ns;
             if due {
@@ -136,7 +154,23 @@ impl Driver {
                 self.sync()?;
             }
         }
+        self.begin_if_asked()?;
         Ok(self.next(now_ns, write_interval_ns))
+    }
+
+    /// Begins a file where the log ends, if that is wanted.
+    fn begin_if_asked(&mut self) -> Result<(), FileError> {
+        let written = self.journal.written().0;
+        // What is appended behind the offset begins an era and is split off when it is written.
+        if self.log.files().start_asked() == Some(written) && !self.log.is_empty() && self.journal.forget_db_at(written)
+        {
+            self.newest.offset = written;
+            self.log.rotate(self.newest)?;
+            self.unsynced_since_ns = None;
+            self.journal.set_durable(written);
+        }
+        self.log.files().wake(false);
+        Ok(())
     }
 
     fn next(&mut self, now_ns: u64, write_interval_ns: u64) -> Next {
@@ -162,13 +196,26 @@ impl Driver {
         let unwritten = self.journal.end().0 - self.journal.written().0;
         let rotates = self.log.is_full_with(unwritten);
         self.journal.take(&mut self.taken, rotates);
-        let groups = groups_of(&self.taken);
-        if let Some(newest) = groups.last() {
-            self.newest = FirstLine { offset: self.taken.end, era: newest.era, time_ms: newest.time_ms };
-            self.log.write(&groups, self.journal.durable().0)?;
+        // Read after the groups were taken: who turned this on did it before the era that they may begin.
+        let splits = self.log.files().splits_at_eras();
+        let taken = std::mem::take(&mut self.taken);
+        let groups = groups_of(&taken);
+        for run in groups.chunk_by(|a, b| !splits || a.era == b.era) {
+            let (first, newest) = (run[0], run[run.len() - 1]);
+            if splits && first.era != self.newest.era && !self.log.is_empty() {
+                self.newest.offset = first.offset;
+                self.log.rotate(FirstLine { era: first.era, ..self.newest })?;
+                self.unsynced_since_ns = None;
+                self.journal.set_written(first.offset, self.log.size_bytes());
+                self.journal.set_durable(first.offset);
+            }
+            let end = newest.offset + newest.bytes.len() as u64;
+            self.newest = FirstLine { offset: end, era: newest.era, time_ms: newest.time_ms };
+            self.log.write(run, self.journal.durable().0)?;
             self.unsynced_since_ns.get_or_insert(since_ns);
         }
         drop(groups);
+        self.taken = taken;
         let end = self.taken.end;
         self.taken.chunks.clear();
         self.unwritten_since_ns = None;

@@ -2,7 +2,7 @@ use super::*;
 use crate::journal::JournalOptions;
 use crate::log::annotation::{Annotation, Kind};
 use crate::log::manifest::Manifest;
-use crate::log::{LogOptions, LogPlace, Preallocation};
+use crate::log::{LogFiles, LogOptions, LogPlace, Preallocation, StartState};
 use crate::storage::{Fault, MemoryStorage, Storage};
 use keyslot_engine::{Ack, Batch, BatchKind, Offset, UnixMillis};
 use std::path::Path;
@@ -47,7 +47,8 @@ impl Rig {
         disk.create_dir(&place.dir).unwrap();
         let line = FirstLine { offset: 0, era: 0, time_ms: 5 };
         let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-        let log = LogWriter::begin(storage, place, log_options, Manifest::default(), 0, line).unwrap();
+        let files = LogFiles::new(storage, place, Manifest::default(), 0, Vec::new(), false);
+        let log = LogWriter::begin(files, log_options, line).unwrap();
         let journal = Arc::new(Journal::new(Offset(0), options));
         let woken = Arc::new(Count::default());
         journal.set_driver(Waker::from(woken.clone()));
@@ -199,6 +200,37 @@ fn groups_carry_the_offset_that_was_durable_before() {
 }
 
 #[test]
+fn a_file_begins_where_an_era_does_while_that_is_wanted() {
+    let mut rig = Rig::new(Fsync::Always);
+    rig.append();
+    rig.driver.files().split_at_eras(true);
+    let end = rig.append_bytes(PING, 1);
+    rig.append_bytes(PING, 2);
+    rig.append_bytes(PING, 2);
+    rig.driver.step(0);
+    rig.driver.step(20 * MS);
+    rig.driver.files().split_at_eras(false);
+    assert_eq!(rig.driver.files().start_state(end.0, rig.journal.written().0), StartState::Begun);
+    rig.append_bytes(PING, 3);
+    // A file is asked for where the journal ends, and before that.
+    let newest = rig.journal.end();
+    rig.driver.files().ask_start(newest.0);
+    rig.driver.step(100 * MS);
+    assert_eq!(rig.driver.files().start_state(newest.0, newest.0), StartState::Begun);
+    assert_eq!(rig.driver.files().start_state(end.0 + 1, newest.0), StartState::Missed);
+    rig.append_bytes(PING, 3);
+    rig.driver.stop().unwrap();
+    let (first, bytes) = rig.read(1);
+    assert_eq!((bytes.len() as u64, first.len()), (end.0, 2));
+    for (seq, start, eras) in [(2, end, &[2, 2, 3][..]), (3, newest, &[3, 3, 3])] {
+        let (lines, bytes) = rig.read(seq);
+        assert_eq!((lines[0].kind, lines[0].offset), (Kind::Open, start.0));
+        assert_eq!(lines.iter().map(|line| line.era).collect::<Vec<_>>(), eras);
+        assert!(bytes.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
+    }
+}
+
+#[test]
 fn a_failed_sync_poisons_for_good() {
     let mut rig = Rig::new(Fsync::Always);
     let safe = rig.append();
@@ -332,7 +364,8 @@ fn the_background_thread_serves_waiters_and_stops_in_good_order() {
     disk.create_dir(&place.dir).unwrap();
     let line = FirstLine { offset: 0, era: 0, time_ms: 5 };
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    let log = LogWriter::begin(storage, place, LogOptions::default(), Manifest::default(), 0, line).unwrap();
+    let files = LogFiles::new(storage, place, Manifest::default(), 0, Vec::new(), false);
+    let log = LogWriter::begin(files, LogOptions::default(), line).unwrap();
     let journal = Arc::new(Journal::new(Offset(0), JournalOptions { fsync: Fsync::Always, ..Default::default() }));
     let thread = DriverThread::start(Driver::new(journal.clone(), log, line)).unwrap();
     let batch =

@@ -22,9 +22,9 @@
 mod chunk;
 mod reader;
 pub(crate) mod tail;
-mod waiters;
+mod wake_queue;
 
-pub use reader::{JournalSlice, ReadError};
+pub use reader::JournalSlice;
 
 use crate::storage::FileError;
 use crossbeam_utils::CachePadded;
@@ -35,7 +35,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use tail::{Tail, TailLimits, Taken};
-use waiters::Waiters;
+use wake_queue::WakeQueue;
 
 /// When the log is fsynced without anybody asking. Whoever waits for [`Ack::Durable`] is served at once in all three.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -122,11 +122,11 @@ struct Reached {
 
 #[derive(Default, Debug)]
 struct Waiting {
-    logged: Waiters,
-    durable: Waiters,
-    room: Waiters,
+    logged: WakeQueue,
+    durable: WakeQueue,
+    room: WakeQueue,
     /// Readers at the end.
-    more: Waiters,
+    more: WakeQueue,
 }
 
 /// Why the journal takes no more writes.
@@ -262,6 +262,16 @@ impl Journal {
         if forget_db {
             tail.forget_db();
         }
+    }
+
+    /// Has what is appended next begin with a `SELECT`, if the journal ends at `end`.
+    pub(crate) fn forget_db_at(&self, end: u64) -> bool {
+        let mut tail = self.appended.tail.lock();
+        let is_there = tail.end() == end;
+        if is_there {
+            tail.forget_db();
+        }
+        is_there
     }
 
     /// Tells the journal that nobody will look at it before it wakes the driver. False, and the driver must go on, if
@@ -417,8 +427,8 @@ impl EffectSink for Journal {
         if self.has_failed() {
             return Poll::Ready(Err(OutcomeUnknown));
         }
-        let waiters = if level == Ack::Logged { &mut waiting.logged } else { &mut waiting.durable };
-        waiters.insert(offset.0, waker);
+        let queue = if level == Ack::Logged { &mut waiting.logged } else { &mut waiting.durable };
+        queue.insert(offset.0, waker);
         wanted.fetch_max(offset.0, Ordering::AcqRel);
         drop(waiting);
         self.wake_driver();
@@ -430,10 +440,7 @@ impl EffectSink for Journal {
     }
 
     fn read(&self, from: Offset, out: &mut Vec<u8>) -> Result<Offset, Unreadable> {
-        let slice = self.read_from(from).map_err(|error| match error {
-            ReadError::Lagged { oldest, .. } => Unreadable::Lagged { oldest },
-            ReadError::Ahead { end, .. } => Unreadable::Ahead { end },
-        })?;
+        let slice = self.read_from(from)?;
         out.extend_from_slice(slice.bytes());
         Ok(slice.end())
     }

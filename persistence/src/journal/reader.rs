@@ -3,6 +3,7 @@
 use super::Journal;
 use super::chunk::Chunk;
 use keyslot_engine::Offset;
+use keyslot_engine::effect::Unreadable;
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,37 +38,16 @@ impl fmt::Debug for JournalSlice {
     }
 }
 
-/// Why the journal cannot be read from an offset.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Memory holds only what is newer.
-    #[error("offset {asked} is no longer in memory, which begins at {oldest}: read the log or start over")]
-    Lagged {
-        /// What was asked for.
-        asked: Offset,
-        /// The oldest offset in memory.
-        oldest: Offset,
-    },
-    /// The journal has not got there yet.
-    #[error("offset {asked} is beyond the journal's end {end}")]
-    Ahead {
-        /// What was asked for.
-        asked: Offset,
-        /// The end.
-        end: Offset,
-    },
-}
-
 impl Journal {
     /// The journal's bytes from `offset` on: up to the end of the piece of memory that holds them, so possibly less than
     /// there is, and nothing only if `offset` is the end. O(log pieces), copies no bytes.
-    pub fn read_from(&self, offset: Offset) -> Result<JournalSlice, ReadError> {
+    pub fn read_from(&self, offset: Offset) -> Result<JournalSlice, Unreadable> {
         let tail = self.appended.tail.lock();
         if offset.0 < tail.oldest() {
-            return Err(ReadError::Lagged { asked: offset, oldest: Offset(tail.oldest()) });
+            return Err(Unreadable::Lagged { oldest: Offset(tail.oldest()) });
         }
         if offset.0 > tail.end() {
-            return Err(ReadError::Ahead { asked: offset, end: Offset(tail.end()) });
+            return Err(Unreadable::Ahead { end: Offset(tail.end()) });
         }
         let chunk = tail.chunk_at(offset.0).clone();
         let from = (offset.0 - chunk.start()) as usize;
@@ -131,11 +111,11 @@ mod tests {
             append(&journal);
         }
         match journal.read_from(Offset(1000)) {
-            Err(ReadError::Lagged { asked, oldest }) => assert!(asked == Offset(1000) && oldest > asked),
+            Err(Unreadable::Lagged { oldest }) => assert!(oldest > Offset(1000)),
             other => panic!("{other:?}"),
         }
         assert!(slice.bytes().starts_with(b"*2\r\n"), "a slice keeps its bytes");
         let beyond = Offset(journal.end().0 + 1);
-        assert_eq!(journal.read_from(beyond).unwrap_err(), ReadError::Ahead { asked: beyond, end: journal.end() });
+        assert_eq!(journal.read_from(beyond).unwrap_err(), Unreadable::Ahead { end: journal.end() });
     }
 }

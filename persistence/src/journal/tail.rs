@@ -26,6 +26,8 @@ pub(crate) struct Tail {
     end: u64,
     /// The database that the newest bytes are in, or [`NO_DB`] to have the next batch say.
     selected: u32,
+    /// That of the newest batch.
+    era: u64,
     /// Effects since the beginning.
     changes: u64,
     marks: Vec<Mark>,
@@ -71,6 +73,7 @@ impl Tail {
             sealed: VecDeque::new(),
             end: start,
             selected: NO_DB,
+            era: 0,
             changes: 0,
             marks: Vec::new(),
             mark_limit: 0,
@@ -116,6 +119,11 @@ impl Tail {
         if size > self.writer.room() {
             self.next_chunk(size, written());
             // A reader may begin at a chunk.
+            self.forget_db();
+        }
+        if self.era != batch.era {
+            // So may a file of the log, where a view ends.
+            self.era = batch.era;
             self.forget_db();
         }
         let selects = self.selected != u32::from(batch.db);
@@ -254,8 +262,9 @@ mod tests {
         tail.append(&Batch { era: 2, kind: BatchKind::Keyless, ..batch(0, 1, &bytes, &[]) }, || 0);
         let mut taken = Taken::default();
         tail.take(0, &mut taken);
+        // A group of a new era begins with its SELECT of 23 bytes.
         let starts: Vec<_> = taken.marks.iter().map(|m| (m.start, m.era, m.global)).collect();
-        let expected = [(0, 1, false), (143, 1, false), (ends, 2, false), (ends + 60, 2, true), (ends + 120, 2, false)];
+        let expected = [(0, 1, false), (143, 1, false), (ends, 2, false), (ends + 83, 2, true), (ends + 143, 2, false)];
         assert_eq!(starts, expected);
         tail.append(&batch(0, 1, &bytes, &[]), || 0);
         assert_eq!(tail.marks.len(), 1, "what was taken is not continued");

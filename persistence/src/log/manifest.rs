@@ -2,21 +2,41 @@
 //!
 //! ```text
 //! #keyslot:1 manifest sum=1b0e5d7c                     our line: CRC-32 of all bytes after it; a comment to Redis
-//! file appendonly.aof.1.base.aof seq 1 type b          at most one base, type b
-//! file appendonly.aof.4.incr.aof seq 4 type i          then the incremental files, oldest first, seq rising
+//! file appendonly.aof.2.base.rdb seq 2 type b keyslot-offset 8192 keyslot-era 7 keyslot-size 70000
+//! file appendonly.aof.1.base.aof seq 1 type h          what the base above stands for, to be removed
+//! file appendonly.aof.4.incr.aof seq 4 type i          the incremental files, oldest first, seq rising
 //! file appendonly.aof.5.incr.aof seq 5 type i
 //! ```
 //!
-//! A manifest without our line (Redis wrote it) is taken as it is. Files of type `h` are leftovers; they are not read.
+//! At most one base stands before all others. `keyslot-offset` says at which journal offset the log goes on after it, and
+//! `keyslot-era` the era from which the batches are that follow, `keyslot-size` how many bytes the base has; Redis passes
+//! over words that it does not know. A manifest without our line (Redis wrote it) is taken as it is. Names with blanks stand
+//! in quotes, as Redis writes them.
 
 use super::annotation::{MAGIC, VERSION};
+use keyslot_engine::text::split_args;
 use std::fmt::Write as _;
 
 /// The files of a log, oldest first.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Manifest {
     pub(crate) base: Option<ManifestFile>,
+    /// Where the journal goes on after the base, if the base says so.
+    pub(crate) goes_on: Option<GoesOn>,
+    /// The base's size, if it was written with the manifest.
+    pub(crate) base_size_bytes: Option<u64>,
+    /// Files that no reader needs and that may be there still.
+    pub(crate) history: Vec<ManifestFile>,
     pub(crate) incremental: Vec<ManifestFile>,
+}
+
+/// Where the journal goes on after a base.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct GoesOn {
+    /// The base holds everything before this journal offset and nothing after it.
+    pub(crate) offset: u64,
+    /// The batches from there on are of this era or a later one.
+    pub(crate) era: u64,
 }
 
 /// One line.
@@ -39,9 +59,19 @@ impl Manifest {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut body = String::new();
         let base = self.base.iter().map(|file| (file, 'b'));
+        let history = self.history.iter().map(|file| (file, 'h'));
         let incremental = self.incremental.iter().map(|file| (file, 'i'));
-        for (file, kind) in base.chain(incremental) {
-            writeln!(body, "file {} seq {} type {kind}", file.name, file.seq).expect("writing to a string never fails");
+        for (file, kind) in base.chain(history).chain(incremental) {
+            let quotes = if file.name.contains(' ') { "\"" } else { "" };
+            write!(body, "file {quotes}{}{quotes} seq {} type {kind}", file.name, file.seq)
+                .expect("writing to a string never fails");
+            if let (Some(GoesOn { offset, era }), 'b') = (self.goes_on, kind) {
+                write!(body, " {OFFSET_KEY} {offset} {ERA_KEY} {era}").expect("writing to a string never fails");
+            }
+            if let (Some(size), 'b') = (self.base_size_bytes, kind) {
+                write!(body, " {SIZE_KEY} {size}").expect("writing to a string never fails");
+            }
+            body.push('\n');
         }
         format!("{MAGIC}{VERSION}{SUM_KEY}{:08x}\n{body}", crc32fast::hash(body.as_bytes())).into_bytes()
     }
@@ -59,27 +89,49 @@ impl Manifest {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (file, kind) = decode_line(line).ok_or_else(|| fault(number, LINE_FORM, line))?;
+            let Line { file, kind, goes_on, size_bytes } =
+                decode_line(line).ok_or_else(|| fault(number, LINE_FORM, line))?;
             match kind {
-                'b' if manifest.base.is_none() && manifest.incremental.is_empty() => manifest.base = Some(file),
+                'b' if manifest.base.is_none() && manifest.incremental.is_empty() => {
+                    (manifest.base, manifest.goes_on, manifest.base_size_bytes) = (Some(file), goes_on, size_bytes);
+                }
                 'b' => return Err(fault(number, "one base file, before all others", line)),
                 'i' if manifest.incremental.last().is_some_and(|last| last.seq >= file.seq) => {
                     return Err(fault(number, "a higher seq than the line before", line));
                 }
                 'i' => manifest.incremental.push(file),
-                'h' => {}
+                'h' => manifest.history.push(file),
                 _ => return Err(fault(number, LINE_FORM, line)),
             }
-            if manifest.incremental.len() > FILE_COUNT_MAX {
+            if manifest.incremental.len() + manifest.history.len() > FILE_COUNT_MAX {
                 return Err(fault(number, "at most 100000 files", line));
             }
         }
         Ok(manifest)
     }
 
-    /// The number for the next incremental file.
+    /// The number for the next incremental file: above all that were there, so that no name comes twice.
     pub(crate) fn next_seq(&self) -> u64 {
-        self.incremental.last().map_or(1, |last| last.seq + 1)
+        let history = self.history.iter().filter(|file| file.name.ends_with(".incr.aof"));
+        history.chain(&self.incremental).map(|file| file.seq).max().unwrap_or(0) + 1
+    }
+
+    /// The number for the next base.
+    pub(crate) fn next_base_seq(&self) -> u64 {
+        let history = self.history.iter().filter(|file| !file.name.ends_with(".incr.aof"));
+        history.chain(&self.base).map(|file| file.seq).max().unwrap_or(0) + 1
+    }
+
+    /// Whether a file of this name is listed as one that is read.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.base.iter().chain(&self.incremental).any(|file| file.name == name)
+    }
+
+    /// Puts `base` in the place of the base and of the first `replaced` incremental files, which become history.
+    pub(crate) fn install(&mut self, base: ManifestFile, goes_on: GoesOn, size_bytes: u64, replaced: usize) {
+        self.history.extend(self.base.replace(base));
+        self.history.extend(self.incremental.drain(..replaced));
+        (self.goes_on, self.base_size_bytes) = (Some(goes_on), Some(size_bytes));
     }
 }
 
@@ -97,28 +149,45 @@ fn check_sum(ours: &str, text: &str) -> Result<(), (&'static str, String)> {
     }
 }
 
-fn decode_line(line: &str) -> Option<(ManifestFile, char)> {
-    let mut words = line.split_ascii_whitespace();
+struct Line {
+    file: ManifestFile,
+    kind: char,
+    goes_on: Option<GoesOn>,
+    size_bytes: Option<u64>,
+}
+
+fn decode_line(line: &str) -> Option<Line> {
+    let words = split_args(line.as_bytes()).ok()?;
     let (mut name, mut seq, mut kind) = (None, None, None);
-    while let Some(key) = words.next() {
-        let value = words.next()?;
-        match key {
-            "file" => name = Some(value.to_owned()),
-            "seq" => seq = Some(value.parse().ok().filter(|n| (1..u64::MAX).contains(n))?),
-            "type" => kind = Some(value),
+    let (mut offset, mut era, mut size_bytes) = (None, None, None);
+    for pair in words.chunks(2) {
+        let [key, value] = pair else { return None };
+        let value = std::str::from_utf8(value).ok()?;
+        match key.as_slice() {
+            b"file" => name = Some(value.to_owned()),
+            b"seq" => seq = Some(value.parse().ok().filter(|n| (1..u64::MAX).contains(n))?),
+            b"type" => kind = Some(value),
+            key if key == OFFSET_KEY.as_bytes() => offset = Some(value.parse().ok()?),
+            key if key == ERA_KEY.as_bytes() => era = Some(value.parse().ok()?),
+            key if key == SIZE_KEY.as_bytes() => size_bytes = Some(value.parse().ok()?),
             _ => {}
         }
     }
     let mut letters = kind?.chars();
     let kind = letters.next().filter(|_| letters.next().is_none())?;
-    let name = name.filter(|n| !n.contains(['/', '"', '\'', '\\']) && !n.starts_with('.'))?;
-    Some((ManifestFile { name, seq: seq? }, kind))
+    let is_plain = |c: char| !c.is_control() && !matches!(c, '/' | '"' | '\'' | '\\');
+    let name = name.filter(|n: &String| !n.is_empty() && n.chars().all(is_plain) && !n.starts_with('.'))?;
+    let goes_on = offset.map(|offset| GoesOn { offset, era: era.unwrap_or(0) });
+    Some(Line { file: ManifestFile { name, seq: seq? }, kind, goes_on, size_bytes })
 }
 
 fn printable(text: &str) -> String {
     text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+const OFFSET_KEY: &str = "keyslot-offset";
+const ERA_KEY: &str = "keyslot-era";
+const SIZE_KEY: &str = "keyslot-size";
 const SUM_KEY: &str = " manifest sum=";
 const LINE_FORM: &str = "`file <name> seq <number> type b|i|h`";
 const FILE_COUNT_MAX: usize = 100_000;
@@ -139,10 +208,33 @@ mod tests {
         let manifest = Manifest {
             base: Some(file("appendonly.aof.1.base.aof", 1)),
             incremental: vec![file("appendonly.aof.4.incr.aof", 4), file("appendonly.aof.5.incr.aof", 5)],
+            ..Manifest::default()
         };
         assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest.clone()));
         assert_eq!(manifest.next_seq(), 6);
         assert_eq!(Manifest::default().next_seq(), 1);
+    }
+
+    #[test]
+    fn an_installed_base_says_where_the_journal_goes_on() {
+        let mut manifest = Manifest {
+            base: Some(file("a b.1.base.aof", 1)),
+            incremental: vec![file("a b.4.incr.aof", 4), file("a b.5.incr.aof", 5)],
+            ..Manifest::default()
+        };
+        manifest.install(file("a b.2.base.rdb", 2), GoesOn { offset: 77, era: 3 }, 500, 1);
+        let text = String::from_utf8(manifest.encode()).unwrap();
+        assert!(
+            text.ends_with(
+                "file \"a b.2.base.rdb\" seq 2 type b keyslot-offset 77 keyslot-era 3 keyslot-size 500\n\
+                 file \"a b.1.base.aof\" seq 1 type h\nfile \"a b.4.incr.aof\" seq 4 type h\n\
+                 file \"a b.5.incr.aof\" seq 5 type i\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(Manifest::decode(text.as_bytes()), Ok(manifest.clone()));
+        assert_eq!((manifest.next_seq(), manifest.next_base_seq()), (6, 3));
+        assert!(manifest.reads("a b.5.incr.aof") && !manifest.reads("a b.4.incr.aof"));
     }
 
     #[test]
@@ -156,7 +248,7 @@ mod tests {
 
     #[test]
     fn no_flipped_bit_gives_another_list() {
-        let manifest = Manifest { base: None, incremental: vec![file("appendonly.aof.1.incr.aof", 1)] };
+        let manifest = Manifest { incremental: vec![file("appendonly.aof.1.incr.aof", 1)], ..Manifest::default() };
         let good = manifest.encode();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
@@ -169,7 +261,7 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_the_directory() {
-        for name in ["../x", "a/b", ".hidden", "\"quoted\""] {
+        for name in ["../x", "a/b", ".hidden", "\"\"", "\"a\\nb\"", "\"a\\\"b\""] {
             let text = format!("file {name} seq 1 type i\n");
             let fault = Manifest::decode(text.as_bytes()).unwrap_err();
             assert_eq!((fault.line, fault.expected), (1, LINE_FORM));

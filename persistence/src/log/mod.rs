@@ -4,7 +4,8 @@
 //! data/
 //!   keyslot.lock                              held while a store is open; holds the process number
 //!   appendonlydir/
-//!     appendonly.aof.manifest                 which files, in which order        -> `manifest`
+//!     appendonly.aof.manifest                 which files, in which order        -> `manifest`, `files`
+//!     appendonly.aof.3.base.rdb               the state that the files go on from, if there is one
 //!     appendonly.aof.7.incr.aof               the journal's bytes, and our lines -> `annotation`
 //!     appendonly.aof.8.incr.aof
 //!     quarantine-appendonly.aof.7.incr.aof-88213441    what recovery cut off, from that byte on
@@ -30,9 +31,12 @@
 //! - After the last group there are only zeros (space written ahead), which a clean stop or the next opening cuts off.
 
 pub(crate) mod annotation;
+mod files;
 pub(crate) mod manifest;
 mod writer;
 
+pub(crate) use files::{InstallError, LogFiles, Span, StartState};
+pub(crate) use manifest::GoesOn;
 pub(crate) use writer::{FirstLine, Group, LogWriter};
 
 use std::path::{Path, PathBuf};
@@ -117,6 +121,36 @@ impl LogPlace {
     pub(crate) fn is_incremental(&self, name: &str) -> bool {
         let seq = name.strip_prefix(&self.stem).and_then(|n| n.strip_prefix('.')?.strip_suffix(".incr.aof"));
         seq.is_some_and(|seq| !seq.is_empty() && seq.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// What a base of this log is called; `kind` is `rdb`, `aof` or `keyslot`.
+    pub(crate) fn base_name(&self, seq: u64, kind: &str) -> String {
+        format!("{}.{seq}.base.{kind}", self.stem)
+    }
+
+    /// Whether this is the name of a base of this log.
+    pub(crate) fn is_base(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.stem).and_then(|name| name.strip_prefix('.'));
+        let parts = rest.and_then(|rest| rest.split_once(".base."));
+        parts.is_some_and(|(seq, kind)| {
+            !seq.is_empty() && seq.bytes().all(|b| b.is_ascii_digit()) && matches!(kind, "rdb" | "aof" | "keyslot")
+        })
+    }
+
+    /// Whether this is the name of a file that somebody was still writing when the log was left: ours, or of a rewrite by
+    /// `redis-server`.
+    pub(crate) fn is_temporary(&self, name: &str) -> bool {
+        let ours = name
+            .strip_prefix("temp-")
+            .is_some_and(|name| name == self.manifest_name() || self.is_incremental(name) || self.is_base(name));
+        let number = name.strip_prefix("temp-rewriteaof-").and_then(|name| name.strip_suffix(".aof"));
+        let number = number.map(|number| number.strip_prefix("bg-").unwrap_or(number));
+        ours || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// The single file that Redis before 7 wrote beside where our directory is.
+    pub(crate) fn single_path(&self) -> PathBuf {
+        self.dir.parent().map_or_else(|| PathBuf::from(&self.stem), |dir| dir.join(&self.stem))
     }
 
     /// Where recovery keeps what it cuts off `file` from byte `at` on.

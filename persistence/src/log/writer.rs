@@ -7,9 +7,9 @@
 //! - Zeros written ahead end at a block's end.
 
 use super::annotation::{Annotation, Kind};
-use super::manifest::{Manifest, ManifestFile};
-use super::{LogOptions, LogPlace, Preallocation};
-use crate::storage::{Access, FileError, Storage, StorageFile, replace_file};
+use super::files::LogFiles;
+use super::{LogOptions, Preallocation};
+use crate::storage::{Access, FileError, StorageFile};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,95 +35,83 @@ pub(crate) struct FirstLine {
 /// The open end of the log.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
-    storage: Arc<dyn Storage>,
-    place: LogPlace,
+    files: Arc<LogFiles>,
     options: LogOptions,
-    manifest: Manifest,
     file: Box<dyn StorageFile>,
     path: PathBuf,
     file_id: u64,
+    /// Where the first group stands or will stand.
+    content_start: u64,
     position: u64,
     allocated_to: u64,
     /// From `position` up to here there are zeros.
     zeros_to: u64,
-    /// Bytes in the files before this one.
-    bytes_before: u64,
     lines: Vec<u8>,
 }
 
 impl LogWriter {
-    /// Begins a new file after those of `manifest` and makes it the newest, durably.
-    pub(crate) fn begin(
-        storage: Arc<dyn Storage>,
-        place: LogPlace,
-        options: LogOptions,
-        mut manifest: Manifest,
-        bytes_before: u64,
-        line: FirstLine,
-    ) -> Result<Self, FileError> {
-        let seq = manifest.next_seq();
-        let name = place.incremental_name(seq);
-        let path = place.path(&name);
-        let file_id = storage.chance();
-        let mut file = storage.open(&path, Access::Create).map_err(|e| FileError::new("create", &path, e))?;
-        let mut lines = Vec::new();
-        empty_line(Kind::Open, file_id, line).encode(&mut lines);
-        file.write_at(&[&lines], 0).map_err(|e| FileError::new("write", &path, e))?;
-        file.sync_data().map_err(|e| FileError::new("sync", &path, e))?;
-        storage.sync_dir(&place.dir).map_err(|e| FileError::new("sync directory", &place.dir, e))?;
-        manifest.incremental.push(ManifestFile { name, seq });
-        replace_file(&*storage, &place.dir, &place.manifest_name(), &manifest.encode())?;
-        let position = lines.len() as u64;
-        Ok(Self {
-            storage,
-            place,
-            options,
-            manifest,
-            file,
-            path,
-            file_id,
-            position,
-            allocated_to: position,
-            zeros_to: position,
-            bytes_before,
-            lines,
-        })
+    /// Begins a new file after all others and makes it the newest, durably.
+    pub(crate) fn begin(files: Arc<LogFiles>, options: LogOptions, line: FirstLine) -> Result<Self, FileError> {
+        Self::begin_after(files, options, None, line)
     }
 
-    /// Goes on in the last file of `manifest`, whose groups end at `position`, the end of the file.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn resume(
-        storage: Arc<dyn Storage>,
-        place: LogPlace,
+    fn begin_after(
+        files: Arc<LogFiles>,
         options: LogOptions,
-        manifest: Manifest,
-        bytes_before: u64,
+        size_before: Option<u64>,
+        line: FirstLine,
+    ) -> Result<Self, FileError> {
+        let file_id = files.storage().chance();
+        let mut lines = Vec::new();
+        empty_line(Kind::Open, file_id, line).encode(&mut lines);
+        let (file, path) = files.begin(line.offset, size_before, |path| {
+            let file = files.storage().open(&path, Access::Create);
+            let mut file = file.map_err(|e| FileError::new("create", &path, e))?;
+            file.write_at(&[&lines], 0).map_err(|e| FileError::new("write", &path, e))?;
+            file.sync_data().map_err(|e| FileError::new("sync", &path, e))?;
+            Ok(file)
+        })?;
+        Ok(Self::at(files, options, file, path, file_id, lines.len() as u64, lines))
+    }
+
+    /// Goes on in the newest file, whose groups end at `position`, the end of the file.
+    pub(crate) fn resume(
+        files: Arc<LogFiles>,
+        options: LogOptions,
         file_id: u64,
         position: u64,
         line: FirstLine,
     ) -> Result<Self, FileError> {
-        let name = &manifest.incremental.last().expect("a log that is resumed has a file").name;
-        let path = place.path(name);
-        let mut file = storage.open(&path, Access::Write).map_err(|e| FileError::new("open", &path, e))?;
+        let path = files.newest_path().expect("a log that is resumed has a file");
+        let mut file = files.storage().open(&path, Access::Write).map_err(|e| FileError::new("open", &path, e))?;
         let mut lines = Vec::new();
         empty_line(Kind::Open, file_id, line).encode(&mut lines);
         file.write_at(&[&lines], position).map_err(|e| FileError::new("write", &path, e))?;
         file.sync_data().map_err(|e| FileError::new("sync", &path, e))?;
         let position = position + lines.len() as u64;
-        Ok(Self {
-            storage,
-            place,
-            options,
-            manifest,
-            file,
-            path,
-            file_id,
-            position,
-            allocated_to: position,
-            zeros_to: position,
-            bytes_before,
-            lines,
-        })
+        Ok(Self { content_start: 0, ..Self::at(files, options, file, path, file_id, position, lines) })
+    }
+
+    fn at(
+        files: Arc<LogFiles>,
+        options: LogOptions,
+        file: Box<dyn StorageFile>,
+        path: PathBuf,
+        file_id: u64,
+        position: u64,
+        lines: Vec<u8>,
+    ) -> Self {
+        let (content_start, allocated_to, zeros_to) = (position, position, position);
+        Self { files, options, file, path, file_id, content_start, position, allocated_to, zeros_to, lines }
+    }
+
+    pub(crate) fn files(&self) -> &Arc<LogFiles> {
+        &self.files
+    }
+
+    /// Whether no group was written to this file yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.position == self.content_start
     }
 
     /// Writes the groups with their lines: one write call. `durable` is the journal offset known to be durable.
@@ -178,15 +166,7 @@ impl LogWriter {
     pub(crate) fn rotate(&mut self, line: FirstLine) -> Result<(), FileError> {
         self.trim()?;
         self.sync()?;
-        let next = Self::begin(
-            self.storage.clone(),
-            self.place.clone(),
-            self.options,
-            self.manifest.clone(),
-            self.size_bytes(),
-            line,
-        )?;
-        *self = next;
+        *self = Self::begin_after(self.files.clone(), self.options, Some(self.position), line)?;
         Ok(())
     }
 
@@ -203,7 +183,7 @@ impl LogWriter {
 
     /// The size of all files, without space taken ahead.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.bytes_before + self.position
+        self.files.older_size_bytes() + self.position
     }
 
     fn trim(&mut self) -> Result<(), FileError> {

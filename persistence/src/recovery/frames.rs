@@ -10,24 +10,8 @@
 //! - A batch is handed on after its last byte was seen, never in part.
 //! - Nothing is allocated for a length that the bytes at hand do not have.
 
+use super::receiver::{Receiver, Refused, ReplayBatch};
 use keyslot_engine::effect::Framing;
-use std::fmt;
-
-/// Commands that were one turn's, or a part of them in one database.
-#[derive(Clone, Copy, Debug)]
-pub struct ReplayBatch<'a> {
-    /// The database.
-    pub db: u16,
-    /// The commands, each a list of arguments with the name first.
-    pub commands: &'a [&'a [&'a [u8]]],
-}
-
-/// What the receiver of a [`ReplayBatch`] says when it cannot apply it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refused(pub String);
-
-/// Receives batches in order.
-pub(crate) type Apply<'f> = &'f mut dyn FnMut(&ReplayBatch<'_>) -> Result<(), Refused>;
 
 /// Where reading stopped, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +32,7 @@ pub(crate) enum Why {
     /// A line of Keyslot's begins at `at`.
     Annotation { at: usize },
     /// The receiver refused a batch that begins at `whole_to`.
-    Refused { command: String, reason: String },
+    Refused(Refused),
 }
 
 /// What carries over from one run of bytes to the next.
@@ -56,6 +40,10 @@ pub(crate) enum Why {
 pub(crate) struct Reader {
     /// The selected database.
     pub(crate) db: u16,
+    /// Where the bytes stand in their file.
+    pub(crate) place: u64,
+    /// Whether the bytes were written by us.
+    pub(crate) is_ours: bool,
     pub(crate) batches: u64,
     pub(crate) commands: u64,
 }
@@ -69,7 +57,7 @@ pub(crate) enum Comments {
 
 impl Reader {
     /// Hands on every whole batch of `bytes`.
-    pub(crate) fn read(&mut self, bytes: &[u8], comments: Comments, apply: Apply<'_>) -> Stopped {
+    pub(crate) fn read(&mut self, bytes: &[u8], comments: Comments, receiver: &mut dyn Receiver) -> Stopped {
         let mut at = 0;
         let mut args = Vec::new();
         loop {
@@ -96,13 +84,14 @@ impl Reader {
                     return stop(Why::Malformed { at, expected: "SELECT and a database number" });
                 }
                 Framing::Exec => return stop(Why::Malformed { at, expected: "MULTI before EXEC" }),
-                Framing::Multi => match self.transaction(&bytes[at + size..], comments, apply) {
+                Framing::Multi => match self.transaction(&bytes[at + size..], at, comments, receiver) {
                     Ok(more) => at += more,
                     Err(why) => return stop(why.moved_within(at + size, whole_to)),
                 },
                 Framing::Effect => {
-                    if let Err(Refused(reason)) = apply(&ReplayBatch { db: self.db, commands: &[&args] }) {
-                        return stop(Why::Refused { command: name(&args), reason });
+                    let (db, is_ours, at) = (self.db, self.is_ours, self.place + at as u64);
+                    if let Err(refused) = receiver.batch(&ReplayBatch { db, commands: &[&args], is_ours, at }) {
+                        return stop(Why::Refused(refused));
                     }
                     self.batches += 1;
                     self.commands += 1;
@@ -113,7 +102,14 @@ impl Reader {
     }
 
     /// Reads up to and including `EXEC`, then hands the batch on. Returns its size.
-    fn transaction(&mut self, bytes: &[u8], comments: Comments, apply: Apply<'_>) -> Result<usize, Why> {
+    /// `start` is where its `MULTI` stands.
+    fn transaction(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        comments: Comments,
+        receiver: &mut dyn Receiver,
+    ) -> Result<usize, Why> {
         let mut db = self.db;
         let mut flat: Vec<&[u8]> = Vec::new();
         let mut ends: Vec<(u16, usize)> = Vec::new();
@@ -136,7 +132,8 @@ impl Reader {
                 }
                 Framing::Exec => {
                     self.db = db;
-                    hand_on(&flat, &ends, apply)?;
+                    let place = self.place + start as u64;
+                    hand_on(&flat, &ends, self.is_ours, place, receiver)?;
                     self.batches += 1;
                     self.commands += ends.len() as u64;
                     return Ok(at + size);
@@ -148,7 +145,13 @@ impl Reader {
 }
 
 /// Hands on the commands that end at `ends`, in runs of one database.
-fn hand_on(flat: &[&[u8]], ends: &[(u16, usize)], apply: Apply<'_>) -> Result<(), Why> {
+fn hand_on(
+    flat: &[&[u8]],
+    ends: &[(u16, usize)],
+    is_ours: bool,
+    at: u64,
+    receiver: &mut dyn Receiver,
+) -> Result<(), Why> {
     let mut commands: Vec<&[&[u8]]> = Vec::with_capacity(ends.len());
     let mut start = 0;
     for run in ends.chunk_by(|a, b| a.0 == b.0) {
@@ -157,16 +160,10 @@ fn hand_on(flat: &[&[u8]], ends: &[(u16, usize)], apply: Apply<'_>) -> Result<()
             commands.push(&flat[start..*end]);
             start = *end;
         }
-        if let Err(Refused(reason)) = apply(&ReplayBatch { db: run[0].0, commands: &commands }) {
-            return Err(Why::Refused { command: name(commands[0]), reason });
-        }
+        let batch = ReplayBatch { db: run[0].0, commands: &commands, is_ours, at };
+        receiver.batch(&batch).map_err(Why::Refused)?;
     }
     Ok(())
-}
-
-fn name(args: &[&[u8]]) -> String {
-    let name = args.first().copied().unwrap_or_default();
-    String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
 }
 
 /// The size of the line that `bytes` begin with.
@@ -263,12 +260,6 @@ fn header(bytes: &[u8], at: usize, kind: u8, expected: &'static str) -> Result<(
         Some(b'\n') => Ok((number, next + 2)),
         Some(_) => malformed(next + 1),
         None => Err(Fault::Incomplete { needed: next + 2 }),
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -375,8 +366,8 @@ mod tests {
     #[test]
     fn a_refusal_names_the_command() {
         let bytes = encode(&["NOSUCH", "x"]);
-        let mut refuse = |_: &ReplayBatch<'_>| Err(Refused("unknown".into()));
+        let mut refuse = |batch: &ReplayBatch<'_>| Err(Refused::new(batch.commands[0], "unknown"));
         let stopped = Reader::default().read(&bytes, Comments::Malformed, &mut refuse);
-        assert_eq!(stopped.why, Why::Refused { command: "NOSUCH".into(), reason: "unknown".into() });
+        assert_eq!(stopped.why, Why::Refused(Refused { what: "NOSUCH".into(), reason: "unknown".into() }));
     }
 }

@@ -1,5 +1,6 @@
 //! Checking the bytes of one log file, without a directory, an engine or a disk: for tools and for fuzzing.
 
+use super::receiver::ReplayBatch;
 use super::scan::{Progress, scan};
 use super::window::Window;
 use crate::log::annotation::Annotation;
@@ -35,7 +36,7 @@ pub fn check_log(bytes: &[u8]) -> LogCheck {
     let mut progress = Progress { offset, ..Progress::default() };
     let file = Box::new(Bytes(bytes.to_vec()));
     let scanned = Window::new(file, Path::new("bytes"))
-        .and_then(|mut window| scan(&mut window, &mut progress, &mut |_| Ok(()), &mut |_| {}))
+        .and_then(|mut window| scan(&mut window, &mut progress, &mut |_: &ReplayBatch<'_>| Ok(()), &mut |_| {}))
         .expect("bytes in memory can be read");
     LogCheck {
         sound_bytes: scanned.sound_to,

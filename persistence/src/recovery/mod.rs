@@ -22,31 +22,31 @@
 //! - Nothing is cut unless all of the log could be read up to there.
 
 mod frames;
+mod listing;
 mod lock;
 mod log_check;
+mod receiver;
 mod repair;
 mod report;
 mod scan;
 mod settle;
 mod window;
 
-pub use frames::{Refused, ReplayBatch};
 pub(crate) use lock::lock;
 pub use log_check::{LogCheck, check_log};
+pub(crate) use receiver::{Receiver, Refused, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
 
 use crate::error::OpenError;
-use crate::log::LogPlace;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX};
-use crate::log::manifest::{MANIFEST_SIZE_BYTES_MAX, Manifest};
-use crate::storage::{Access, FileError, Storage, read_small};
-use frames::Apply;
+use crate::log::{GoesOn, LogPlace};
+use crate::storage::{FileError, Storage};
 use keyslot_engine::Offset;
+use listing::{Listing, Source};
 use scan::{Cause, Damage, Progress, Scanned, Watch, scan};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use window::Window;
 
@@ -58,25 +58,28 @@ pub enum Recovery {
     Strict,
     /// Open with what stands before the damage; keep the rest in quarantine files.
     Salvage,
+    /// Refuse a torn end as well (Redis: `aof-load-truncated no`).
+    Whole,
 }
 
 /// What a log holds, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Inspection {
-    pub(crate) manifest: Option<Manifest>,
+    pub(crate) listing: Listing,
     /// The files that were read, oldest first.
     pub(crate) files: Vec<ReadFile>,
     pub(crate) progress: Progress,
     pub(crate) broken: Option<Broken>,
-    /// Unfinished files that no reader needs.
-    pub(crate) leftovers: Vec<PathBuf>,
 }
 
 /// One file that was read.
 #[derive(Debug)]
 pub(crate) struct ReadFile {
     pub(crate) path: PathBuf,
+    pub(crate) is_base: bool,
     pub(crate) size: u64,
+    /// The journal offset of its first byte.
+    pub(crate) start: u64,
     pub(crate) scanned: Scanned,
 }
 
@@ -90,6 +93,8 @@ pub(crate) struct Broken {
     /// Up to where the log was durable by its own account.
     pub(crate) durable: u64,
     pub(crate) is_corruption: bool,
+    /// Whether there is nothing but space that was written ahead.
+    pub(crate) is_only_zeros: bool,
 }
 
 impl Inspection {
@@ -100,16 +105,17 @@ impl Inspection {
 
     /// The error for a log that `recovery` does not open.
     pub(crate) fn refusal(&self, recovery: Recovery) -> Option<OpenError> {
-        let broken = self.broken.as_ref().filter(|b| b.is_corruption && recovery == Recovery::Strict)?;
-        let file = self.files.last()?;
-        Some(OpenError::Corrupt {
-            path: file.path.clone(),
-            offset: broken.damage.at,
-            expected: broken.damage.expected.clone(),
-            found: broken.damage.found.clone(),
-            durable: Offset(broken.durable),
-            readable: Offset(self.end()),
-        })
+        let broken = self.broken.as_ref()?;
+        let path = self.files.last()?.path.clone();
+        let Damage { at: offset, expected, found, .. } = broken.damage.clone();
+        match recovery {
+            Recovery::Strict | Recovery::Whole if broken.is_corruption => {
+                let (durable, readable) = (Offset(broken.durable), Offset(self.end()));
+                Some(OpenError::Corrupt { path, offset, expected, found, durable, readable })
+            }
+            Recovery::Whole if !broken.is_only_zeros => Some(OpenError::Torn { path, offset, expected, found }),
+            Recovery::Strict | Recovery::Salvage | Recovery::Whole => None,
+        }
     }
 }
 
@@ -117,133 +123,90 @@ impl Inspection {
 pub(crate) fn inspect(
     storage: &dyn Storage,
     place: &LogPlace,
-    apply: Apply<'_>,
+    receiver: &mut dyn Receiver,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<Inspection, OpenError> {
-    let mut inspection = Inspection {
-        manifest: None,
-        files: Vec::new(),
-        progress: Progress::default(),
-        broken: None,
-        leftovers: Vec::new(),
-    };
-    let manifest = read_manifest(storage, place)?;
-    inspection.leftovers = leftovers(storage, place, manifest.as_ref())?;
-    let Some(manifest) = manifest else { return Ok(inspection) };
-    let paths = log_paths(storage, place, &manifest)?;
-    let total: u64 = paths.iter().map(|(_, size)| size).sum();
+    let listing = Listing::read(storage, place)?;
+    let total: u64 = listing.sources.iter().map(|source| source.size_bytes).sum();
+    let mut inspection = Inspection { listing, files: Vec::new(), progress: Progress::default(), broken: None };
+    let sources = inspection.listing.sources.clone();
     let mut before = 0;
-    for (index, (path, _)) in paths.iter().enumerate() {
-        let mut window = open(storage, path)?;
-        if index == 0 && manifest.base.is_some() && window.bytes_at(0, 5)?.starts_with(b"REDIS") {
-            return Err(OpenError::RdbBase { path: path.clone() });
+    for (index, source) in sources.iter().enumerate() {
+        let mut window = Window::open(storage, &source.path)?;
+        if source.is_base && window.bytes_at(0, 5)?.starts_with(b"REDIS") {
+            return Err(OpenError::RdbBase { path: source.path.clone() });
         }
+        let written = inspection.listing.manifest.as_ref().and_then(|manifest| manifest.base_size_bytes);
+        if let (true, Some(written)) = (source.is_base, written.filter(|size| *size != window.size())) {
+            return Err(OpenError::BaseSize { path: source.path.clone(), expected: written, found: window.size() });
+        }
+        if !source.is_base && index <= 1 {
+            enter_log(&mut window, inspection.listing.goes_on(), &mut inspection.progress)?;
+        }
+        receiver.begin_file(&source.path);
         let mut watch_file: Watch<'_> = &mut |read| watch(before + read, total);
-        let scanned = scan(&mut window, &mut inspection.progress, apply, &mut watch_file)?;
+        let start = inspection.progress.offset;
+        let scanned = scan(&mut window, &mut inspection.progress, receiver, &mut watch_file)?;
         let damage = scanned.damage.clone();
-        let file = ReadFile { path: path.clone(), size: window.size(), scanned };
+        let Source { path, is_base, .. } = source.clone();
+        let file = ReadFile { path, is_base, size: window.size(), start, scanned };
         before += file.size;
         inspection.files.push(file);
         let Some(damage) = damage else { continue };
-        unrecoverable(path, &damage)?;
-        let later = &paths[index + 1..];
-        if goes_on(storage, later, &inspection.progress)? {
+        unrecoverable(&source.path, &damage)?;
+        let later = &sources[index + 1..];
+        if !source.is_base && goes_on(storage, later, &inspection.progress)? {
             continue;
         }
         inspection.broken = Some(judge(storage, &mut window, &inspection, damage, later)?);
         break;
     }
-    inspection.manifest = Some(manifest);
+    reach_base(&mut inspection);
+    receiver.finish().map_err(|late| OpenError::Refused {
+        path: late.path,
+        offset: late.at,
+        expected: format!("that {} can be applied", late.refused.what),
+        reason: late.refused.reason,
+    })?;
     Ok(inspection)
 }
 
-fn read_manifest(storage: &dyn Storage, place: &LogPlace) -> Result<Option<Manifest>, OpenError> {
-    let path = place.manifest_path();
-    let bytes = match read_small(storage, &path, MANIFEST_SIZE_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::new("read", &path, error).into()),
-    };
-    match Manifest::decode(&bytes) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(fault) => Err(OpenError::Manifest { path, line: fault.line, expected: fault.expected, found: fault.found }),
+/// A log that ends before its base does, or has no files, goes on at the base's end. The former is damage: a base is named
+/// only once the log is durable up to there.
+fn reach_base(inspection: &mut Inspection) {
+    let Some(Some(goes_on)) = inspection.listing.goes_on() else { return };
+    if inspection.broken.is_some() || inspection.end() >= goes_on.offset {
+        return;
     }
+    let found = format!("its end at {}", inspection.end());
+    (inspection.progress.offset, inspection.progress.era) = (goes_on.offset, inspection.progress.era.max(goes_on.era));
+    let log = inspection.listing.sources.iter().filter(|source| !source.is_base);
+    let later: Vec<PathBuf> = log.map(|source| source.path.clone()).collect();
+    let Some(last) = inspection.files.last().filter(|_| !later.is_empty()) else { return };
+    let expected = format!("the log up to journal offset {}, where its base ends", goes_on.offset);
+    let damage = Damage { at: last.size, expected, found, cause: Cause::Wrong };
+    inspection.broken =
+        Some(Broken { damage, later, durable: goes_on.offset, is_corruption: true, is_only_zeros: false });
 }
 
-/// Temporary files and files that were begun but not yet listed. An unlisted file with data is an error: whoever lost
-/// the manifest would lose the data.
-fn leftovers(storage: &dyn Storage, place: &LogPlace, manifest: Option<&Manifest>) -> Result<Vec<PathBuf>, OpenError> {
-    let listed = match storage.list(&place.dir) {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(FileError::new("list", &place.dir, error).into()),
-    };
-    let known = |name: &str| manifest.is_some_and(|m| m.incremental.iter().any(|file| file.name == name));
-    let mut leftovers = Vec::new();
-    for file in &listed {
-        let path = place.path(&file.name);
-        if file.name == format!("temp-{}", place.manifest_name()) {
-            leftovers.push(path);
-        } else if place.is_incremental(&file.name) && !known(&file.name) {
-            let kept = place.quarantine_path(&path, 0);
-            let is_kept =
-                listed.iter().any(|other| place.path(&other.name) == kept && other.size_bytes == file.size_bytes);
-            let newest = manifest.and_then(|m| m.incremental.last()).map(|last| last.name.as_str());
-            let is_older = newest.is_some_and(|newest| seq_of(&file.name) < seq_of(newest));
-            if !is_kept && !is_older && holds_data(storage, &path)? {
-                return Err(OpenError::UnlistedFile { manifest: place.manifest_path(), path });
+/// Sets where the journal is when the first file of the log begins: where the base says, or, if it says nothing, where the
+/// file does.
+fn enter_log(window: &mut Window, base: Option<Option<GoesOn>>, progress: &mut Progress) -> Result<(), FileError> {
+    let Some(goes_on) = base else { return Ok(()) };
+    let line = Annotation::decode(window.bytes_at(0, LINE_SIZE_MAX)?);
+    let start = line.ok().filter(|(line, _)| line.kind == Kind::Open).map(|(line, _)| line.offset);
+    match (goes_on, start) {
+        (Some(goes_on), start) => {
+            progress.offset = goes_on.offset;
+            progress.era = progress.era.max(goes_on.era);
+            if let Some(start) = start.filter(|start| *start <= goes_on.offset) {
+                (progress.offset, progress.skipped_to) = (start, goes_on.offset);
             }
-            leftovers.push(path);
         }
+        (None, Some(start)) => progress.offset = start,
+        (None, None) => {}
     }
-    let single = place.dir.parent().map(|dir| dir.join(&place.stem));
-    if let (Some(path), None) = (single, manifest) {
-        match storage.open(&path, Access::Read) {
-            Ok(_) => return Err(OpenError::SingleFileLog { path }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::new("open", &path, error).into()),
-        }
-    }
-    Ok(leftovers)
-}
-
-fn seq_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".incr.aof")?.rsplit('.').next()?.parse().ok()
-}
-
-/// Whether a file that no manifest lists has more than the line that opens it.
-fn holds_data(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError> {
-    let mut window = open(storage, path)?;
-    let bytes = window.bytes_at(0, LINE_SIZE_MAX)?;
-    let opened_to = match Annotation::decode(bytes) {
-        Ok((line, size)) if line.kind == Kind::Open => size as u64,
-        _ => 0,
-    };
-    let rest = window.bytes_at(opened_to, 1)?;
-    let is_line_part = opened_to == 0 && rest.len() < LINE_SIZE_MAX;
-    Ok(!is_line_part && !window.is_zero_from(opened_to)?)
-}
-
-/// The files to read, with their sizes.
-fn log_paths(storage: &dyn Storage, place: &LogPlace, manifest: &Manifest) -> Result<Vec<(PathBuf, u64)>, OpenError> {
-    let mut paths = Vec::new();
-    for file in manifest.base.iter().chain(&manifest.incremental) {
-        let path = place.path(&file.name);
-        let size = match storage.open(&path, Access::Read).and_then(|file| file.size_bytes()) {
-            Ok(size) => size,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(OpenError::MissingFile { manifest: place.manifest_path(), path });
-            }
-            Err(error) => return Err(FileError::new("open", &path, error).into()),
-        };
-        paths.push((path, size));
-    }
-    Ok(paths)
-}
-
-fn open(storage: &dyn Storage, path: &Path) -> Result<Window, FileError> {
-    let file = storage.open(path, Access::Read).map_err(|e| FileError::new("open", path, e))?;
-    Window::new(file, path)
+    Ok(())
 }
 
 /// Damage that no way of opening gets past.
@@ -262,9 +225,9 @@ fn unrecoverable(path: &Path, damage: &Damage) -> Result<(), OpenError> {
 }
 
 /// Whether the next file begins exactly where this one could be read to: then nothing of the journal is missing.
-fn goes_on(storage: &dyn Storage, later: &[(PathBuf, u64)], progress: &Progress) -> Result<bool, FileError> {
-    let Some((next, _)) = later.first() else { return Ok(false) };
-    let mut window = open(storage, next)?;
+fn goes_on(storage: &dyn Storage, later: &[Source], progress: &Progress) -> Result<bool, FileError> {
+    let Some(next) = later.first() else { return Ok(false) };
+    let mut window = Window::open(storage, &next.path)?;
     let line = Annotation::decode(window.bytes_at(0, LINE_SIZE_MAX)?);
     Ok(matches!(line, Ok((line, _)) if line.kind == Kind::Open && line.offset == progress.offset))
 }
@@ -275,14 +238,14 @@ fn judge(
     window: &mut Window,
     inspection: &Inspection,
     damage: Damage,
-    later: &[(PathBuf, u64)],
+    later: &[Source],
 ) -> Result<Broken, FileError> {
     let scanned = &inspection.files.last().expect("the damaged file was read").scanned;
     let mut durable = inspection.progress.durable;
     let behind = scan::look_behind(window, scanned.sound_to, scanned.file_id)?;
     durable = durable.max(behind.durable);
-    for (path, _) in later {
-        durable = durable.max(scan::look_behind(&mut open(storage, path)?, 0, None)?.durable);
+    for source in later {
+        durable = durable.max(scan::look_behind(&mut Window::open(storage, &source.path)?, 0, None)?.durable);
     }
     // A line that holds no bytes of the journal is synced before anything is written behind it.
     let is_line_whole = Annotation::decode(window.bytes_at(scanned.sound_to, LINE_SIZE_MAX)?).is_ok();
@@ -294,8 +257,9 @@ fn judge(
     } else {
         durable > inspection.end() || !later.is_empty() || hits_synced_line
     };
-    let later = later.iter().map(|(path, _)| path.clone()).collect();
-    Ok(Broken { damage, later, durable, is_corruption })
+    let is_only_zeros = window.is_zero_from(inspection.files.last().map_or(0, |file| file.scanned.sound_to))?;
+    let later = later.iter().map(|source| source.path.clone()).collect();
+    Ok(Broken { damage, later, durable, is_corruption, is_only_zeros })
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! annotation, a real `redis-server` went on with the file; from there to the end it is read as Redis writes it, without
 //! checksums. Files that begin without an annotation are read like that from the start.
 
-use super::frames::{Apply, Comments, Reader, Why};
+use super::frames::{Comments, Reader, Why};
+use super::receiver::{Receiver, Refused};
 use super::window::Window;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX, MAGIC, NotAnnotation};
 use crate::storage::FileError;
@@ -15,6 +16,8 @@ use std::collections::VecDeque;
 pub(crate) struct Progress {
     /// The journal offset that the next byte has.
     pub(crate) offset: u64,
+    /// What stands before this journal offset is in the base: it is checked, and not handed on.
+    pub(crate) skipped_to: u64,
     /// The highest journal offset that any line read so far calls durable.
     pub(crate) durable: u64,
     pub(crate) era: u64,
@@ -71,7 +74,7 @@ pub(crate) type Watch<'f> = &'f mut dyn FnMut(u64);
 pub(crate) fn scan(
     window: &mut Window,
     progress: &mut Progress,
-    apply: Apply<'_>,
+    receiver: &mut dyn Receiver,
     watch: Watch<'_>,
 ) -> Result<Scanned, FileError> {
     let mut scan = Scan {
@@ -84,11 +87,11 @@ pub(crate) fn scan(
             unsettled: VecDeque::new(),
             damage: None,
         },
-        reader: Reader { db: 0, batches: progress.batches, commands: progress.commands },
+        reader: Reader { batches: progress.batches, commands: progress.commands, ..Reader::default() },
         window,
         progress,
     };
-    scan.run(apply, watch)?;
+    scan.run(receiver, watch)?;
     let scanned = scan.scanned;
     (progress.batches, progress.commands) = (scan.reader.batches, scan.reader.commands);
     Ok(scanned)
@@ -141,7 +144,7 @@ struct Scan<'w> {
 }
 
 impl Scan<'_> {
-    fn run(&mut self, apply: Apply<'_>, watch: Watch<'_>) -> Result<(), FileError> {
+    fn run(&mut self, receiver: &mut dyn Receiver, watch: Watch<'_>) -> Result<(), FileError> {
         loop {
             let at = self.scanned.sound_to;
             if at >= self.window.size() || self.scanned.damage.is_some() {
@@ -152,10 +155,10 @@ impl Scan<'_> {
             // A comment of ours with a flipped bit must not pass for one of Redis's.
             let is_command = bytes[0] == b'*' || bytes.starts_with(REDIS_TIME_LINE);
             if is_ours {
-                self.group(apply)?;
+                self.group(receiver)?;
                 watch(self.scanned.sound_to);
             } else if is_command || (self.scanned.file_id.is_none() && bytes[0] != 0) {
-                return self.foreign(apply, watch);
+                return self.foreign(receiver, watch);
             } else {
                 return self.damaged(at, "a line of the log", None);
             }
@@ -163,7 +166,7 @@ impl Scan<'_> {
     }
 
     /// Reads a line and the group that it announces.
-    fn group(&mut self, apply: Apply<'_>) -> Result<(), FileError> {
+    fn group(&mut self, receiver: &mut dyn Receiver) -> Result<(), FileError> {
         let at = self.scanned.sound_to;
         let bytes = self.window.bytes_at(at, LINE_SIZE_MAX)?;
         let (line, size) = match Annotation::decode(bytes) {
@@ -192,15 +195,19 @@ impl Scan<'_> {
             let expected = format!("{length} bytes with checksum {:08x}", line.crc);
             return self.damaged(at, &expected, Some(format!("checksum {crc:08x}")));
         }
-        self.reader.db = line.db;
-        let read = self.reader.read(payload, Comments::Malformed, apply);
+        if line.offset < self.progress.skipped_to {
+            if line.offset + line.length > self.progress.skipped_to {
+                let expected = format!("a group that ends at journal offset {}, as the base", self.progress.skipped_to);
+                return self.damaged(at, &expected, Some(format!("one that ends at {}", line.offset + line.length)));
+            }
+            self.accept(&line, at, start + line.length);
+            return Ok(());
+        }
+        (self.reader.db, self.reader.place, self.reader.is_ours) = (line.db, start, true);
+        let read = self.reader.read(payload, Comments::Malformed, receiver);
         match read.why {
             Why::End => {}
-            Why::Refused { command, reason } => {
-                let place = start + read.whole_to as u64;
-                self.damaged(place, &format!("that {command} can be applied"), Some(reason))?;
-                return self.blame(Cause::Refused);
-            }
+            Why::Refused(refused) => return self.refused(start + read.whole_to as u64, refused),
             // The checksum is right, so these are not a disk's doing, and part of the group was handed on already.
             Why::Malformed { at, expected } => {
                 self.damaged(start + at as u64, expected, None)?;
@@ -247,10 +254,10 @@ impl Scan<'_> {
     }
 
     /// Reads commands without lines up to the end of the file.
-    fn foreign(&mut self, apply: Apply<'_>, watch: Watch<'_>) -> Result<(), FileError> {
+    fn foreign(&mut self, receiver: &mut dyn Receiver, watch: Watch<'_>) -> Result<(), FileError> {
         self.scanned.foreign = true;
         self.scanned.stopped = false;
-        self.reader.db = 0;
+        (self.reader.db, self.reader.is_ours) = (0, false);
         let mut needed = 1;
         loop {
             let at = self.scanned.sound_to;
@@ -258,7 +265,9 @@ impl Scan<'_> {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let read = self.reader.read(bytes, Comments::Skipped, apply);
+            let seen = bytes.len();
+            self.reader.place = at;
+            let read = self.reader.read(bytes, Comments::Skipped, receiver);
             self.scanned.sound_to += read.whole_to as u64;
             self.progress.offset += read.whole_to as u64;
             watch(self.scanned.sound_to);
@@ -266,18 +275,23 @@ impl Scan<'_> {
             let rest = self.window.size() - at;
             match read.why {
                 Why::End => needed = 1,
-                Why::Incomplete { needed: wanted } if (wanted as u64) <= rest => needed = wanted,
+                // Twice as much as before: a long transaction is not read anew for each of its commands.
+                Why::Incomplete { needed: wanted } if (wanted as u64) <= rest => {
+                    needed = wanted.max((seen - read.whole_to) * 2);
+                }
                 Why::Incomplete { .. } => return self.short(at, "a whole command"),
                 Why::Malformed { at: bad, expected } => {
                     return self.damaged(at - read.whole_to as u64 + bad as u64, expected, None);
                 }
                 Why::Annotation { .. } => return self.damaged(0, "the line that opens a file", None),
-                Why::Refused { command, reason } => {
-                    self.damaged(at, &format!("that {command} can be applied"), Some(reason))?;
-                    return self.blame(Cause::Refused);
-                }
+                Why::Refused(refused) => return self.refused(at, refused),
             }
         }
+    }
+
+    fn refused(&mut self, at: u64, refused: Refused) -> Result<(), FileError> {
+        self.damaged(at, &format!("that {} can be applied", refused.what), Some(refused.reason))?;
+        self.blame(Cause::Refused)
     }
 
     fn short(&mut self, at: u64, expected: &str) -> Result<(), FileError> {

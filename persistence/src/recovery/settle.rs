@@ -3,8 +3,8 @@
 use super::report::{Cut, RecoveryReport};
 use super::window::Window;
 use super::{Broken, Inspection, ReadFile};
-use crate::log::LogPlace;
 use crate::log::manifest::Manifest;
+use crate::log::{LogPlace, Span};
 use crate::storage::{Access, FileError, Storage, StorageFile, replace_file};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,9 @@ pub(crate) struct Settled {
     pub(crate) report: RecoveryReport,
     /// The last file's number and its end, if it can be gone on with.
     pub(crate) resumable: Option<(u64, u64)>,
-    /// The size of all files.
-    pub(crate) size_bytes: u64,
+    pub(crate) base_size_bytes: u64,
+    /// For each incremental file of the manifest.
+    pub(crate) spans: Vec<Span>,
 }
 
 /// Cuts what cannot be read, and makes the rest durable.
@@ -36,28 +37,39 @@ pub(crate) fn settle(
     settling: Settling,
 ) -> Result<Settled, FileError> {
     let mut report = report_of(inspection);
-    let mut manifest = inspection.manifest.clone().unwrap_or_default();
+    let mut manifest = inspection.listing.manifest.clone().unwrap_or_default();
     if settling == Settling::Done {
-        for path in &inspection.leftovers {
+        for path in &inspection.listing.leftovers {
             storage.remove(path).map_err(|e| FileError::new("remove", path, e))?;
         }
     }
-    if let Some(last) = inspection.files.last() {
+    // Whatever they were, the line above removed them.
+    manifest.history.clear();
+    let last = inspection.files.last();
+    if let Some(last) = last {
         cut(storage, place, last, inspection.broken.as_ref(), settling, &mut report)?;
         if let Some(broken) = inspection.broken.as_ref().filter(|b| !b.later.is_empty()) {
             drop_files(storage, place, &broken.later, &mut manifest, settling, &mut report)?;
         }
         if settling == Settling::Done {
-            make_durable(storage, last)?;
+            if is_kept(inspection, last) {
+                make_durable(storage, last)?;
+            }
             sync_dir(storage, &place.dir)?;
+            if let Some(single) = &inspection.listing.moves {
+                take_in(storage, place, &manifest, single)?;
+            }
         }
     }
-    let resumable = inspection.files.last().and_then(|last| {
+    let resumable = last.filter(|last| is_kept(inspection, last)).and_then(|last| {
         let id = last.scanned.file_id.filter(|_| !last.scanned.foreign)?;
         Some((id, last.scanned.sound_to))
     });
-    let size_bytes = report.log_size_bytes;
-    Ok(Settled { manifest, report, resumable, size_bytes })
+    let (bases, log): (Vec<_>, Vec<_>) =
+        inspection.files.iter().filter(|file| is_kept(inspection, file)).partition(|file| file.is_base);
+    let base_size_bytes = bases.iter().map(|file| file.scanned.sound_to).sum();
+    let spans = log.iter().map(|file| Span { start: file.start, size_bytes: file.scanned.sound_to }).collect();
+    Ok(Settled { manifest, report, resumable, base_size_bytes, spans })
 }
 
 fn report_of(inspection: &Inspection) -> RecoveryReport {
@@ -76,6 +88,20 @@ fn report_of(inspection: &Inspection) -> RecoveryReport {
     }
 }
 
+/// Whether the file is still one of the log's.
+fn is_kept(inspection: &Inspection, file: &ReadFile) -> bool {
+    !inspection.broken.as_ref().is_some_and(|broken| broken.later.contains(&file.path))
+}
+
+/// Moves the single file of an older Redis into the directory. The manifest names it first: between the two steps it is
+/// found where it was.
+fn take_in(storage: &dyn Storage, place: &LogPlace, manifest: &Manifest, single: &Path) -> Result<(), FileError> {
+    replace_file(storage, &place.dir, &place.manifest_name(), &manifest.encode())?;
+    storage.rename(single, &place.path(&place.stem)).map_err(|e| FileError::new("rename", single, e))?;
+    sync_dir(storage, &place.dir)?;
+    sync_dir(storage, single.parent().unwrap_or(Path::new(".")))
+}
+
 /// Cuts the last file where it stops being sound.
 fn cut(
     storage: &dyn Storage,
@@ -86,7 +112,7 @@ fn cut(
     report: &mut RecoveryReport,
 ) -> Result<(), FileError> {
     let (Some(broken), at) = (broken, file.scanned.sound_to) else { return Ok(()) };
-    let mut window = super::open(storage, &file.path)?;
+    let mut window = Window::open(storage, &file.path)?;
     let end = end_of_content(&mut window, at)?;
     report.zeros_size_bytes = file.size - end;
     let kept = place.quarantine_path(&file.path, at);
@@ -137,7 +163,7 @@ fn drop_files(
     report: &mut RecoveryReport,
 ) -> Result<(), FileError> {
     for path in paths {
-        let mut window = super::open(storage, path)?;
+        let mut window = Window::open(storage, path)?;
         let kept = place.quarantine_path(path, 0);
         report.cuts.push(Cut {
             path: path.clone(),
@@ -186,7 +212,7 @@ fn copy(
 
 /// Writes what no line calls durable, and the last line, once more, unchanged, and syncs the file.
 fn make_durable(storage: &dyn Storage, file: &ReadFile) -> Result<(), FileError> {
-    let mut window = super::open(storage, &file.path)?;
+    let mut window = Window::open(storage, &file.path)?;
     let mut target = open_for_writing(storage, &file.path)?;
     let from = file.scanned.unsettled.front().map_or(file.scanned.last_line_at, |(_, at)| *at);
     let mut at = if file.scanned.foreign { file.scanned.sound_to } else { from };

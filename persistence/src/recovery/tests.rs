@@ -1,8 +1,10 @@
 use super::*;
 use crate::log::LogNames;
-use crate::storage::{Loss, MemoryStorage};
+use crate::storage::{Fault, Loss, MemoryStorage};
 use crate::store::{Durability, Store};
 
+const SINGLE: &str = "/data/appendonly.aof";
+const MOVED: &str = "/data/appendonlydir/appendonly.aof";
 const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 
 fn killed() -> MemoryStorage {
@@ -45,4 +47,153 @@ fn a_repair_of_damage_is_asked_for_by_name() {
     assert!(report.cuts[0].loses_durable);
     let kept = disk.contents(&report.cuts[0].kept_in.clone().unwrap()).unwrap();
     assert!(bytes.starts_with(&kept) && bytes[kept.len()..].iter().all(|b| *b == 0));
+}
+
+/// What Redis before 7 wrote: `SET a 1`, `SET b 2`, and a third command that is cut off.
+fn single_file(tail: &[u8]) -> Vec<u8> {
+    let mut bytes = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".to_vec();
+    for (key, value) in [("a", "1"), ("b", "2")] {
+        keyslot_engine::effect::encode_effect(&mut bytes, &[b"SET", key.as_bytes(), value.as_bytes()]);
+    }
+    bytes.extend_from_slice(tail);
+    bytes
+}
+
+fn open(disk: &MemoryStorage, recovery: Recovery) -> Result<Store, OpenError> {
+    Store::builder()
+        .storage(disk.clone())
+        .durability(Durability::Always)
+        .recovery(recovery)
+        .without_thread()
+        .open("/data")
+}
+
+fn pairs(db: &Store) -> [Option<Vec<u8>>; 2] {
+    db.options().set_ack(keyslot_engine::Ack::Memory);
+    ["a", "b"].map(|key| db.get(key).unwrap().map(|value| value.to_vec()))
+}
+
+const BOTH: [Option<&[u8]>; 2] = [Some(b"1"), Some(b"2")];
+
+#[test]
+fn a_single_file_is_taken_over_and_gone_on_with() {
+    let disk = MemoryStorage::new(1);
+    let bytes = single_file(b"");
+    disk.put(SINGLE.as_ref(), &bytes);
+    let db = open(&disk, Recovery::Whole).unwrap();
+    assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH);
+    assert_eq!(db.recovery().end.0, bytes.len() as u64);
+    db.set("c", "3").unwrap();
+    db.close().unwrap();
+    assert_eq!(disk.contents(MOVED.as_ref()).unwrap(), bytes, "moved as it is");
+    assert!(disk.contents(SINGLE.as_ref()).is_none());
+    let db = open(&disk, Recovery::Strict).unwrap();
+    assert!(db.recovery().clean && db.recovery().files == 2);
+    assert_eq!(db.get("c").unwrap().as_deref(), Some(&b"3"[..]));
+}
+
+#[test]
+fn a_torn_single_file_is_cut_or_refused_as_asked() {
+    let tail = b"*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$10\r\nnot whole";
+    let disk = MemoryStorage::new(1);
+    disk.put(SINGLE.as_ref(), &single_file(tail));
+    let refused = open(&disk, Recovery::Whole).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Torn { offset, .. } if *offset == single_file(b"").len() as u64),
+        "{refused}"
+    );
+    assert_eq!(disk.contents(SINGLE.as_ref()).unwrap(), single_file(tail), "a refusal changes nothing");
+    let db = open(&disk, Recovery::Strict).unwrap();
+    assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH);
+    let cut = &db.recovery().cuts[0];
+    assert_eq!(disk.contents(cut.kept_in.as_ref().unwrap()).unwrap(), tail);
+    assert_eq!(disk.contents(MOVED.as_ref()).unwrap(), single_file(b""));
+}
+
+#[test]
+fn a_takeover_may_be_cut_off_at_every_call() {
+    let tail = b"*1\r\n$8\r\nFLUSH";
+    for loss in [Loss::All, Loss::Random, Loss::Tail, Loss::Nothing] {
+        for call in 0.. {
+            let disk = MemoryStorage::new(call);
+            disk.put(SINGLE.as_ref(), &single_file(tail));
+            disk.plan(Fault::PowerFails(call));
+            let first = open(&disk, Recovery::Strict);
+            let went_through = first.is_ok();
+            disk.crash(loss);
+            drop(first);
+            let db = open(&disk, Recovery::Strict).unwrap_or_else(|error| panic!("{loss:?} at {call}: {error}"));
+            assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH, "{loss:?} at {call}");
+            db.close().unwrap();
+            let db = open(&disk, Recovery::Whole).unwrap_or_else(|error| panic!("{loss:?} at {call}: {error}"));
+            assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH, "{loss:?} at {call}");
+            if went_through {
+                break;
+            }
+        }
+    }
+}
+
+const MANIFEST: &str = "/data/appendonlydir/appendonly.aof.manifest";
+
+/// A log of three writes, each in a file of its own, and where the second begins.
+fn three_files() -> (MemoryStorage, u64) {
+    let disk = MemoryStorage::new(3);
+    let options = crate::LogOptions { file_size_bytes_max: 1, ..crate::LogOptions::default() };
+    let mut second = 0;
+    for (number, key) in ["a", "b", "c"].into_iter().enumerate() {
+        let db = Store::builder().storage(disk.clone()).log(options).without_thread().open("/data").unwrap();
+        if number == 1 {
+            second = db.position().0;
+        }
+        db.set(key, (number + 1).to_string()).unwrap();
+        db.close().unwrap();
+    }
+    (disk, second)
+}
+
+/// Writes a manifest whose base is the first file's commands, ending at `offset`, and that lists the files from `first` on.
+fn put_base(disk: &MemoryStorage, offset: u64, first: u64) {
+    let listed = crate::log::manifest::Manifest::decode(&disk.contents(MANIFEST.as_ref()).unwrap()).unwrap();
+    let incremental = listed.incremental.iter().map(|file| file.seq).filter(|seq| *seq >= first);
+    let mut text = format!("file appendonly.aof.1.base.aof seq 1 type b keyslot-offset {offset} keyslot-era 0\n");
+    for seq in incremental {
+        text += &format!("file appendonly.aof.{seq}.incr.aof seq {seq} type i\n");
+    }
+    disk.put(MANIFEST.as_ref(), text.as_bytes());
+    disk.put("/data/appendonlydir/appendonly.aof.1.base.aof".as_ref(), &single_file(b"")[..23 + 27]);
+}
+
+#[test]
+fn the_log_goes_on_where_the_base_says() {
+    let (disk, second) = three_files();
+    let end = open(&disk.fork(1), Recovery::Strict).unwrap().position();
+    for first in [1, 2] {
+        let disk = disk.fork(1);
+        put_base(&disk, second, first);
+        let db = open(&disk, Recovery::Strict).unwrap();
+        // What the base holds is not applied twice.
+        assert_eq!((db.recovery().commands, db.recovery().end), (3, end), "from {first}");
+        assert_eq!(pairs(&db).each_ref().map(Option::as_deref), BOTH);
+    }
+}
+
+#[test]
+fn a_log_that_does_not_reach_its_base_or_begins_after_it_is_damage() {
+    let (disk, second) = three_files();
+    let early = disk.fork(1);
+    put_base(&early, 100_000, 1);
+    let late = disk.fork(1);
+    put_base(&late, second - 1, 2);
+    for disk in [early, late] {
+        let refused = open(&disk, Recovery::Strict).unwrap_err();
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
+        let db = open(&disk, Recovery::Salvage).unwrap();
+        assert_eq!(pairs(&db), [Some(b"1".to_vec()), None], "{}", db.recovery());
+        assert!(db.recovery().cuts.iter().all(|cut| disk.contents(cut.kept_in.as_ref().unwrap()).is_some()));
+        db.set("z", "9").unwrap();
+        db.close().unwrap();
+        let db = open(&disk, Recovery::Strict).unwrap();
+        assert!(db.recovery().cuts.is_empty() && db.get("z").unwrap().is_some(), "{}", db.recovery());
+    }
 }

@@ -1,6 +1,6 @@
 //! A file read from front to back through a buffer that is as large as the largest group, not as the file.
 
-use crate::storage::{FileError, StorageFile};
+use crate::storage::{Access, FileError, Storage, StorageFile};
 use std::path::{Path, PathBuf};
 
 /// A part of a file in memory.
@@ -18,6 +18,11 @@ impl Window {
     pub(crate) fn new(file: Box<dyn StorageFile>, path: &Path) -> Result<Self, FileError> {
         let size = file.size_bytes().map_err(|e| FileError::new("read the size of", path, e))?;
         Ok(Self { file, path: path.to_owned(), size, start: 0, bytes: Vec::new() })
+    }
+
+    pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Self, FileError> {
+        let file = storage.open(path, Access::Read).map_err(|e| FileError::new("open", path, e))?;
+        Self::new(file, path)
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -81,7 +86,7 @@ const READ_SIZE: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Access, MemoryStorage, Storage};
+    use crate::storage::MemoryStorage;
 
     #[test]
     fn any_part_can_be_asked_for() {

@@ -4,7 +4,7 @@ use super::{Drive, EngineHandle, Progress, Store};
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
-use crate::log::{FirstLine, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
+use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
 use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, lock, settle};
 use crate::storage::{FileError, RealStorage, Storage};
 use keyslot_engine::{Ack, Engine, EngineBuilder, Offset, Origin};
@@ -139,6 +139,7 @@ impl StoreBuilder {
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
         engine.attach_sink(journal.clone());
+        let files = driver.files().clone();
         let drive = if self.has_thread {
             Drive::Thread(DriverThread::start(driver).map_err(OpenError::Thread)?)
         } else {
@@ -149,6 +150,7 @@ impl StoreBuilder {
             engine: EngineHandle(engine),
             log_size_at_open_bytes: journal.log_size_bytes(),
             journal,
+            files,
             drive: Mutex::new(drive),
             report,
             _lock: lock,
@@ -167,7 +169,9 @@ impl StoreBuilder {
             }
         };
         let mut apply = |batch: &ReplayBatch<'_>| {
-            engine.apply(Origin::Replay, batch.db, batch.commands).map_err(|error| Refused(error.to_string()))
+            engine
+                .apply(Origin::Replay, batch.db, batch.commands)
+                .map_err(|error| Refused::new(batch.commands[0], error))
         };
         inspect(&*self.storage, place, &mut apply, &mut watch)
     }
@@ -189,11 +193,12 @@ impl StoreBuilder {
         });
         let options = LogOptions { preallocation, ..self.log };
         let line = FirstLine { offset: settled.report.end.0, era: settled.report.era, time_ms: engine.now().0 };
-        let storage = self.storage.clone();
-        let size = settled.size_bytes;
-        let log = match settled.resumable.filter(|(_, position)| *position < options.file_size_bytes_max) {
-            Some((id, at)) => LogWriter::resume(storage, place, options, settled.manifest, size - at, id, at, line)?,
-            None => LogWriter::begin(storage, place, options, settled.manifest, size, line)?,
+        let resumable = settled.resumable.filter(|(_, position)| *position < options.file_size_bytes_max);
+        let (manifest, base_size) = (settled.manifest, settled.base_size_bytes);
+        let files = LogFiles::new(self.storage.clone(), place, manifest, base_size, settled.spans, resumable.is_some());
+        let log = match resumable {
+            Some((id, at)) => LogWriter::resume(files, options, id, at, line)?,
+            None => LogWriter::begin(files, options, line)?,
         };
         let journal = Arc::new(Journal::new(Offset(line.offset), JournalOptions { fsync, ..self.journal }));
         engine.options().set_ack(ack);

@@ -18,6 +18,7 @@
 mod builder;
 mod info;
 mod progress;
+mod rebase;
 
 pub use builder::{Durability, StoreBuilder};
 pub use info::PersistenceInfo;
@@ -26,6 +27,7 @@ pub use progress::Progress;
 use crate::driver::{Driver, DriverThread, Next};
 use crate::error::OpenError;
 use crate::journal::Journal;
+use crate::log::LogFiles;
 use crate::recovery::RecoveryReport;
 use crate::storage::{FileError, StorageLock};
 use keyslot_engine::effect::OutcomeUnknown;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 pub struct Store {
     engine: EngineHandle,
     journal: Arc<Journal>,
+    files: Arc<LogFiles>,
     drive: Mutex<Drive>,
     report: RecoveryReport,
     log_size_at_open_bytes: u64,
@@ -181,5 +184,7 @@ pub enum CloseError {
     Failed(String),
 }
 
+#[cfg(test)]
+mod rebase_tests;
 #[cfg(test)]
 mod tests;

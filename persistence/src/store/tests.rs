@@ -139,7 +139,7 @@ fn recovered_bytes_that_a_failed_fsync_forgot_are_durable_after_opening() {
 }
 
 #[test]
-fn an_rdb_base_and_an_old_single_file_are_named() {
+fn an_rdb_base_is_named() {
     let disk = MemoryStorage::new(1);
     let manifest = b"file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
     disk.put("/data/appendonlydir/appendonly.aof.manifest".as_ref(), manifest);
@@ -147,9 +147,6 @@ fn an_rdb_base_and_an_old_single_file_are_named() {
     assert!(matches!(builder(&disk).open("/data"), Err(OpenError::MissingFile { .. })));
     disk.put(LOG.as_ref(), b"");
     assert!(matches!(builder(&disk).open("/data"), Err(OpenError::RdbBase { .. })));
-    let disk = MemoryStorage::new(1);
-    disk.put("/data/appendonly.aof".as_ref(), b"");
-    assert!(matches!(builder(&disk).open("/data"), Err(OpenError::SingleFileLog { .. })));
 }
 
 #[test]

@@ -259,14 +259,16 @@ fn write(
         }
     };
     match old {
-        Some(spot) => turn.edit_string(key, spot, run),
+        Some(spot) => turn.update_unannounced(key, spot, |entry| entry.edit_string(run)),
         None => {
             let mut entry = EntryRef::string(key.bytes, StrRef::Bytes(b""), true, None);
             entry.edit_string(&mut run);
-            turn.put(key, None, entry);
+            turn.add_unannounced(key, entry);
         }
     }
+    // Where every write failed the string may have grown, and Redis does not call that a change.
     if reached > 0 {
+        turn.announce_change(key);
         turn.record(&effect.iter().map(Vec::as_slice).collect::<Vec<_>>());
         turn.notify(EventClass::String, "setbit", key.bytes);
     }

@@ -41,7 +41,7 @@ fn dump(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
 }
 
 /// The payload of an entry's value.
-pub(crate) fn payload_of(entry: &EntryRef, style: Style) -> Vec<u8> {
+fn payload_of(entry: &EntryRef, style: Style) -> Vec<u8> {
     let mut payload = vec![0];
     payload[0] = encode(entry, style, &mut payload);
     let version = version_of(payload[0]);

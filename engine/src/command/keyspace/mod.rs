@@ -23,7 +23,6 @@ mod size;
 mod swap;
 
 pub use copy::CopyOptions;
-pub(crate) use dump::payload_of;
 pub use flush::FlushMode;
 pub use restore::RestoreOptions;
 pub use scan::{Scan, ScanCursor, ScanOptions};

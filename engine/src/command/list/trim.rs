@@ -37,6 +37,7 @@ impl Turn<'_> {
         let places = places_of(start, stop, len);
         if places.len() == len {
             // Redis announces it all the same.
+            self.announce_change(&key);
             self.notify(EventClass::List, "ltrim", key.bytes);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! Reply: how many were pending. Effect: `XACK key group id ...` with those that were.
 
 use super::arguments::{Ids, ids};
-use super::lookup::{edit_stream, find_stream, read_stream};
+use super::lookup::{edit_beside, find_stream, read_stream};
 use crate::command::row::flag::{FAST, WRITE};
 use crate::command::row::{Group as CommandGroup, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -39,7 +39,7 @@ fn acknowledge(turn: &mut Turn<'_>, key: &Key<'_>, group: &[u8], ids: &[StreamId
     if !any {
         return Ok(0);
     }
-    let settled: Ids = edit_stream(turn, key, spot, |stream| {
+    let settled: Ids = edit_beside(turn, key, spot, |stream| {
         let settle = |group: &mut Group| ids.iter().copied().filter(|id| group.settle(*id).is_some()).collect();
         stream.edit_group(group, settle).unwrap_or_default()
     });

@@ -7,7 +7,7 @@
 //! XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id
 //! ```
 
-use super::lookup::edit_stream;
+use super::lookup::edit_beside;
 use crate::event::EventClass;
 use crate::table::Spot;
 use crate::turn::{Key, Turn};
@@ -60,7 +60,7 @@ impl Claims<'_> {
             return;
         }
         let now_ms = turn.now().0;
-        let told = edit_stream(turn, key, spot, |stream| {
+        let told = edit_beside(turn, key, spot, |stream| {
             stream.edit_group(self.group, |group| {
                 group.last_id = group.last_id.max(self.last_id);
                 (self.hand_over(group, now_ms), group.last_id, group.entries_read)
@@ -110,7 +110,7 @@ pub(super) fn ensure_consumer(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, gr
         consumer.see(now_ms);
         return false;
     }
-    edit_stream(turn, key, spot, |stream| {
+    edit_beside(turn, key, spot, |stream| {
         stream.edit_group(group, |group| group.create_consumer(consumer, now_ms));
     });
     turn.notify(EventClass::Stream, "xgroup-createconsumer", key.bytes);

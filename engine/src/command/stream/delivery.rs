@@ -5,7 +5,7 @@
 //! time and count are part of what is kept.
 
 use super::claims::{ensure_consumer, record_claim, record_consumer, record_progress};
-use super::lookup::edit_stream;
+use super::lookup::edit_beside;
 use crate::table::Spot;
 use crate::turn::{Key, Turn};
 use crate::value::StreamId;
@@ -66,7 +66,7 @@ impl Reader<'_> {
     fn note_new(&self, turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, ids: &[StreamId], entries_read: Option<u64>) {
         let now_ms = turn.now().0;
         let last_id = ids.last().copied().unwrap_or_default();
-        edit_stream(turn, key, spot, |stream| {
+        edit_beside(turn, key, spot, |stream| {
             stream.edit_group(self.group, |group| {
                 (group.last_id, group.entries_read) = (last_id, entries_read);
                 if !self.no_ack {
@@ -106,7 +106,7 @@ impl Reader<'_> {
             return;
         }
         let now_ms = turn.now().0;
-        edit_stream(turn, key, spot, |stream| {
+        edit_beside(turn, key, spot, |stream| {
             stream.edit_group(self.group, |group| {
                 again.iter().for_each(|(id, count)| group.assign(*id, self.consumer, now_ms, *count));
             })

@@ -4,7 +4,7 @@
 //! Effect: the request with its ids in full, where something changed.
 
 use super::arguments::{id, id_or_end};
-use super::lookup::{edit_stream, find_stream, quoting_all};
+use super::lookup::{edit_beside, find_stream, quoting_all};
 use crate::command::introspection::help;
 use crate::command::row::flag::{DENYOOM, LOADING, STALE, WRITE};
 use crate::command::row::{Group as CommandGroup, KeySpec, Row};
@@ -177,7 +177,7 @@ fn create_at(
     };
     let group = Group::new(last_id, entries_read);
     match spot {
-        Some(spot) => edit_stream(turn, key, spot, |stream| stream.create_group(name, group)),
+        Some(spot) => edit_beside(turn, key, spot, |stream| stream.create_group(name, group)),
         None => {
             let mut stream = Stream::new();
             stream.create_group(name, group);
@@ -235,7 +235,7 @@ fn set_id_at(
         GroupStart::After(id) => id,
         GroupStart::Now => turn.entry(key, spot).as_stream().map_or(StreamId::MIN, Stream::last_id),
     };
-    edit_stream(turn, key, spot, |stream| {
+    edit_beside(turn, key, spot, |stream| {
         stream.edit_group(name, |group| (group.last_id, group.entries_read) = (last_id, entries_read))
     });
     let (id, read) = (last_id.to_string(), entries_read.unwrap_or_default().to_string());
@@ -307,7 +307,7 @@ impl Turn<'_> {
         if self.entry(&key, spot).as_stream().and_then(|stream| stream.group(name)).is_none() {
             return Ok(false);
         }
-        edit_stream(self, &key, spot, |stream| stream.destroy_group(name));
+        edit_beside(self, &key, spot, |stream| stream.destroy_group(name));
         self.record(&[b"XGROUP", b"DESTROY", key.bytes, name]);
         self.notify(EventClass::Stream, "xgroup-destroy", key.bytes);
         Ok(true)
@@ -327,7 +327,7 @@ impl Turn<'_> {
             return Ok(false);
         }
         let now = self.now().0;
-        edit_stream(self, &key, spot, |stream| stream.edit_group(name, |group| group.create_consumer(consumer, now)));
+        edit_beside(self, &key, spot, |stream| stream.edit_group(name, |group| group.create_consumer(consumer, now)));
         super::claims::record_consumer(self, &key, name, consumer);
         self.notify(EventClass::Stream, "xgroup-createconsumer", key.bytes);
         Ok(true)
@@ -346,7 +346,7 @@ impl Turn<'_> {
         if !self.entry(&key, spot).as_stream().is_some_and(group) {
             return Ok(0);
         }
-        let pending = edit_stream(self, &key, spot, |stream| {
+        let pending = edit_beside(self, &key, spot, |stream| {
             stream.edit_group(name, |group| group.delete_consumer(consumer)).flatten()
         });
         self.record(&[b"XGROUP", b"DELCONSUMER", key.bytes, name, consumer]);

@@ -34,6 +34,11 @@ pub(super) fn edit_stream<R>(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, f: 
     turn.update(key, spot, |entry| f(entry.stream_mut().expect("a stream was found at this spot")))
 }
 
+/// As [`edit_stream`], for all but its entries: its groups and the ids it remembers are no change to who watches the key.
+pub(super) fn edit_beside<R>(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, f: impl FnOnce(&mut Stream) -> R) -> R {
+    turn.update_unannounced(key, spot, |entry| f(entry.stream_mut().expect("a stream was found at this spot")))
+}
+
 /// What answers a command on a group that is not there.
 pub(super) fn no_group(key: &[u8], group: &[u8]) -> CommandError {
     quoting_all(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"])

@@ -377,7 +377,8 @@ impl Engine {
         self.xread_options(keys, &from, &ReadOptions::default())
     }
 
-    /// Reads with options, also for a group; may block this thread, with no lock held. Follows XREAD and XREADGROUP of Redis 7.2; records what was handed to a group.
+    /// Reads with options, also for a group; may block this thread, with no lock held. Follows XREAD and XREADGROUP of Redis
+    /// 7.2; records what was handed to a group.
     ///
     /// ```
     /// use keyslot_engine::{AddId, Engine, GroupStart, ReadFrom, ReadOptions};

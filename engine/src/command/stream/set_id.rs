@@ -4,7 +4,7 @@
 //! Reply: OK. Effect: the request, its ids in full.
 
 use super::arguments::id;
-use super::lookup::{edit_stream, find_stream};
+use super::lookup::{edit_beside, find_stream};
 use crate::command::row::flag::{DENYOOM, FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -66,7 +66,7 @@ fn set_marks(turn: &mut Turn<'_>, key: &Key<'_>, marks: &Marks) -> CommandResult
         check(stream, marks)?;
     }
     let Marks { last_id, entries_added, max_deleted_id } = *marks;
-    edit_stream(turn, key, spot, |stream| stream.set_last_id(last_id, entries_added, max_deleted_id));
+    edit_beside(turn, key, spot, |stream| stream.set_last_id(last_id, entries_added, max_deleted_id));
     let texts = [
         last_id.to_string(),
         entries_added.unwrap_or_default().to_string(),

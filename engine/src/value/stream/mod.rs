@@ -10,7 +10,8 @@
 //!
 //! Invariants
 //! - Nodes begin and end where Redis would begin and end them: approximate trimming works by whole nodes, and clients see it.
-//! - No node is without an entry that is not deleted; `len` counts those; `first_id` is the first of them, or `0-0`.
+//! - `len` counts the entries that are not deleted; `first_id` is the first of them, or `0-0`. Deleting takes a node with its
+//!   last entry; trimming may leave one whose entries are all deleted.
 //! - `last_id` is at or above every entry that ever was. `node_bytes` and `group_bytes` are kept with every change.
 
 mod building;

@@ -12,7 +12,7 @@
 //!
 //! Invariants
 //! - Entries ascend by id; none lies below the node's id, which is that of the first one.
-//! - A node of a stream has at least one entry that is not deleted.
+//! - A node has at least one entry, which may be deleted: see [`Node::edge_id`].
 
 use super::id::StreamId;
 use crate::text::StrRef;
@@ -145,9 +145,10 @@ impl Node {
         self.bytes.shrink_to_fit();
     }
 
-    /// The id of the last entry that is not deleted.
-    pub(crate) fn last_id(&self) -> Option<StreamId> {
-        self.iter_back().next().map(|entry| entry.id)
+    /// The id of the last entry, even if it is deleted. Redis decides by it whether trimming takes the node as a whole, so
+    /// that a node whose last entries are deleted stays until all that is due lies above it, though it may be without entries.
+    pub(crate) fn edge_id(&self) -> Option<StreamId> {
+        self.iter_back().step().map(|entry| entry.id)
     }
 
     /// Marks an entry as deleted; says whether it was there. O(node).
@@ -256,24 +257,33 @@ pub(crate) struct Backward<'a> {
     end: usize,
 }
 
+impl<'a> Backward<'a> {
+    /// The entry before, deleted or not.
+    fn step(&mut self) -> Option<Placed<'a>> {
+        if self.end <= self.node.entries_at as usize {
+            return None;
+        }
+        let bytes = &self.node.bytes[..];
+        let mut at = listpack::before(bytes, self.end)?;
+        let (elements, _) = listpack::read_int(bytes, at)?;
+        for _ in 0..elements {
+            at = listpack::before(bytes, at)?;
+        }
+        self.end = at;
+        self.node.read(at)
+    }
+}
+
 impl<'a> Iterator for Backward<'a> {
     type Item = Placed<'a>;
 
     fn next(&mut self) -> Option<Placed<'a>> {
-        let bytes = &self.node.bytes[..];
-        while self.end > self.node.entries_at as usize {
-            let mut at = listpack::before(bytes, self.end)?;
-            let (elements, _) = listpack::read_int(bytes, at)?;
-            for _ in 0..elements {
-                at = listpack::before(bytes, at)?;
-            }
-            self.end = at;
-            let placed = self.node.read(at)?;
+        loop {
+            let placed = self.step()?;
             if !placed.is_deleted {
                 return Some(placed);
             }
         }
-        None
     }
 }
 
@@ -359,7 +369,8 @@ mod tests {
         let left: Vec<_> = node.iter().map(|entry| entry.id).collect();
         assert_eq!(left, [StreamId::new(5, 10), StreamId::new(u64::MAX, 0)]);
         assert_eq!(node.iter_back().count(), 2);
-        assert_eq!(node.last_id(), Some(StreamId::new(u64::MAX, 0)));
+        assert!(node.delete(StreamId::new(u64::MAX, 0)));
+        assert_eq!(node.edge_id(), Some(StreamId::new(u64::MAX, 0)));
     }
 
     #[test]

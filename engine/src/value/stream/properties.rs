@@ -70,7 +70,7 @@ fn assert_same(stream: &Stream, model: &Model, probes: &[u64]) {
     let nodes: usize = stream.nodes.iter().map(|(_, node)| node.heap_bytes()).sum();
     assert_eq!(stream.node_bytes, nodes);
     for (id, node) in stream.nodes.iter() {
-        assert!(node.len() > 0 && node.len_with_deleted() <= LIMITS.entries_max && node.id() == *id);
+        assert!((1..=LIMITS.entries_max).contains(&node.len_with_deleted()) && node.id() == *id);
         assert_eq!(node.iter().count(), node.len());
     }
     let groups: usize = stream.groups().map(|(name, group)| group.heap_bytes() + name_bytes(name)).sum();

@@ -40,7 +40,7 @@ impl Stream {
             }
             let goes_whole = match to {
                 TrimTo::Length(most) => self.len - count >= most,
-                TrimTo::Id(start) => node.last_id().is_none_or(|last| last < start),
+                TrimTo::Id(start) => node.edge_id().is_none_or(|last| last < start),
             };
             if goes_whole {
                 self.remove_node(id);

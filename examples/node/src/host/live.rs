@@ -152,6 +152,9 @@ impl Node {
     /// Acts on a key that CONFIG SET is changing. The text of an error is for the client.
     pub(super) fn apply(&self, index: RowIndex, values: &Values) -> Result<(), String> {
         let name = index.row().name;
+        if !index.row().is_live() {
+            tracing::warn!("{name}: accepted, but without effect in this node");
+        }
         if name == "maxclients" {
             self.reserve_descriptors(values.number(name))?;
         }
@@ -159,7 +162,7 @@ impl Node {
         take_engine_option(self.engine.options(), name, values);
         match name {
             "loglevel" => self.log.set_level(values.choice(name)),
-            "appendfsync" => self.data.set_durability(values.choice(name)),
+            "appendfsync" | "write-ack" => self.data.set_durability(values),
             "appendonly" if values.switch(name) != self.data.is_durable() => {
                 return Err("this node opens and closes its log only when it starts".into());
             }

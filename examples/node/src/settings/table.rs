@@ -233,6 +233,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("appendonly", "no").live(Persistence, "Keep a log of all changes and recover from it."),
     row("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec")
         .live(Persistence, "When the log is forced to the disk: always before a reply, every second, or never."),
+    row("write-ack", Kind::Choice(&["auto", "memory", "logged", "durable"]), "auto")
+        .live(Persistence, "What replies wait for: nothing, the write to the log, or its fsync; auto: the fsync with appendfsync always, else nothing."),
     row("appendfilename", Kind::FileName, "appendonly.aof").at_start()
         .live(Persistence, "Base name of the log's files."),
     row("appenddirname", Kind::FileName, "appendonlydir").at_start()
@@ -240,7 +242,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("no-appendfsync-on-rewrite", "no"),
     count("auto-aof-rewrite-percentage", 0, INT, "100"),
     bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb"),
-    switch("aof-load-truncated", "yes"),
+    switch("aof-load-truncated", "yes")
+        .live(Persistence, "Start on a log with a torn end: it is cut off and kept in a quarantine file."),
     switch("aof-use-rdb-preamble", "yes"),
     switch("aof-timestamp-enabled", "no"),
     switch("aof-rewrite-incremental-fsync", "yes"),

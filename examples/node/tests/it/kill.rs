@@ -14,6 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 #[test]
 fn nothing_acknowledged_is_lost_whatever_ends_the_node() {
+    end_again_and_again(&["--appendonly", "yes", "--appendfsync", "always"]);
+}
+
+#[test]
+fn what_was_written_before_its_reply_outlives_the_process_without_an_fsync() {
+    end_again_and_again(&["--appendonly", "yes", "--appendfsync", "no", "--write-ack", "logged"]);
+}
+
+fn end_again_and_again(options: &[&str]) {
     let rounds = std::env::var("KEYSLOT_KILL_ROUNDS").map_or(ROUND_COUNT, |text| text.parse().unwrap());
     let has_redis = has(PROGRAM);
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +32,7 @@ fn nothing_acknowledged_is_lost_whatever_ends_the_node() {
     for round in 0..rounds {
         random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let ending = ENDINGS[round % ENDINGS.len()];
-        let mut node = Node::start(folder.path(), OPTIONS);
+        let mut node = Node::start(folder.path(), options);
         check(&mut node.client(), &mut ledgers);
         let signal = if ending == Ending::Term { "TERM" } else { "KILL" };
         sums.acknowledged += write_until(&node, signal, (random >> 33) % WRITE_COUNT_MAX, &mut ledgers);
@@ -38,11 +47,11 @@ fn nothing_acknowledged_is_lost_whatever_ends_the_node() {
             Ending::Redis if has_redis => {
                 tear(folder.path(), random);
                 sums.boots += 1;
-                boot_redis(folder.path(), &mut ledgers);
+                boot_redis(folder.path(), options, &mut ledgers);
             }
             Ending::Redis => sums.kills += 1,
         }
-        let mut node = Node::start(folder.path(), OPTIONS);
+        let mut node = Node::start(folder.path(), options);
         let log = node.log();
         match ending {
             Ending::Term => assert!(log.contains(", stopped cleanly"), "round {round}: {log}"),
@@ -226,7 +235,7 @@ fn newest_log(folder: &Path) -> PathBuf {
 }
 
 /// Repairs the log and compares what `redis-server` makes of it.
-fn boot_redis(folder: &Path, ledgers: &mut [Ledger]) {
+fn boot_redis(folder: &Path, options: &[&str], ledgers: &mut [Ledger]) {
     let repaired = output(&["repair", folder.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&repaired.stdout).into_owned();
     assert!(repaired.status.success() && text.contains("torn bytes cut"), "{text}");
@@ -239,7 +248,7 @@ fn boot_redis(folder: &Path, ledgers: &mut [Ledger]) {
     let redis = Redis::start(copy.path(), &["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
     let mut theirs = Client::on(&redis.socket());
     check(&mut theirs, ledgers);
-    let node = Node::start(folder, OPTIONS);
+    let node = Node::start(folder, options);
     let mut ours = node.client();
     assert_eq!(ours.ask(&["DBSIZE"]), theirs.ask(&["DBSIZE"]));
     let mut keys: Vec<String> = ours.ask(&["KEYS", "*"]).split(' ').map(str::to_owned).collect();
@@ -265,5 +274,3 @@ const PIPELINE: usize = 8;
 const WRITE_COUNT_MAX: u64 = 4000;
 
 const FAR_MS: &str = "33177117420000";
-
-const OPTIONS: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];

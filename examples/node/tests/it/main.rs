@@ -11,4 +11,5 @@ mod process;
 mod redis;
 mod settings;
 mod side_by_side;
+mod watch;
 mod wire;

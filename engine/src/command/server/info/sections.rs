@@ -174,7 +174,8 @@ fn keyspace(core: &Core, lines: &mut Lines) {
         let keys = core.totals.keys(db);
         if keys > 0 {
             let expires = core.totals.expires(db);
-            lines.add(format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl=0"));
+            let mean_ttl_ms = core.totals.mean_ttl_ms(db);
+            lines.add(format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl={mean_ttl_ms}"));
         }
     }
 }

@@ -117,6 +117,37 @@ fn keyspace_lists_databases_that_hold_keys() {
 }
 
 #[test]
+fn keyspace_tells_about_how_long_keys_have_to_live() {
+    let clock = ManualClock::at(UnixMillis(1_000_000));
+    let db = Engine::builder().clock(clock).in_memory();
+    let mean = || db.info(&[InfoSection::Keyspace]).split("avg_ttl=").nth(1).unwrap().trim().parse::<i64>().unwrap();
+    for n in 0..1000 {
+        db.set(format!("lasting:{n}"), n).unwrap();
+    }
+    for n in 0..50 {
+        db.set_ex(format!("short:{n}"), n, 100).unwrap();
+    }
+    let mut ticks = 0;
+    while mean() == 0 {
+        assert!(ticks < 1000, "no key with an expiry was met");
+        db.tick(UnixMillis(1_000_000), 100);
+        ticks += 1;
+    }
+    assert_eq!(mean(), 100_000);
+    for n in 0..50 {
+        db.set_ex(format!("short:{n}"), n, 300).unwrap();
+    }
+    for _ in 0..50 {
+        db.tick(UnixMillis(1_000_000), 100);
+    }
+    assert!((100_001..=300_000).contains(&mean()), "{}", mean());
+    for n in 0..50 {
+        db.persist(format!("short:{n}")).unwrap();
+    }
+    assert_eq!(mean(), 0);
+}
+
+#[test]
 fn calls_of_a_pipeline_are_counted_before_info_shows_them() {
     let db = Engine::in_memory();
     let mut s = session(&db);

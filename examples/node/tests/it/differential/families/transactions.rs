@@ -1,7 +1,4 @@
 //! Transactions: whatever the other families do meanwhile is queued.
-//!
-//! What is watched are types of which both servers say alike that they changed. They differ for groups of a stream (here a
-//! change), LTRIM of nothing (in Redis a change), and BITFIELD where every write fails but the string grows (here a change).
 
 use super::{Agreement, Family};
 
@@ -17,8 +14,10 @@ const SHAPES: &[&str] = &[
     "EXEC",
     "EXEC",
     "DISCARD",
-    "WATCH {s0|s1|z0|z1|h0|h1} {k2|k3|k4|k5}",
-    "WATCH {k2|k3|k4|k5}",
-    "WATCH {s0|s1|s2|z0|z1|z2}",
+    "WATCH {key} {string}",
+    "WATCH {list} {set}",
+    "WATCH {hash} {zset}",
+    "WATCH {bits} {geo}",
+    "WATCH {stream}",
     "UNWATCH",
 ];

@@ -5,11 +5,11 @@ use std::task::Waker;
 
 /// Waiting tasks, lowest offset first.
 #[derive(Default, Debug)]
-pub(crate) struct Waiters {
+pub(crate) struct WakeQueue {
     queue: VecDeque<(u64, Waker)>,
 }
 
-impl Waiters {
+impl WakeQueue {
     /// Has `waker` woken once `offset` is reached. Asking again for the same offset and task changes nothing. O(1) when
     /// offsets come in rising order, else O(log n) to find the place.
     pub(crate) fn insert(&mut self, offset: u64, waker: &Waker) {
@@ -61,7 +61,7 @@ mod tests {
     fn those_who_wait_for_less_are_taken() {
         let counts: Vec<Arc<Count>> = (0..4).map(|_| Arc::default()).collect();
         let wakers: Vec<Waker> = counts.iter().map(|c| Waker::from(c.clone())).collect();
-        let mut waiters = Waiters::default();
+        let mut waiters = WakeQueue::default();
         for (offset, waker) in [30, 10, 20, 40].into_iter().zip(&wakers) {
             waiters.insert(offset, waker);
         }
@@ -78,7 +78,7 @@ mod tests {
     fn a_repeated_question_is_stored_once() {
         let waker = Waker::from(Arc::new(Count::default()));
         let other = Waker::from(Arc::new(Count::default()));
-        let mut waiters = Waiters::default();
+        let mut waiters = WakeQueue::default();
         for _ in 0..3 {
             waiters.insert(5, &waker);
             waiters.insert(5, &other);
