@@ -198,6 +198,14 @@ impl Engine {
         self.call_with(args, true)
     }
 
+    /// As [`Engine::call_blocking`], for typed verbs: an error that was answered is one of theirs.
+    pub(crate) fn ask_blocking(&self, args: &[&[u8]]) -> Result<Value, CommandError> {
+        match self.call_blocking(args) {
+            Value::Error(text) => Err(CommandError::Quoting(text.to_vec())),
+            value => Ok(value),
+        }
+    }
+
     fn call_with<A: AsRef<[u8]>>(&self, args: &[A], may_block: bool) -> Value {
         let mut args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
         let waker = thread_waker();

@@ -126,6 +126,17 @@ impl Engine {
         self.in_turn(&slots, access, f)
     }
 
+    /// Runs a typed verb that stores at `destination` what it makes of `keys`.
+    pub(crate) fn on_target<R>(
+        &self,
+        destination: &[u8],
+        keys: &[impl AsRef<[u8]>],
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
+        let held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).chain([destination]).collect();
+        self.on_keys(&held, Access::Write, f)
+    }
+
     /// Runs `f` in a turn over `slots`.
     pub(crate) fn in_turn<R>(
         &self,

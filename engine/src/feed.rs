@@ -373,7 +373,7 @@ mod tests {
         let mut feed = db.effects().slots(slot..=slot).open().unwrap();
         db.mset(&[("a", "1"), ("b", "2")]).unwrap();
         db.set("b", "3").unwrap();
-        db.flush_all().unwrap();
+        db.flushall().unwrap();
         assert_eq!(lines(&mut feed), ["0> SET a 1", "0> FLUSHALL"]);
     }
 

@@ -43,7 +43,7 @@ pub use command::keyspace::{CopyOptions, FlushMode, RestoreOptions, Scan, ScanCu
 pub use command::list::PositionOptions;
 pub use command::set::MemberScan;
 pub use command::sort::{SortOptions, SortOrder};
-pub use command::sorted_set::{Aggregate, LexLimit, ScoreLimit, ZaddOptions};
+pub use command::sorted_set::{LexLimit, ScoreLimit, ZaddOptions};
 pub use command::stream::{
     AddId, AddOptions, AutoClaimOptions, AutoClaimed, ClaimOptions, ConsumerInfo, GroupInfo, GroupStart, PendingEntry,
     PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,

@@ -5,12 +5,12 @@ use crate::keyspace::EntryRef;
 use crate::resp::{Value, parse_reply};
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::text::split_args;
-use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, StrRef, UnixMillis};
+use crate::{DATABASE_COUNT, Engine, ManualClock, Origin, PeerInfo, Session, SessionState, StrRef, UnixMillis};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Waker};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Poll, Wake, Waker};
 
 /// One batch, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,4 +230,62 @@ fn split(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
         bytes = &bytes[size..];
     }
     effects
+}
+
+/// A session that counts how often it was woken.
+pub(crate) struct Client {
+    pub(crate) session: Session,
+    woken: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Client {
+    pub(crate) fn new(db: &Engine) -> Self {
+        let woken = Arc::new(Bell::default());
+        let session = db.session(Waker::from(Arc::clone(&woken)), PeerInfo::default());
+        Self { session, woken }
+    }
+
+    /// A session that sends a request which waits.
+    #[track_caller]
+    pub(crate) fn waiting(db: &Engine, request: &str) -> Self {
+        let mut client = Self::new(db);
+        client.session.feed(format!("{request}\r\n").as_bytes());
+        client.expect_waiting();
+        client
+    }
+
+    /// Sends a request and returns what comes back at once.
+    pub(crate) fn ask(&mut self, request: &str) -> String {
+        self.session.feed(format!("{request}\r\n").as_bytes());
+        self.poll().0
+    }
+
+    /// What comes now, and how the session stands.
+    pub(crate) fn poll(&mut self) -> (String, SessionState) {
+        let mut out = Vec::new();
+        let state = self.session.poll_output(&mut out);
+        (String::from_utf8(out).expect("text"), state)
+    }
+
+    /// What comes now that it was woken.
+    #[track_caller]
+    pub(crate) fn served(&mut self) -> String {
+        assert!(self.woken.0.swap(0, Ordering::SeqCst) > 0, "it was woken");
+        self.poll().0
+    }
+
+    /// Fails if it was woken or has something to say.
+    #[track_caller]
+    pub(crate) fn expect_waiting(&mut self) {
+        assert_eq!((self.woken.0.load(Ordering::SeqCst), self.poll()), (0, (String::new(), SessionState::Parked)));
+    }
 }

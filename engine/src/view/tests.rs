@@ -231,7 +231,7 @@ fn a_flushed_engine_is_still_in_its_view() {
         db.set(format!("{{a}}{n}"), n).expect("a fresh engine");
     }
     let view = db.view();
-    db.flush_all().expect("nothing is forbidden");
+    db.flushall().expect("nothing is forbidden");
     while db.tick(db.now(), 1_000).more {}
     assert_eq!(view.slot(Slot::of(b"a")).len(), 2_000);
     assert_eq!(view.slot(Slot::of(b"a")).iter().count(), 2_000);

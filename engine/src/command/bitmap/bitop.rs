@@ -6,7 +6,7 @@
 use crate::command::row::flag::{DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
-use crate::engine::{Access, Engine};
+use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
@@ -181,8 +181,7 @@ impl Engine {
         destination: &[u8],
         sources: &[K],
     ) -> Result<usize, CommandError> {
-        let keys: Vec<&[u8]> = std::iter::once(destination).chain(sources.iter().map(AsRef::as_ref)).collect();
-        self.on_keys(&keys, Access::Write, |turn| combine(turn, operation, destination, sources))
+        self.on_target(destination, sources, |turn| combine(turn, operation, destination, sources))
     }
 }
 

@@ -66,6 +66,19 @@ pub enum ExpireIf {
     PresentAndEarlier,
 }
 
+impl ExpireIf {
+    /// Whether a key or field with this expiry may get the new one.
+    pub(crate) fn holds(self, current: Option<UnixMillis>, new: UnixMillis) -> bool {
+        match (self, current) {
+            (Self::Always, _) | (Self::Absent | Self::Earlier, None) | (Self::Present, Some(_)) => true,
+            (Self::Absent, Some(_)) => false,
+            (Self::Present | Self::Later | Self::PresentAndEarlier, None) => false,
+            (Self::Later, Some(current)) => new > current,
+            (Self::Earlier | Self::PresentAndEarlier, Some(current)) => new < current,
+        }
+    }
+}
+
 fn expire(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     run(turn, args, reply, Expiration::Seconds, "expire")
 }
@@ -135,14 +148,7 @@ fn resolve(turn: &Turn<'_>, expiration: Expiration, command: &'static str) -> Re
 fn set_expiry(turn: &mut Turn<'_>, key: &Key<'_>, moment: UnixMillis, condition: ExpireIf) -> bool {
     let Some(spot) = turn.find(key) else { return false };
     let current = turn.entry(key, spot).expiry();
-    let holds = match (condition, current) {
-        (ExpireIf::Always, _) | (ExpireIf::Absent | ExpireIf::Earlier, None) | (ExpireIf::Present, Some(_)) => true,
-        (ExpireIf::Absent, Some(_)) => false,
-        (ExpireIf::Present | ExpireIf::Later | ExpireIf::PresentAndEarlier, None) => false,
-        (ExpireIf::Later, Some(current)) => moment > current,
-        (ExpireIf::Earlier | ExpireIf::PresentAndEarlier, Some(current)) => moment < current,
-    };
-    if !holds {
+    if !condition.holds(current, moment) {
         return false;
     }
     if moment <= turn.now() && !turn.follows() {
@@ -226,7 +232,8 @@ impl Engine {
         self.expire_options(key, Expiration::AtSeconds(seconds), ExpireIf::Always)
     }
 
-    /// Makes `key` vanish at the Unix time `ms`, in milliseconds; says whether there is such a key. O(1). Follows PEXPIREAT of Redis 7.2.
+    /// Makes `key` vanish at the Unix time `ms`, in milliseconds; says whether there is such a key. O(1). Follows
+    /// PEXPIREAT of Redis 7.2.
     pub fn pexpire_at(&self, key: impl AsRef<[u8]>, ms: i64) -> Result<bool, CommandError> {
         self.expire_options(key, Expiration::AtMillis(ms), ExpireIf::Always)
     }

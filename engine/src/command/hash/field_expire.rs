@@ -148,7 +148,7 @@ pub(super) fn set_expiry(
     for field in fields {
         let outcome = match current(turn, key, spot, field) {
             None => FieldOutcome::NoField,
-            Some(current) if !holds(condition, current, at) => FieldOutcome::Kept,
+            Some(current) if !condition.holds(current, at) => FieldOutcome::Kept,
             Some(_) if has_passed => {
                 turn.update(key, spot, |entry| entry.remove_field(field));
                 deleted.push(*field);
@@ -184,32 +184,66 @@ pub(super) fn current(turn: &Turn<'_>, key: &Key<'_>, spot: Spot, field: &[u8]) 
     Some(hash.get(field)?.expiry)
 }
 
-fn holds(condition: ExpireIf, current: Option<UnixMillis>, at: UnixMillis) -> bool {
-    match (condition, current) {
-        (ExpireIf::Always, _) | (ExpireIf::Absent | ExpireIf::Earlier, None) | (ExpireIf::Present, Some(_)) => true,
-        (ExpireIf::Absent, Some(_)) => false,
-        (ExpireIf::Present | ExpireIf::Later | ExpireIf::PresentAndEarlier, None) => false,
-        (ExpireIf::Later, Some(current)) => at > current,
-        (ExpireIf::Earlier | ExpireIf::PresentAndEarlier, Some(current)) => at < current,
-    }
-}
-
 const FEW: &str = "ERR Parameter `numFields` should be greater than 0";
 
 impl Turn<'_> {
     /// Says when `fields` of the hash at `key` are due to vanish. O(fields).
-    pub fn hexpire<F: AsRef<[u8]>>(
+    pub fn hexpire_options<F: AsRef<[u8]>>(
         &mut self,
         key: impl AsRef<[u8]>,
-        expiration: Expiration,
+        when: Expiration,
         condition: ExpireIf,
         fields: &[F],
     ) -> Result<Vec<FieldOutcome>, CommandError> {
         let key = self.key(key.as_ref())?;
-        let at = moment(self, expiration, "hexpire")?;
+        let at = moment(self, when, "hexpire")?;
         let spot = find_hash(self, &key)?;
         let fields: Vec<&[u8]> = fields.iter().map(AsRef::as_ref).collect();
         Ok(set_expiry(self, &key, spot, at, condition, &fields))
+    }
+
+    /// Makes `fields` of the hash at `key` vanish after `seconds`.
+    pub fn hexpire<F: AsRef<[u8]>>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        seconds: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::Seconds(seconds), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish after `ms` milliseconds.
+    pub fn hpexpire<F: AsRef<[u8]>>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        ms: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::Millis(ms), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish at the Unix time `seconds`.
+    pub fn hexpire_at<F: AsRef<[u8]>>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        seconds: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::AtSeconds(seconds), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish at the Unix time `ms`, in milliseconds.
+    pub fn hpexpire_at<F: AsRef<[u8]>>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        ms: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::AtMillis(ms), condition, fields)
     }
 }
 
@@ -217,12 +251,25 @@ impl Engine {
     /// Says when `fields` of the hash at `key` are due to vanish; tells for each what became of it. A time that has passed
     /// deletes the field. Fails with WRONGTYPE on other types and on a time below 0 or beyond 46 bits of milliseconds.
     /// O(fields). Follows HPEXPIREAT of Redis 7.4; records `HPEXPIREAT` and `HDEL`.
+    pub fn hexpire_options<F: AsRef<[u8]>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        when: Expiration,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        let key = key.as_ref();
+        self.on_key(key, Access::Write, |turn| turn.hexpire_options(key, when, condition, fields))
+    }
+
+    /// Makes `fields` of the hash at `key` vanish after `seconds`: see
+    /// [`hexpire_options`](Self::hexpire_options). Follows HEXPIRE of Redis 7.4.
     ///
     /// ```
-    /// use keyslot_engine::{Engine, ExpireIf, Expiration, FieldOutcome, FieldTtl};
+    /// use keyslot_engine::{Engine, ExpireIf, FieldOutcome, FieldTtl};
     /// let db = Engine::in_memory();
     /// db.hset("session", "token", "x")?;
-    /// let outcomes = db.hexpire("session", Expiration::Seconds(60), ExpireIf::Always, &["token", "none"])?;
+    /// let outcomes = db.hexpire("session", 60, ExpireIf::Always, &["token", "none"])?;
     /// assert_eq!(outcomes, [FieldOutcome::Set, FieldOutcome::NoField]);
     /// assert_eq!(db.httl("session", &["token"])?, [FieldTtl::Value(60)]);
     /// # Ok::<(), keyslot_engine::CommandError>(())
@@ -230,17 +277,53 @@ impl Engine {
     pub fn hexpire<F: AsRef<[u8]>>(
         &self,
         key: impl AsRef<[u8]>,
-        expiration: Expiration,
+        seconds: i64,
         condition: ExpireIf,
         fields: &[F],
     ) -> Result<Vec<FieldOutcome>, CommandError> {
-        let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hexpire(key, expiration, condition, fields))
+        self.hexpire_options(key, Expiration::Seconds(seconds), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish after `ms` milliseconds: see
+    /// [`hexpire_options`](Self::hexpire_options). Follows HPEXPIRE of Redis 7.4.
+    pub fn hpexpire<F: AsRef<[u8]>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        ms: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::Millis(ms), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish at the Unix time `seconds`: see
+    /// [`hexpire_options`](Self::hexpire_options). Follows HEXPIREAT of Redis 7.4.
+    pub fn hexpire_at<F: AsRef<[u8]>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        seconds: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::AtSeconds(seconds), condition, fields)
+    }
+
+    /// Makes `fields` of the hash at `key` vanish at the Unix time `ms`, in milliseconds: see
+    /// [`hexpire_options`](Self::hexpire_options). Follows HPEXPIREAT of Redis 7.4.
+    pub fn hpexpire_at<F: AsRef<[u8]>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        ms: i64,
+        condition: ExpireIf,
+        fields: &[F],
+    ) -> Result<Vec<FieldOutcome>, CommandError> {
+        self.hexpire_options(key, Expiration::AtMillis(ms), condition, fields)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::command::testing::{Bench, START, assert_totals};
     use crate::resp::Value;
 
@@ -278,6 +361,25 @@ mod tests {
             assert_totals(&bench.db);
             bench.assert_replays();
         }
+    }
+
+    #[test]
+    fn typed_verbs_take_every_unit() {
+        let bench = Bench::new();
+        let db = &bench.db;
+        bench.run("HSET k a 1");
+        bench.effects();
+        let at = START.0 / 1000 + 7;
+        for outcome in [
+            db.hexpire("k", 5, ExpireIf::Always, &["a"]),
+            db.hpexpire("k", 6000, ExpireIf::Later, &["a"]),
+            db.hexpire_at("k", at, ExpireIf::Later, &["a"]),
+            db.hpexpire_at("k", at * 1000 + 1, ExpireIf::Later, &["a"]),
+        ] {
+            assert_eq!(outcome.unwrap(), [FieldOutcome::Set]);
+        }
+        let times = [START.0 + 5000, START.0 + 6000, at * 1000, at * 1000 + 1];
+        assert_eq!(bench.effects(), times.map(|at| format!("HPEXPIREAT k {at} FIELDS 1 a")));
     }
 
     #[test]

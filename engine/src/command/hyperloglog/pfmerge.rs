@@ -6,7 +6,7 @@ use super::{counter_of, sparse_bytes_max};
 use crate::command::row::flag::{DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
-use crate::engine::{Access, Engine};
+use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
@@ -88,8 +88,7 @@ impl Engine {
     /// on keys of several slots. O(sources). Follows PFMERGE of Redis 7.2; records `SET`.
     pub fn pfmerge<K: AsRef<[u8]>>(&self, destination: impl AsRef<[u8]>, sources: &[K]) -> Result<(), CommandError> {
         let destination = destination.as_ref();
-        let keys: Vec<&[u8]> = std::iter::once(destination).chain(sources.iter().map(AsRef::as_ref)).collect();
-        self.on_keys(&keys, Access::Write, |turn| turn.pfmerge(destination, sources))
+        self.on_target(destination, sources, |turn| turn.pfmerge(destination, sources))
     }
 }
 

@@ -25,8 +25,8 @@ fn turns_over_some_all_and_no_slots_end_and_leave_the_counts_right() {
         scope.spawn(|| {
             for n in 0..30 {
                 match n % 3 {
-                    0 => db.flush_all().unwrap(),
-                    1 => db.flush_all_mode(super::FlushMode::Async).unwrap(),
+                    0 => db.flushall().unwrap(),
+                    1 => db.flushall_options(super::FlushMode::Async).unwrap(),
                     _ => db.swap_db(0, 2).unwrap(),
                 }
                 db.tick(db.now(), 5000);

@@ -14,7 +14,7 @@ use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::turn::Turn;
 
-pub(super) const FLUSHDB: Row = Row::new("flushdb", -1, Run::Store(flush_db))
+pub(super) const FLUSHDB: Row = Row::new("flushdb", -1, Run::Store(flushdb))
     .flags(WRITE)
     .categories(category::KEYSPACE | category::DANGEROUS)
     .tips("request_policy:all_shards response_policy:all_succeeded")
@@ -26,7 +26,7 @@ pub(super) const FLUSHDB: Row = Row::new("flushdb", -1, Run::Store(flush_db))
     ])
     .args("flush-type:oneof?{async@4.0.0=ASYNC sync@6.2.0=SYNC}");
 
-pub(super) const FLUSHALL: Row = Row::new("flushall", -1, Run::Store(flush_all))
+pub(super) const FLUSHALL: Row = Row::new("flushall", -1, Run::Store(flushall))
     .flags(WRITE)
     .categories(category::KEYSPACE | category::DANGEROUS)
     .tips("request_policy:all_shards response_policy:all_succeeded")
@@ -48,13 +48,13 @@ pub enum FlushMode {
     Async,
 }
 
-fn flush_db(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+fn flushdb(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     clear_one(turn, parse(args)?);
     reply.ok();
     Ok(())
 }
 
-fn flush_all(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+fn flushall(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     clear_all(turn, parse(args)?);
     reply.ok();
     Ok(())
@@ -97,12 +97,12 @@ fn leave(turn: &mut Turn<'_>, mode: FlushMode) {
 impl Engine {
     /// Deletes every key of every database. Holds all slots while it takes the tables out, not while it frees them.
     /// Follows FLUSHALL of Redis 7.2.
-    pub fn flush_all(&self) -> Result<(), CommandError> {
-        self.flush_all_mode(FlushMode::Sync)
+    pub fn flushall(&self) -> Result<(), CommandError> {
+        self.flushall_options(FlushMode::Sync)
     }
 
-    /// As [`flush_all`](Self::flush_all), with a say in when the memory is freed.
-    pub fn flush_all_mode(&self, mode: FlushMode) -> Result<(), CommandError> {
+    /// As [`flushall`](Self::flushall), with a say in when the memory is freed.
+    pub fn flushall_options(&self, mode: FlushMode) -> Result<(), CommandError> {
         let slots: Vec<Slot> = Slot::all().collect();
         self.in_turn(&slots, Access::Write, |turn| {
             clear_all(turn, mode);
@@ -111,10 +111,15 @@ impl Engine {
     }
 
     /// Deletes every key of database 0. Follows FLUSHDB of Redis 7.2.
-    pub fn flush_db(&self) -> Result<(), CommandError> {
+    pub fn flushdb(&self) -> Result<(), CommandError> {
+        self.flushdb_options(FlushMode::Sync)
+    }
+
+    /// As [`flushdb`](Self::flushdb), with a say in when the memory is freed.
+    pub fn flushdb_options(&self, mode: FlushMode) -> Result<(), CommandError> {
         let slots: Vec<Slot> = Slot::all().collect();
         self.in_turn(&slots, Access::Write, |turn| {
-            clear_one(turn, FlushMode::Sync);
+            clear_one(turn, mode);
             Ok(())
         })
     }
@@ -157,7 +162,7 @@ mod tests {
     #[test]
     fn an_asynchronous_flush_frees_in_parts() {
         let bench = filled();
-        bench.db.flush_all_mode(FlushMode::Async).unwrap();
+        bench.db.flushall_options(FlushMode::Async).unwrap();
         assert_eq!(bench.db.core.reclaim.pending(), 4002);
         assert!(bench.db.tick(bench.db.now(), 100).more);
         let pending = bench.db.core.reclaim.pending();

@@ -162,6 +162,19 @@ impl Engine {
         self.on_key(key, Access::Read, |turn| turn.object_encoding(key))
     }
 
+    /// The access frequency counter of `key`, 0 to 255. An error unless the policy for eviction is an LFU one. O(1). Follows
+    /// OBJECT FREQ of Redis 7.2; records nothing.
+    pub fn object_freq(&self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
+        let key = key.as_ref();
+        self.on_key(key, Access::Read, |turn| turn.object_freq(key))
+    }
+
+    /// The reference count that Redis would tell. O(1). Follows OBJECT REFCOUNT of Redis 7.2; records nothing.
+    pub fn object_refcount(&self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
+        let key = key.as_ref();
+        self.on_key(key, Access::Read, |turn| turn.object_refcount(key))
+    }
+
     /// Seconds since `key` was used. O(1). Follows OBJECT IDLETIME of Redis 7.2; records nothing.
     pub fn object_idletime(&self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
         let key = key.as_ref();
@@ -212,6 +225,7 @@ mod tests {
         for (value, count) in [("0", i32::MAX), ("9999", i32::MAX), ("10000", 1), ("-1", 1), ("x", 1)] {
             bench.db.set("k", value).unwrap();
             assert_eq!(bench.ask("OBJECT REFCOUNT k"), format!(":{count}\r\n"), "{value}");
+            assert_eq!(bench.db.object_refcount("k").unwrap(), Some(count as u32));
         }
     }
 
@@ -221,6 +235,7 @@ mod tests {
         bench.db.set("k", "v").unwrap();
         assert_eq!(bench.ask("OBJECT FREQ k"), format!("-{NOT_LFU}\r\n"));
         assert_eq!(bench.ask("OBJECT FREQ nokey"), "$-1\r\n");
+        assert_eq!(bench.db.object_freq("nokey").unwrap(), None);
         bench.advance_ms(7_500);
         assert_eq!(bench.ask("OBJECT IDLETIME k"), ":7\r\n");
         bench.db.options().lfu.store(true, Ordering::Relaxed);

@@ -73,10 +73,7 @@ fn wait_for(
     let mut args: Vec<&[u8]> = vec![name.as_bytes()];
     args.extend(keys.iter().map(AsRef::as_ref));
     args.push(timeout.as_bytes());
-    let value = db.call_blocking(&args);
-    if let Value::Error(text) = value {
-        return Err(CommandError::Quoting(text.to_vec()));
-    }
+    let value = db.ask_blocking(&args)?;
     let Some([key, element]) = value.as_slice() else { return Ok(None) };
     let copy = |value: &Value| value.as_bytes().map(Bytes::copy_from_slice);
     Ok(copy(key).zip(copy(element)))

@@ -1,58 +1,9 @@
 //! Requests that wait for lists, and who serves them.
 
-use crate::command::testing::{Bench, assert_totals};
+use crate::command::testing::{Bench, Client, assert_totals};
 use crate::resp::Value;
-use crate::{Engine, PeerInfo, Session, SessionState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
-
-/// A session that counts how often it was woken.
-struct Client {
-    session: Session,
-    woken: Arc<Bell>,
-}
-
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Client {
-    fn new(db: &Engine) -> Self {
-        let woken = Arc::new(Bell::default());
-        let session = db.session(Waker::from(Arc::clone(&woken)), PeerInfo::default());
-        Self { session, woken }
-    }
-
-    /// Sends a request and returns what comes back at once.
-    fn ask(&mut self, request: &str) -> String {
-        self.session.feed(format!("{request}\r\n").as_bytes());
-        self.poll().0
-    }
-
-    fn poll(&mut self) -> (String, SessionState) {
-        let mut out = Vec::new();
-        let state = self.session.poll_output(&mut out);
-        (String::from_utf8(out).expect("text"), state)
-    }
-
-    /// What comes now that it was woken.
-    #[track_caller]
-    fn served(&mut self) -> String {
-        assert!(self.woken.0.swap(0, Ordering::SeqCst) > 0, "it was woken");
-        self.poll().0
-    }
-
-    #[track_caller]
-    fn expect_waiting(&mut self) {
-        assert_eq!((self.woken.0.load(Ordering::SeqCst), self.poll()), (0, (String::new(), SessionState::Parked)));
-    }
-}
+use crate::{Engine, SessionState};
+use std::task::Waker;
 
 const fn pair() -> &'static str {
     "*2\r\n$1\r\nk\r\n$1\r\n1\r\n"

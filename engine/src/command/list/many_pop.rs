@@ -153,10 +153,7 @@ impl Engine {
         let mut args: Vec<&[u8]> = vec![b"BLMPOP", timeout.as_bytes(), key_count.as_bytes()];
         args.extend(keys.iter().map(AsRef::as_ref));
         args.extend([name_of(end), b"COUNT", count.as_bytes()]);
-        match self.call_blocking(&args) {
-            Value::Error(text) => Err(CommandError::Quoting(text.to_vec())),
-            value => Ok(taken(&value)),
-        }
+        Ok(taken(&self.ask_blocking(&args)?))
     }
 }
 

@@ -103,6 +103,16 @@ impl Turn<'_> {
         Ok(self.pop_many(key, End::Right, 1)?.pop())
     }
 
+    /// Takes up to `count` elements from the head of the list at `key`. O(elements).
+    pub fn lpop_count(&mut self, key: impl AsRef<[u8]>, count: usize) -> Result<Vec<Bytes>, CommandError> {
+        self.pop_many(key, End::Left, count)
+    }
+
+    /// Takes up to `count` elements from the tail of the list at `key`, the last first. O(elements).
+    pub fn rpop_count(&mut self, key: impl AsRef<[u8]>, count: usize) -> Result<Vec<Bytes>, CommandError> {
+        self.pop_many(key, End::Right, count)
+    }
+
     /// Takes up to `count` elements from an end of the list at `key`, the outermost first. O(elements).
     pub fn pop_many(&mut self, key: impl AsRef<[u8]>, end: End, count: usize) -> Result<Vec<Bytes>, CommandError> {
         let key = self.key(key.as_ref())?;
@@ -126,6 +136,16 @@ impl Engine {
     pub fn rpop(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, CommandError> {
         let key = key.as_ref();
         self.on_key(key, Access::Write, |turn| turn.rpop(key))
+    }
+
+    /// Takes up to `count` elements from the head of the list at `key`; as [`Engine::pop_many`] otherwise.
+    pub fn lpop_count(&self, key: impl AsRef<[u8]>, count: usize) -> Result<Vec<Bytes>, CommandError> {
+        self.pop_many(key, End::Left, count)
+    }
+
+    /// Takes up to `count` elements from the tail of the list at `key`, the last first; as [`Engine::pop_many`] otherwise.
+    pub fn rpop_count(&self, key: impl AsRef<[u8]>, count: usize) -> Result<Vec<Bytes>, CommandError> {
+        self.pop_many(key, End::Right, count)
     }
 
     /// Takes up to `count` elements from an end of the list at `key`, the outermost first. O(elements). Follows LPOP and
@@ -174,7 +194,9 @@ mod tests {
             assert_eq!(bench.db.rpop("l").unwrap(), Some((4999 - n).to_string().into()));
         }
         assert_totals(&bench.db);
-        assert_eq!(bench.db.pop_many("l", crate::value::End::Right, 2000).unwrap().len(), 1000);
+        assert_eq!(bench.db.lpop_count("l", 2).unwrap(), ["2000", "2001"]);
+        assert_eq!(bench.db.rpop_count("l", 2).unwrap(), ["2999", "2998"]);
+        assert_eq!(bench.db.pop_many("l", crate::value::End::Right, 2000).unwrap().len(), 996);
         assert_totals(&bench.db);
         bench.assert_replays();
     }

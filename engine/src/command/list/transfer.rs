@@ -14,7 +14,7 @@ use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::event::EventClass;
-use crate::resp::{ReplyWriter, Value};
+use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::turn::waiting::{Unserved, Wait};
 use crate::value::{End, StrRef, ValueType};
@@ -224,10 +224,17 @@ impl Engine {
         let timeout = timeout.to_string();
         let args: [&[u8]; 6] =
             [b"BLMOVE", source.as_ref(), target.as_ref(), name_of(from), name_of(to), timeout.as_bytes()];
-        match self.call_blocking(&args) {
-            Value::Error(text) => Err(CommandError::Quoting(text.to_vec())),
-            value => Ok(value.as_bytes().map(Bytes::copy_from_slice)),
-        }
+        Ok(self.ask_blocking(&args)?.as_bytes().map(Bytes::copy_from_slice))
+    }
+
+    /// As [`Engine::rpoplpush`], but blocks this thread as [`Engine::blmove`] does. Follows BRPOPLPUSH of Redis 7.2.
+    pub fn brpoplpush(
+        &self,
+        source: impl AsRef<[u8]>,
+        target: impl AsRef<[u8]>,
+        timeout: f64,
+    ) -> Result<Option<Bytes>, CommandError> {
+        self.blmove(source, target, End::Right, End::Left, timeout)
     }
 }
 
@@ -248,7 +255,7 @@ mod tests {
         assert_eq!(bench.db.lrange("{t}b", 0, -1).unwrap(), ["2", "1"]);
         assert_eq!(bench.run("EXISTS {t}a"), Value::Integer(0));
         assert_eq!(bench.run("LMOVE {t}b {t}b LEFT RIGHT"), Value::bulk("2"));
-        assert_eq!(bench.run("RPOPLPUSH c c"), Value::bulk("3"));
+        assert_eq!(bench.db.brpoplpush("c", "c", 0.5).unwrap(), Some("3".into()));
         let expected = [
             "LMOVE {t}a {t}b LEFT RIGHT",
             "LPUSH c 3",

@@ -154,9 +154,7 @@ impl Engine {
     /// As [`Engine::sinter`] otherwise. Records `DEL` and `SADD`.
     pub fn sinterstore(&self, destination: impl AsRef<[u8]>, keys: &[impl AsRef<[u8]>]) -> Result<usize, CommandError> {
         let destination = destination.as_ref();
-        let mut held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
-        held.push(destination);
-        self.on_keys(&held, Access::Write, |turn| turn.sinterstore(destination, keys))
+        self.on_target(destination, keys, |turn| turn.sinterstore(destination, keys))
     }
 
     /// How many members the sets at all `keys` have in common; counts up to `limit` of them unless that is 0. As

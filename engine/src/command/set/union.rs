@@ -114,9 +114,7 @@ impl Engine {
     /// As [`Engine::sunion`] otherwise. Records `DEL` and `SADD`.
     pub fn sunionstore(&self, destination: impl AsRef<[u8]>, keys: &[impl AsRef<[u8]>]) -> Result<usize, CommandError> {
         let destination = destination.as_ref();
-        let mut held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
-        held.push(destination);
-        self.on_keys(&held, Access::Write, |turn| turn.sunionstore(destination, keys))
+        self.on_target(destination, keys, |turn| turn.sunionstore(destination, keys))
     }
 }
 

@@ -4,7 +4,7 @@
 //! Reply: key, member, score; of BZMPOP the key and pairs; a null array when the time is over. Effect: `ZREM key member ...`;
 //! `DEL key` if none is left.
 
-use super::zpop::{End, MultiPop, pop, write_popped};
+use super::zpop::{End, MultiPop, PoppedFrom, pop, write_popped};
 use crate::command::row::flag::{BLOCKING, FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::timeout::deadline_of_seconds;
@@ -98,13 +98,31 @@ fn wait_for(db: &Engine, name: &str, keys: &[impl AsRef<[u8]>], timeout: f64) ->
     let mut args: Vec<&[u8]> = vec![name.as_bytes()];
     args.extend(keys.iter().map(AsRef::as_ref));
     args.push(timeout.as_bytes());
-    let value = db.call_blocking(&args);
-    if let Value::Error(text) = value {
-        return Err(CommandError::Quoting(text.to_vec()));
-    }
+    let value = db.ask_blocking(&args)?;
     let Some([key, member, Value::Double(score)]) = value.as_slice() else { return Ok(None) };
     let copy = |value: &Value| value.as_bytes().map(Bytes::copy_from_slice);
     Ok(copy(key).zip(copy(member)).map(|(key, member)| (key, member, *score)))
+}
+
+fn wait_for_many(
+    db: &Engine,
+    timeout: f64,
+    keys: &[impl AsRef<[u8]>],
+    end: &[u8],
+    count: usize,
+) -> Result<Option<PoppedFrom>, CommandError> {
+    let (timeout, key_count, count) = (timeout.to_string(), keys.len().to_string(), count.to_string());
+    let mut args: Vec<&[u8]> = vec![b"BZMPOP", timeout.as_bytes(), key_count.as_bytes()];
+    args.extend(keys.iter().map(AsRef::as_ref));
+    args.extend([end, b"COUNT", count.as_bytes()]);
+    let value = db.ask_blocking(&args)?;
+    let Some([key, Value::Array(pairs)]) = value.as_slice() else { return Ok(None) };
+    let copy = |value: &Value| value.as_bytes().map(Bytes::copy_from_slice);
+    let pair = |pair: &Value| match pair.as_slice() {
+        Some([member, Value::Double(score)]) => Some((copy(member)?, *score)),
+        _ => None,
+    };
+    Ok(copy(key).map(|key| (key, pairs.iter().filter_map(pair).collect())))
 }
 
 impl Engine {
@@ -118,6 +136,27 @@ impl Engine {
     /// Takes the member with the highest score; follows BZPOPMAX. As [`Engine::bzpopmin`] otherwise.
     pub fn bzpopmax(&self, keys: &[impl AsRef<[u8]>], timeout: f64) -> Result<Taken, CommandError> {
         wait_for(self, "BZPOPMAX", keys, timeout)
+    }
+
+    /// Takes up to `count` members with the lowest scores out of the first sorted set that has any; follows BZMPOP MIN. Waits
+    /// as [`Engine::bzpopmin`].
+    pub fn bzmpop_min(
+        &self,
+        timeout: f64,
+        keys: &[impl AsRef<[u8]>],
+        count: usize,
+    ) -> Result<Option<PoppedFrom>, CommandError> {
+        wait_for_many(self, timeout, keys, b"MIN", count)
+    }
+
+    /// Takes up to `count` members with the highest scores; follows BZMPOP MAX. As [`Engine::bzmpop_min`] otherwise.
+    pub fn bzmpop_max(
+        &self,
+        timeout: f64,
+        keys: &[impl AsRef<[u8]>],
+        count: usize,
+    ) -> Result<Option<PoppedFrom>, CommandError> {
+        wait_for_many(self, timeout, keys, b"MAX", count)
     }
 }
 
@@ -148,6 +187,19 @@ mod tests {
         ] {
             assert_eq!(bench.error(request), error, "{request}");
         }
+        bench.assert_replays();
+    }
+
+    #[test]
+    fn typed_verbs_take_several_members_or_give_up() {
+        let bench = Bench::new();
+        bench.ask("ZADD {k}z 1 a 2 b 3 c");
+        let taken = |members: &[(&str, f64)]| {
+            Some(("{k}z".into(), members.iter().map(|(m, score)| (m.to_string().into(), *score)).collect()))
+        };
+        assert_eq!(bench.db.bzmpop_max(1.0, &["{k}none", "{k}z"], 1).unwrap(), taken(&[("c", 3.0)]));
+        assert_eq!(bench.db.bzmpop_min(1.0, &["{k}z"], 9).unwrap(), taken(&[("a", 1.0), ("b", 2.0)]));
+        assert!(bench.db.bzmpop_min(1.0, &["{k}z"], 0).is_err());
         bench.assert_replays();
     }
 

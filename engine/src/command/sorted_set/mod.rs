@@ -6,13 +6,18 @@ mod algebra;
 mod arguments;
 mod bzpop;
 mod change;
+mod combination;
+#[cfg(test)]
+mod combination_tests;
 mod listing;
+mod range_query;
 #[cfg(test)]
 mod revocation_tests;
 mod zadd;
-mod zalgebra;
 mod zcard;
 mod zcount;
+mod zdiff;
+mod zinter;
 mod zpop;
 mod zrandmember;
 mod zrange;
@@ -22,10 +27,10 @@ mod zrem;
 mod zremrange;
 mod zscan;
 mod zscore;
+mod zunion;
 
 pub use arguments::{LexLimit, ScoreLimit};
 pub use zadd::ZaddOptions;
-pub use zalgebra::Aggregate;
 
 use super::row::Row;
 use crate::error::CommandError;
@@ -33,6 +38,7 @@ use crate::keyspace::EntryRef;
 use crate::turn::{Key, Turn};
 use crate::value::sorted_set::SortedSetRef;
 use crate::value::{Object, ValueType};
+use bytes::Bytes;
 
 use listing::write_score;
 
@@ -45,13 +51,13 @@ pub(super) const ROWS: &[Row] = &[
     bzpop::BZPOPMIN,
     zadd::ZADD,
     zadd::ZINCRBY,
-    zalgebra::ZDIFF,
-    zalgebra::ZDIFFSTORE,
-    zalgebra::ZINTER,
-    zalgebra::ZINTERCARD,
-    zalgebra::ZINTERSTORE,
-    zalgebra::ZUNION,
-    zalgebra::ZUNIONSTORE,
+    zdiff::ZDIFF,
+    zdiff::ZDIFFSTORE,
+    zinter::ZINTER,
+    zinter::ZINTERCARD,
+    zinter::ZINTERSTORE,
+    zunion::ZUNION,
+    zunion::ZUNIONSTORE,
     zcard::ZCARD,
     zcount::ZCOUNT,
     zcount::ZLEXCOUNT,
@@ -76,6 +82,11 @@ pub(super) const ROWS: &[Row] = &[
     zscore::ZMSCORE,
     zscore::ZSCORE,
 ];
+
+/// Members without their scores.
+fn members(pairs: Vec<(Bytes, f64)>) -> Vec<Bytes> {
+    pairs.into_iter().map(|(member, _)| member).collect()
+}
 
 /// The sorted set that an entry holds.
 pub(crate) fn read(entry: &EntryRef) -> Result<SortedSetRef<'_>, CommandError> {

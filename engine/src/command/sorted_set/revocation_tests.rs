@@ -1,7 +1,7 @@
 //! Turns that are given up: sorted sets, compact and large, are as they were, and nothing was recorded.
 
 use crate::command::testing::{Bench, assert_totals, contents};
-use crate::{Aggregate, CommandError, Turn};
+use crate::{CommandError, Turn};
 
 type Verb = (&'static str, fn(&mut Turn<'_>, &str) -> Result<(), CommandError>);
 
@@ -21,8 +21,8 @@ const VERBS: &[Verb] = &[
     ("zrembyscore", |t, key| done(t.zrembyscore(key, 3.0, 9.0))),
     ("zpopmin", |t, key| done(t.zpopmin(key, 2))),
     ("zpopmax of all", |t, key| done(t.zpopmax(key, 1_000_000))),
-    ("zunionstore over itself", |t, key| done(t.zunionstore(key, &[key, "{x}small"], Aggregate::Max))),
-    ("zinterstore of nothing", |t, key| done(t.zinterstore(key, &[key, "{x}none"], Aggregate::Sum))),
+    ("zunionstore over itself", |t, key| done(t.zunionstore_max(key, &[key, "{x}small"]))),
+    ("zinterstore of nothing", |t, key| done(t.zinterstore(key, &[key, "{x}none"]))),
     ("zdiffstore", |t, key| done(t.zdiffstore("{x}new", &[key, "{x}none"]))),
     ("geo_add", |t, key| done(t.geo_add(key, &[(13.0, 38.0, "m4")]))),
     ("copy", |t, key| done(t.copy(key, "{x}new", Default::default()))),

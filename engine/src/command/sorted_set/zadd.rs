@@ -276,6 +276,18 @@ impl Turn<'_> {
         Ok(self.zadd_multiple_options(key, &pairs, ZaddOptions::default())?.0 > 0)
     }
 
+    /// Gives a member a score where the options let it; says whether the member is new or has another score. O(log n).
+    pub fn zadd_options(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        member: impl AsRef<[u8]>,
+        score: f64,
+        options: ZaddOptions,
+    ) -> Result<bool, CommandError> {
+        let (added, moved) = self.zadd_multiple_options(key, &[(score, member)], options)?;
+        Ok(added + moved > 0)
+    }
+
     /// Gives members scores; returns how many are new. O(log n) for each.
     pub fn zadd_multiple(
         &mut self,
@@ -329,6 +341,28 @@ impl Engine {
     pub fn zadd(&self, key: impl AsRef<[u8]>, member: impl AsRef<[u8]>, score: f64) -> Result<bool, CommandError> {
         let key = key.as_ref();
         self.on_key(key, Access::Write, |turn| turn.zadd(key, member, score))
+    }
+
+    /// Gives a member a score where the options let it; says whether the member is new or has another score. As
+    /// [`Engine::zadd`] otherwise.
+    ///
+    /// ```
+    /// use keyslot_engine::{Engine, ZaddOptions};
+    /// let db = Engine::in_memory();
+    /// let best = ZaddOptions { only_greater: true, ..ZaddOptions::default() };
+    /// assert!(db.zadd_options("board", "ada", 31.5, best)?);
+    /// assert!(!db.zadd_options("board", "ada", 30.0, best)?);
+    /// # Ok::<(), keyslot_engine::CommandError>(())
+    /// ```
+    pub fn zadd_options(
+        &self,
+        key: impl AsRef<[u8]>,
+        member: impl AsRef<[u8]>,
+        score: f64,
+        options: ZaddOptions,
+    ) -> Result<bool, CommandError> {
+        let key = key.as_ref();
+        self.on_key(key, Access::Write, |turn| turn.zadd_options(key, member, score, options))
     }
 
     /// Gives members scores; returns how many are new. As [`Engine::zadd`] otherwise.

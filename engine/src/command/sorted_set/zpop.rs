@@ -207,7 +207,7 @@ impl Turn<'_> {
 }
 
 /// A key with the members that were taken from it.
-type PoppedFrom = (Bytes, Vec<(Bytes, f64)>);
+pub(super) type PoppedFrom = (Bytes, Vec<(Bytes, f64)>);
 
 impl Engine {
     /// Takes out up to `count` members with the lowest scores of the sorted set at `key`, lowest first. Fails with WRONGTYPE on

@@ -3,9 +3,10 @@
 //!
 //! Reply: the members, with WITHSCORES also their scores.
 
-use super::arguments::{LexLimit, ScoreLimit, integer, lex_range, ranks, score_range};
-use super::listing::{self, Scores};
-use super::{look, read_or_empty};
+use super::arguments::{LexLimit, ScoreLimit};
+use super::listing;
+use super::range_query::{By, Form, Query, Wanted};
+use super::{look, members, read_or_empty};
 use crate::command::row::flag::READONLY;
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -14,9 +15,8 @@ use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
-use crate::value::sorted_set::{Direction, LexRange, ScoreRange, SortedSetRef};
+use crate::value::sorted_set::Direction;
 use bytes::Bytes;
-use std::ops::Range;
 
 pub(super) const ZRANGE: Row = Row::new("zrange", -4, Run::Look(zrange))
     .flags(READONLY)
@@ -140,131 +140,6 @@ fn write(entry: Option<&EntryRef>, query: &Query<'_>, reply: &mut ReplyWriter<'_
     Ok(())
 }
 
-/// What a range goes by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    Rank,
-    Score,
-    Lex,
-}
-
-/// What a command leaves open.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// Everything (ZRANGE).
-    Any,
-    /// All but scores, which are always stored (ZRANGESTORE).
-    Stored,
-    /// What the range goes by, and where it begins, is in the command's name.
-    Fixed(By, Direction),
-}
-
-/// The members that are asked for.
-#[derive(Clone, Copy)]
-enum Wanted<'a> {
-    Ranks(i64, i64),
-    Scores(ScoreRange),
-    Members(LexRange<'a>),
-}
-
-/// A range that was asked for.
-pub(super) struct Query<'a> {
-    wanted: Wanted<'a>,
-    pub(super) direction: Direction,
-    /// Members that are passed over, negative: all; and how many follow, negative: all.
-    limit: (i64, i64),
-    scores: Scores,
-}
-
-impl<'a> Query<'a> {
-    /// Reads start, stop and options.
-    pub(super) fn read(args: &[&'a [u8]], form: Form) -> Result<Self, CommandError> {
-        let (mut by, mut direction) = match form {
-            Form::Fixed(by, direction) => (Some(by), Some(direction)),
-            Form::Any | Form::Stored => (None, None),
-        };
-        let (mut limit, mut scores) = ((0, -1), Scores::Hidden);
-        let mut words = args[2..].iter();
-        while let Some(word) = words.next() {
-            match word.to_ascii_uppercase().as_slice() {
-                b"WITHSCORES" if form != Form::Stored => scores = Scores::Shown,
-                b"LIMIT" if words.len() >= 2 => {
-                    let numbers = [words.next(), words.next()].map(|word| word.map_or(Ok(0), |word| integer(word)));
-                    let [offset, count] = numbers;
-                    limit = (offset?, count?);
-                }
-                b"REV" if direction.is_none() => direction = Some(Direction::Down),
-                b"BYLEX" if by.is_none() => by = Some(By::Lex),
-                b"BYSCORE" if by.is_none() => by = Some(By::Score),
-                _ => return Err(CommandError::Syntax),
-            }
-        }
-        let (by, direction) = (by.unwrap_or(By::Rank), direction.unwrap_or(Direction::Up));
-        if limit.1 != -1 && by == By::Rank {
-            let text = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
-            return Err(CommandError::text(text));
-        }
-        if scores == Scores::Shown && by == By::Lex {
-            let text = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
-            return Err(CommandError::text(text));
-        }
-        if by == By::Rank {
-            // A count of -1 is let through, and then means nothing, whatever the offset.
-            limit = (0, -1);
-        }
-        let (min, max) = if direction == Direction::Up { (args[0], args[1]) } else { (args[1], args[0]) };
-        let wanted = match by {
-            By::Rank => Wanted::Ranks(integer(args[0])?, integer(args[1])?),
-            By::Score => Wanted::Scores(score_range(min, max)?),
-            By::Lex => Wanted::Members(lex_range(min, max)?),
-        };
-        Ok(Self { wanted, direction, limit, scores })
-    }
-
-    fn of(wanted: Wanted<'a>, direction: Direction) -> Self {
-        Self { wanted, direction, limit: (0, -1), scores: Scores::Hidden }
-    }
-
-    /// The rank of the first member, and how many there are.
-    pub(super) fn select(&self, set: SortedSetRef<'_>) -> (usize, usize) {
-        let direction = self.direction;
-        let found = match &self.wanted {
-            Wanted::Ranks(start, stop) => {
-                let (len, found) = (set.len(), ranks(*start, *stop, set.len()));
-                if direction == Direction::Up { found } else { len - found.end..len - found.start }
-            }
-            Wanted::Scores(range) => set.score_ranks(range),
-            Wanted::Members(range) => set.lex_ranks(range, direction),
-        };
-        self.limited(found)
-    }
-
-    /// Whether how many members there are is only known when they have been met.
-    pub(super) fn is_open(&self) -> bool {
-        !matches!(self.wanted, Wanted::Ranks(..))
-    }
-
-    fn limited(&self, found: Range<usize>) -> (usize, usize) {
-        let (offset, count) = self.limit;
-        let Some(offset) = usize::try_from(offset).ok().filter(|offset| *offset < found.len()) else { return (0, 0) };
-        let left = found.len() - offset;
-        let count = usize::try_from(count).map_or(left, |count| count.min(left));
-        let first = if self.direction == Direction::Up { found.start + offset } else { found.end - 1 - offset };
-        (first, count)
-    }
-
-    fn list(&self, set: SortedSetRef<'_>) -> Vec<(Bytes, f64)> {
-        let (rank, count) = self.select(set);
-        let copied =
-            |(member, score): (crate::text::StrRef<'_>, f64)| (member.with_bytes(Bytes::copy_from_slice), score);
-        set.walk(rank, count, self.direction).map(copied).collect()
-    }
-}
-
-fn members(pairs: Vec<(Bytes, f64)>) -> Vec<Bytes> {
-    pairs.into_iter().map(|(member, _)| member).collect()
-}
-
 impl Turn<'_> {
     /// The members from rank `start` to `stop`, negative ones counting from the end, with their scores. O(log n + k).
     pub fn zrange_withscores(
@@ -364,7 +239,19 @@ impl Engine {
         self.list(key.as_ref(), &Query::of(Wanted::Scores(range), Direction::Up))
     }
 
-    /// As [`Engine::zrangebyscore_withscores`]: `count` members after the first `offset`.
+    /// As [`Engine::zrangebyscore`]: `count` members after the first `offset`; all that follow if `count` is negative.
+    pub fn zrangebyscore_limit(
+        &self,
+        key: impl AsRef<[u8]>,
+        min: impl Into<ScoreLimit>,
+        max: impl Into<ScoreLimit>,
+        offset: i64,
+        count: i64,
+    ) -> Result<Vec<Bytes>, CommandError> {
+        Ok(members(self.zrangebyscore_limit_withscores(key, min, max, offset, count)?))
+    }
+
+    /// As [`Engine::zrangebyscore_limit`], with the scores.
     pub fn zrangebyscore_limit_withscores(
         &self,
         key: impl AsRef<[u8]>,
@@ -374,18 +261,53 @@ impl Engine {
         count: i64,
     ) -> Result<Vec<(Bytes, f64)>, CommandError> {
         let query = Query::of(Wanted::Scores(ScoreLimit::range(min, max)?), Direction::Up);
-        self.list(key.as_ref(), &Query { limit: (offset, count), ..query })
+        self.list(key.as_ref(), &query.limited_to(offset, count))
     }
 
-    /// The members with a score from `max` down to `min`, highest first, with their scores. Follows ZREVRANGEBYSCORE.
+    /// The members with a score from `max` down to `min`, highest first. Follows ZREVRANGEBYSCORE; as
+    /// [`Engine::zrangebyscore`] otherwise.
+    pub fn zrevrangebyscore(
+        &self,
+        key: impl AsRef<[u8]>,
+        max: impl Into<ScoreLimit>,
+        min: impl Into<ScoreLimit>,
+    ) -> Result<Vec<Bytes>, CommandError> {
+        Ok(members(self.zrevrangebyscore_withscores(key, max, min)?))
+    }
+
+    /// As [`Engine::zrevrangebyscore`], with the scores.
     pub fn zrevrangebyscore_withscores(
         &self,
         key: impl AsRef<[u8]>,
         max: impl Into<ScoreLimit>,
         min: impl Into<ScoreLimit>,
     ) -> Result<Vec<(Bytes, f64)>, CommandError> {
-        let range = ScoreLimit::range(min, max)?;
-        self.list(key.as_ref(), &Query::of(Wanted::Scores(range), Direction::Down))
+        self.zrevrangebyscore_limit_withscores(key, max, min, 0, -1)
+    }
+
+    /// As [`Engine::zrevrangebyscore`]: `count` members after the first `offset`; all that follow if `count` is negative.
+    pub fn zrevrangebyscore_limit(
+        &self,
+        key: impl AsRef<[u8]>,
+        max: impl Into<ScoreLimit>,
+        min: impl Into<ScoreLimit>,
+        offset: i64,
+        count: i64,
+    ) -> Result<Vec<Bytes>, CommandError> {
+        Ok(members(self.zrevrangebyscore_limit_withscores(key, max, min, offset, count)?))
+    }
+
+    /// As [`Engine::zrevrangebyscore_limit`], with the scores.
+    pub fn zrevrangebyscore_limit_withscores(
+        &self,
+        key: impl AsRef<[u8]>,
+        max: impl Into<ScoreLimit>,
+        min: impl Into<ScoreLimit>,
+        offset: i64,
+        count: i64,
+    ) -> Result<Vec<(Bytes, f64)>, CommandError> {
+        let query = Query::of(Wanted::Scores(ScoreLimit::range(min, max)?), Direction::Down);
+        self.list(key.as_ref(), &query.limited_to(offset, count))
     }
 
     /// The members from `min` to `max`, all having the same score. Follows ZRANGEBYLEX; as [`Engine::zrange`] otherwise.
@@ -395,8 +317,20 @@ impl Engine {
         min: LexLimit<'_>,
         max: LexLimit<'_>,
     ) -> Result<Vec<Bytes>, CommandError> {
-        let range = LexLimit::range(min, max);
-        Ok(members(self.list(key.as_ref(), &Query::of(Wanted::Members(range), Direction::Up))?))
+        self.zrangebylex_limit(key, min, max, 0, -1)
+    }
+
+    /// As [`Engine::zrangebylex`]: `count` members after the first `offset`; all that follow if `count` is negative.
+    pub fn zrangebylex_limit(
+        &self,
+        key: impl AsRef<[u8]>,
+        min: LexLimit<'_>,
+        max: LexLimit<'_>,
+        offset: i64,
+        count: i64,
+    ) -> Result<Vec<Bytes>, CommandError> {
+        let query = Query::of(Wanted::Members(LexLimit::range(min, max)), Direction::Up);
+        Ok(members(self.list(key.as_ref(), &query.limited_to(offset, count))?))
     }
 
     /// The members from `max` down to `min`, all having the same score. Follows ZREVRANGEBYLEX.
@@ -406,8 +340,20 @@ impl Engine {
         max: LexLimit<'_>,
         min: LexLimit<'_>,
     ) -> Result<Vec<Bytes>, CommandError> {
-        let range = LexLimit::range(min, max);
-        Ok(members(self.list(key.as_ref(), &Query::of(Wanted::Members(range), Direction::Down))?))
+        self.zrevrangebylex_limit(key, max, min, 0, -1)
+    }
+
+    /// As [`Engine::zrevrangebylex`]: `count` members after the first `offset`; all that follow if `count` is negative.
+    pub fn zrevrangebylex_limit(
+        &self,
+        key: impl AsRef<[u8]>,
+        max: LexLimit<'_>,
+        min: LexLimit<'_>,
+        offset: i64,
+        count: i64,
+    ) -> Result<Vec<Bytes>, CommandError> {
+        let query = Query::of(Wanted::Members(LexLimit::range(min, max)), Direction::Down);
+        Ok(members(self.list(key.as_ref(), &query.limited_to(offset, count))?))
     }
 }
 
@@ -447,6 +393,22 @@ mod tests {
         assert_eq!(bench.ask("ZRANGE z 0 0 WITHSCORES"), "*2\r\n$1\r\na\r\n$1\r\n1\r\n");
         let pair = Value::Array(vec![Value::bulk("a"), Value::Double(1.0)]);
         assert_eq!(bench.run("ZRANGEBYSCORE z 0 1 WITHSCORES"), Value::Array(vec![pair]));
+    }
+
+    #[test]
+    fn typed_verbs_take_parts_of_ranges_in_both_directions() {
+        use crate::LexLimit::{Excluded, Highest, Included, Lowest};
+        let bench = Bench::new();
+        let db = &bench.db;
+        bench.ask("ZADD z 1 a 2 b 2 c 5 d");
+        bench.ask("ZADD l 0 a 0 b 0 c 0 d");
+        assert_eq!(db.zrangebyscore_limit("z", 1.0, 5.0, 1, 2).unwrap(), ["b", "c"]);
+        assert_eq!(db.zrevrangebyscore("z", 2.0, 1.0).unwrap(), ["c", "b", "a"]);
+        assert_eq!(db.zrevrangebyscore_withscores("z", 5.0, 5.0).unwrap(), [("d".into(), 5.0)]);
+        assert_eq!(db.zrevrangebyscore_limit("z", 5.0, 1.0, 2, -1).unwrap(), ["b", "a"]);
+        assert_eq!(db.zrevrangebyscore_limit_withscores("z", 5.0, 1.0, 3, 9).unwrap(), [("a".into(), 1.0)]);
+        assert_eq!(db.zrangebylex_limit("l", Lowest, Excluded(b"d"), 1, 9).unwrap(), ["b", "c"]);
+        assert_eq!(db.zrevrangebylex_limit("l", Highest, Included(b"b"), 0, 2).unwrap(), ["d", "c"]);
     }
 
     #[test]

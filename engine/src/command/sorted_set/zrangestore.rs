@@ -4,7 +4,7 @@
 
 use super::change::{store_whole, whole};
 use super::look;
-use super::zrange::{Form, Query};
+use super::range_query::{Form, Query};
 use crate::command::row::flag::{DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};

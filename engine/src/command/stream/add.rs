@@ -248,6 +248,28 @@ impl Engine {
         self.on_key(key, Access::Write, |turn| turn.xadd(key, id, fields))
     }
 
+    /// As [`Engine::xadd`], and trims the stream afterwards.
+    ///
+    /// ```
+    /// use keyslot_engine::{AddId, Engine, TrimOptions, TrimTo};
+    /// let db = Engine::in_memory();
+    /// for n in ["1", "2", "3"] {
+    ///     db.xadd_maxlen("log", TrimOptions::exact(TrimTo::Length(2)), AddId::Auto, &[("n", n)])?;
+    /// }
+    /// assert_eq!(db.xlen("log")?, 2);
+    /// # Ok::<(), keyslot_engine::CommandError>(())
+    /// ```
+    pub fn xadd_maxlen<F: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        trim: TrimOptions,
+        id: impl Into<AddId>,
+        fields: &[(F, V)],
+    ) -> Result<StreamId, CommandError> {
+        let added = self.xadd_options(key, id, fields, AddOptions { trim: Some(trim), ..AddOptions::default() })?;
+        added.ok_or(INVALID_ID)
+    }
+
     /// Appends with options; returns the entry's id, or `None` if there is no stream and none is to be made. Follows XADD
     /// of Redis 7.2.
     pub fn xadd_options<F: AsRef<[u8]>, V: AsRef<[u8]>>(

@@ -156,7 +156,7 @@ fn claim(
 
 impl Turn<'_> {
     /// Walks over what is pending in a group from `start` on, and takes over what is idle since `min_idle_ms`.
-    pub fn xautoclaim(
+    pub fn xautoclaim_options(
         &mut self,
         key: impl AsRef<[u8]>,
         group: impl AsRef<[u8]>,
@@ -177,7 +177,7 @@ impl Turn<'_> {
 impl Engine {
     /// Walks over what is pending in a group from `start` on, and takes over what is idle since `min_idle_ms` milliseconds.
     /// O(count * log pending). Follows XAUTOCLAIM of Redis 7.2; records one XCLAIM for each entry claimed or gone.
-    pub fn xautoclaim(
+    pub fn xautoclaim_options(
         &self,
         key: impl AsRef<[u8]>,
         group: impl AsRef<[u8]>,
@@ -187,7 +187,9 @@ impl Engine {
         options: AutoClaimOptions,
     ) -> Result<AutoClaimed, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xautoclaim(key, group, consumer, min_idle_ms, start, options))
+        self.on_key(key, Access::Write, |turn| {
+            turn.xautoclaim_options(key, group, consumer, min_idle_ms, start, options)
+        })
     }
 }
 
@@ -228,7 +230,8 @@ mod tests {
             format!("XCLAIM s g ada 0 2-0 TIME {} RETRYCOUNT 1 FORCE JUSTID LASTID 5-0", START.0),
         ];
         assert_eq!(bench.effects(), expected);
-        let rest = bench.db.xautoclaim("s", "g", "bob", 50, StreamId::new(3, 0), AutoClaimOptions::default()).unwrap();
+        let rest =
+            bench.db.xautoclaim_options("s", "g", "bob", 50, StreamId::new(3, 0), AutoClaimOptions::default()).unwrap();
         assert_eq!(rest.entries.iter().map(|entry| entry.id.ms).collect::<Vec<_>>(), [3, 4, 5]);
         assert_eq!((rest.next, rest.deleted.len()), (StreamId::MIN, 0));
         assert_eq!(bench.ask("XAUTOCLAIM s g bob 50 -"), "*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n");

@@ -1,58 +1,9 @@
 //! Requests that wait for entries, and who serves them.
 
 use super::group_tests::assert_groups_replay;
-use crate::command::testing::Bench;
+use crate::command::testing::{Bench, Client};
 use crate::resp::Value;
-use crate::{Engine, PeerInfo, ReadFrom, ReadOptions, Session, SessionState, StreamId};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
-
-/// A session that counts how often it was woken.
-struct Client {
-    session: Session,
-    woken: Arc<Bell>,
-}
-
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Client {
-    /// A session that sends a request which waits.
-    #[track_caller]
-    fn waiting(db: &Engine, request: &str) -> Self {
-        let woken = Arc::new(Bell::default());
-        let session = db.session(Waker::from(Arc::clone(&woken)), PeerInfo::default());
-        let mut client = Self { session, woken };
-        client.session.feed(format!("{request}\r\n").as_bytes());
-        client.expect_waiting();
-        client
-    }
-
-    fn poll(&mut self) -> (String, SessionState) {
-        let mut out = Vec::new();
-        let state = self.session.poll_output(&mut out);
-        (String::from_utf8(out).expect("text"), state)
-    }
-
-    /// What comes now that it was woken.
-    #[track_caller]
-    fn served(&mut self) -> String {
-        assert!(self.woken.0.swap(0, Ordering::SeqCst) > 0, "it was woken");
-        self.poll().0
-    }
-
-    #[track_caller]
-    fn expect_waiting(&mut self) {
-        assert_eq!((self.woken.0.load(Ordering::SeqCst), self.poll()), (0, (String::new(), SessionState::Parked)));
-    }
-}
+use crate::{ReadFrom, ReadOptions, StreamId};
 
 fn read(key: &str, id: &str) -> String {
     format!("*1\r\n*2\r\n$1\r\n{key}\r\n*1\r\n*2\r\n$3\r\n{id}\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n")

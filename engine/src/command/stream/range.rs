@@ -186,6 +186,11 @@ impl Engine {
         self.xrevrange_count(key, range, usize::MAX)
     }
 
+    /// All entries of the stream at `key`, the last one first.
+    pub fn xrevrange_all(&self, key: impl AsRef<[u8]>) -> Result<Vec<StreamEntry>, CommandError> {
+        self.xrevrange(key, ..)
+    }
+
     /// The last `count` entries of the stream at `key` with ids in `range`, the last one first.
     pub fn xrevrange_count(
         &self,
@@ -260,6 +265,7 @@ mod tests {
         let ms = |entries: Vec<crate::StreamEntry>| entries.iter().map(|entry| entry.id.ms).collect::<Vec<_>>();
         assert_eq!(ms(bench.db.xrange("s", two..four).unwrap()), [2, 3]);
         assert_eq!(ms(bench.db.xrange_all("s").unwrap()), [1, 2, 3, 4, 5]);
+        assert_eq!(ms(bench.db.xrevrange_all("s").unwrap()), [5, 4, 3, 2, 1]);
         assert_eq!(ms(bench.db.xrevrange("s", ..=two).unwrap()), [2, 1]);
         assert_eq!(ms(bench.db.xrevrange_count("s", .., 1).unwrap()), [5]);
         assert!(bench.db.xrange("s", ..StreamId::MIN).unwrap().is_empty());

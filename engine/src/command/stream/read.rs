@@ -433,8 +433,7 @@ fn wait_for(
     };
     let ids: Vec<String> = from.iter().map(text).collect();
     args.extend(ids.iter().map(String::as_bytes));
-    match db.call_blocking(&args) {
-        Value::Error(text) => Err(CommandError::Quoting(text.to_vec())),
+    match db.ask_blocking(&args)? {
         Value::Map(streams) => Ok(streams.iter().filter_map(|(key, entries)| read_of(key, entries)).collect()),
         _ => Ok(Vec::new()),
     }

@@ -72,7 +72,7 @@ fn a_turn_that_is_given_up_leaves_the_stream_as_it_was() {
     let given_up: Result<(), CommandError> = bench.db.atomic("s", |turn| {
         turn.xadd("s", AddId::Auto, &[("f", "v")])?;
         turn.xread_options(&["s"], &[ReadFrom::New], &reader)?;
-        turn.xautoclaim("s", "g", "eve", 0, StreamId::MIN, AutoClaimOptions::default())?;
+        turn.xautoclaim_options("s", "g", "eve", 0, StreamId::MIN, AutoClaimOptions::default())?;
         turn.xack("s", "g", &[StreamId::new(1, 0)])?;
         turn.xdel("s", &[StreamId::new(200, 0)])?;
         turn.xtrim("s", TrimOptions::exact(TrimTo::Length(30)))?;
