@@ -7,7 +7,8 @@
 //!
 //! Both hold the same keys of 16 bytes and values of 64 that do not compress. A round is: a view and its file here, SAVE there,
 //! then for both a load with the file in the page cache and one without it. The peer says itself how long it took to load.
-//! A figure is the median of the rounds, a ratio the median of the ratios within a round.
+//! A figure is the median of the rounds, a ratio the median of the ratios within a round. Beside the seconds stand those of
+//! the processors, which hardly depend on what else the machine does. With `--peer none` there is nothing beside.
 
 #[path = "server/process.rs"]
 mod process;
@@ -71,13 +72,49 @@ fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> 
     if settings.rounds == 0 || settings.keys == 0 { Err("nothing to do".to_owned()) } else { Ok(settings) }
 }
 
-/// Seconds of a round.
+impl Settings {
+    fn has_peer(&self) -> bool {
+        self.peer != "none"
+    }
+}
+
+/// Seconds, and seconds of processors.
+#[derive(Clone, Copy)]
+struct Figures {
+    wall: f64,
+    cpu: f64,
+}
+
+const NOTHING: Figures = Figures { wall: f64::NAN, cpu: f64::NAN };
+
+/// Figures of a round, here and there.
 #[derive(Clone, Copy)]
 struct Round {
     view: f64,
-    write: [f64; 2],
-    warm: [f64; 2],
-    cold: [f64; 2],
+    write: [Figures; 2],
+    warm: [Figures; 2],
+    cold: [Figures; 2],
+}
+
+/// Measures what this process does.
+struct Watch {
+    start: Instant,
+    cpu: f64,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: cpu_seconds() }
+    }
+
+    fn stop(&self) -> Figures {
+        Figures { wall: self.start.elapsed().as_secs_f64(), cpu: cpu_seconds() - self.cpu }
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn compare(settings: &Settings, folder: &Path) {
@@ -86,13 +123,16 @@ fn compare(settings: &Settings, folder: &Path) {
         db.set(key(number), value(number)).expect("a fresh engine");
     }
     let peer_folder = folder.join("peer");
-    let peer = Server::start(&settings.peer, settings.port, &peer_folder, &["--appendonly", "no"]);
-    fill(settings);
+    let peer = settings.has_peer().then(|| {
+        let peer = Server::start(&settings.peer, settings.port, &peer_folder, &["--appendonly", "no"]);
+        fill(settings);
+        peer
+    });
     let (ours, theirs) = (folder.join("snapshot"), peer_folder.join("dump.rdb"));
     let written: Vec<_> = (0..settings.rounds)
         .map(|_| {
             let (view, here) = save_here(&db, &ours, settings.threads);
-            (view, [here, save_there(settings.port)])
+            (view, [here, peer.as_ref().map_or(NOTHING, save_there)])
         })
         .collect();
     drop((db, peer));
@@ -107,14 +147,18 @@ fn compare(settings: &Settings, folder: &Path) {
 fn print(settings: &Settings, rounds: &[Round], sizes: [f64; 2]) {
     let keys = settings.keys as f64;
     println!("\n{} keys of 16 + 64 bytes, {} threads here: seconds (million keys/s)", settings.keys, settings.threads);
-    println!("{:<20}{:>20}{:>20}{:>10}", "", "keyslot", "redis", "ratio");
-    let parts: [(&str, fn(&Round) -> [f64; 2]); 3] =
+    println!("{:<20}{:>20}{:>20}{:>10}{:>20}", "", "keyslot", "redis", "ratio", "CPU seconds");
+    let parts: [(&str, fn(&Round) -> [Figures; 2]); 3] =
         [("write", |r| r.write), ("load, file cached", |r| r.warm), ("load, not cached", |r| r.cold)];
     for (title, part) in parts {
-        let [here, there] = [0, 1].map(|side| median(rounds.iter().map(|round| part(round)[side]).collect()));
-        let ratio = median(rounds.iter().map(|round| part(round)[0] / part(round)[1]).collect());
+        let of =
+            |figure: &dyn Fn([Figures; 2]) -> f64| median(rounds.iter().map(|round| figure(part(round))).collect());
+        let [here, there] = [0, 1].map(|side| of(&|both| both[side].wall));
+        let cpu = [0, 1].map(|side| of(&|both| both[side].cpu));
+        let ratio = of(&|both| both[0].wall / both[1].wall);
         let text = |seconds: f64| format!("{seconds:.3} ({:.2})", keys / seconds / 1e6);
-        println!("{title:<20}{:>20}{:>20}{ratio:>10.3}", text(here), text(there));
+        let cpu = format!("{:.2} / {:.2}", cpu[0], cpu[1]);
+        println!("{title:<20}{:>20}{:>20}{ratio:>10.3}{cpu:>20}", text(here), text(there));
     }
     let view_ms = 1e3 * median(rounds.iter().map(|round| round.view).collect());
     println!("{:<20}{:>20}", "of which the view", format!("{view_ms:.2} ms"));
@@ -122,48 +166,52 @@ fn print(settings: &Settings, rounds: &[Round], sizes: [f64; 2]) {
     println!("{:<20}{here:>20}{there:>20}{:>10.3}", "bytes per key", sizes[0] / sizes[1]);
 }
 
-/// Seconds for the view, and for view and file.
-fn save_here(db: &Engine, path: &Path, threads: usize) -> (f64, f64) {
-    let start = Instant::now();
+/// Seconds for the view, and figures for view and file.
+fn save_here(db: &Engine, path: &Path, threads: usize) -> (f64, Figures) {
+    let watch = Watch::start();
     let view = db.view();
-    let view_seconds = start.elapsed().as_secs_f64();
+    let view_seconds = watch.stop().wall;
     let options = WriteOptions { threads, ..WriteOptions::default() };
     snapshot::write(view, &RealStorage, path, &options, &SnapshotProgress::new()).expect("the disk takes it");
-    (view_seconds, start.elapsed().as_secs_f64())
+    (view_seconds, watch.stop())
 }
 
-fn save_there(port: u16) -> f64 {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the peer listens");
-    let start = Instant::now();
+fn save_there(peer: &Server) -> Figures {
+    let mut stream = TcpStream::connect(("127.0.0.1", peer.port)).expect("the peer listens");
+    let (start, cpu) = (Instant::now(), peer.cpu_seconds());
     stream.write_all(b"*1\r\n$4\r\nSAVE\r\n").expect("the peer reads");
     let mut reply = [0; 5];
     stream.read_exact(&mut reply).expect("the peer answers");
     assert_eq!(&reply, b"+OK\r\n");
-    start.elapsed().as_secs_f64()
+    Figures { wall: start.elapsed().as_secs_f64(), cpu: peer.cpu_seconds() - cpu }
 }
 
-fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)) -> [f64; 2] {
+fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)) -> [Figures; 2] {
     prepare(ours);
-    let start = Instant::now();
+    let watch = Watch::start();
     let db = Engine::in_memory();
     let snapshot = Snapshot::open(&RealStorage, ours, Tolerance::Strict).expect("it was written above");
     let options = LoadOptions { threads: settings.threads, ..LoadOptions::default() };
     let report = snapshot.load(&db, &options, &SnapshotProgress::new()).expect("it is sound");
-    let here = start.elapsed().as_secs_f64();
+    let here = watch.stop();
     assert_eq!(report.keys, settings.keys);
     drop(db);
+    if !settings.has_peer() {
+        return [here, NOTHING];
+    }
     prepare(theirs);
     let log = theirs.with_file_name("log");
     std::fs::remove_file(&log).unwrap_or_default();
     let options = ["--appendonly", "no", "--logfile", "log"];
     let folder = theirs.parent().expect("the file lies in a folder");
-    let _peer = Server::start(&settings.peer, settings.port, folder, &options);
+    let peer = Server::start(&settings.peer, settings.port, folder, &options);
     loop {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         // "... * DB loaded from disk: 3.812 seconds"
         if let Some((_, rest)) = text.split_once("DB loaded from disk: ") {
-            let there = rest.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time");
-            return [here, there];
+            let wall = rest.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time");
+            // Since it began, which is hardly more than the load.
+            return [here, Figures { wall, cpu: peer.cpu_seconds() }];
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -217,7 +265,7 @@ fn value(number: u64) -> String {
 }
 
 fn size(path: &Path) -> f64 {
-    std::fs::metadata(path).expect("the file is there").len() as f64
+    std::fs::metadata(path).map_or(f64::NAN, |metadata| metadata.len() as f64)
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -12,7 +12,7 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 /// A few keys of every type.
 fn filled() -> Engine {
     let db = Engine::builder().clock(ManualClock::at(NOW)).in_memory();
-    let mut ask = |request: &str| {
+    let ask = |request: &str| {
         let reply = format!("{:?}", db.call(&request.split(' ').collect::<Vec<_>>()));
         assert!(!reply.contains("Error"), "{request}: {reply}");
     };

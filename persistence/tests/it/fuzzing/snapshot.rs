@@ -6,11 +6,11 @@
 
 use keyslot_engine::Engine;
 use keyslot_engine::Slot;
+use keyslot_persistence::MemoryStorage;
 use keyslot_persistence::snapshot::{
     Entries, LoadOptions, Snapshot, SnapshotHeader, SnapshotProgress, Tolerance, WriteOptions, check_snapshot, compose,
     write,
 };
-use keyslot_persistence::{MemoryStorage, Storage};
 use std::path::Path;
 
 pub(crate) fn run(data: &[u8]) {
