@@ -219,7 +219,9 @@ mod tests {
         lines.extend(["ZADD zset inf top -inf bottom", "HPEXPIREAT hash 9000000000000 FIELDS 1 f3"].map(str::to_owned));
         lines.extend((1..6).map(|i| format!("XADD st {i}-1 k v{i}")));
         lines.extend(["XGROUP CREATE st g 0", "XREADGROUP GROUP g ann COUNT 3 STREAMS st >"].map(str::to_owned));
-        lines.extend(["XGROUP CREATECONSUMER st g bob", "XDEL st 5-1", "XGROUP CREATE empty g $ MKSTREAM"].map(str::to_owned));
+        lines.extend(
+            ["XGROUP CREATECONSUMER st g bob", "XDEL st 5-1", "XGROUP CREATE empty g $ MKSTREAM"].map(str::to_owned),
+        );
         for line in &lines {
             let reply = db.call(&line.split(' ').collect::<Vec<_>>());
             assert!(!matches!(reply, Value::Error(_)), "{line}: {reply:?}");
@@ -246,7 +248,8 @@ mod tests {
     /// The first command of `bytes`, and its size.
     fn one(bytes: &[u8]) -> (Vec<Vec<u8>>, usize) {
         let line = |at: usize| at + bytes[at..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        let number = |at: usize| -> usize { std::str::from_utf8(&bytes[at + 1..line(at) - 2]).unwrap().parse().unwrap() };
+        let number =
+            |at: usize| -> usize { std::str::from_utf8(&bytes[at + 1..line(at) - 2]).unwrap().parse().unwrap() };
         let (count, mut at) = (number(0), line(0));
         let args = (0..count).map(|_| {
             let (size, start) = (number(at), line(at));

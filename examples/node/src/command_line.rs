@@ -54,7 +54,9 @@ pub(crate) enum UsageError {
     RepairWithoutFolder,
     #[error("repair: {0} is not understood; try --dry-run, --salvage, --appenddirname name, --appendfilename name")]
     Repair(String),
-    #[error("{0}: name what to look at, as in: keyslot-node check data | inspect dump.rdb --slot 7 | convert dump.rdb new.aof")]
+    #[error(
+        "{0}: name what to look at, as in: keyslot-node check data | inspect dump.rdb --slot 7 | convert dump.rdb new.aof"
+    )]
     DataPaths(String),
     #[error(
         "{0}: {1} is not understood; try --appenddirname name, --appendfilename name, inspect --slot number, convert \

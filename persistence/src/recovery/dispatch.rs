@@ -13,6 +13,7 @@
 
 use super::receiver::{LateRefusal, Receiver, Refused, ReplayBatch};
 use crate::rdb::RdbEvent;
+use crate::snapshot::{LoadOptions, LoadReport, Snapshot, SnapshotError, SnapshotProgress, Tolerance};
 use keyslot_engine::{Attributes, Engine, LoadError, Loader, LoggedCommand, Origin, Route};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -333,6 +334,12 @@ impl Receiver for Dispatcher<'_> {
         };
         let taken = self.base.take(self.engine, event);
         taken.map_err(|error| Refused { what: what.to_owned(), reason: error.to_string() })
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+        // The lanes have nothing to do yet.
+        let options = LoadOptions { threads: self.running, tolerance: Tolerance::Strict, due_at: None };
+        snapshot.load(self.engine, &options, &SnapshotProgress::new())
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

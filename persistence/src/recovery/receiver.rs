@@ -1,6 +1,7 @@
 //! Who takes what recovery reads.
 
 use crate::rdb::RdbEvent;
+use crate::snapshot::{LoadReport, Snapshot, SnapshotError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,9 @@ pub(crate) trait Receiver {
     /// Takes what an RDB tells. All of it comes before any batch.
     fn event(&mut self, event: RdbEvent<'_>) -> Result<(), Refused>;
 
+    /// Takes all of a snapshot. It comes before any batch.
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError>;
+
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;
 }
@@ -56,6 +60,10 @@ impl<F: FnMut(&ReplayBatch<'_>) -> Result<(), Refused>> Receiver for F {
 
     fn event(&mut self, _: RdbEvent<'_>) -> Result<(), Refused> {
         Ok(())
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+        Ok(LoadReport { keys: snapshot.entries(), ..LoadReport::default() })
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

@@ -6,7 +6,7 @@ use super::base::{begins_rdb, read_rdb};
 use super::receiver::Receiver;
 use super::scan::{Progress, scan};
 use super::window::Window;
-use super::{Dispatcher, Lanes, Listing, Recovery, RecoveryReport, Settling, inspect, settle};
+use super::{Dispatcher, Lanes, Listing, Recovery, RecoveryReport, SNAPSHOT_MAGIC, Settling, inspect, settle};
 use crate::error::OpenError;
 use crate::log::annotation::{Annotation, MAGIC};
 use crate::log::{LogNames, LogPlace};
@@ -120,7 +120,6 @@ fn of_directory(
         Ok(inspection) => {
             survey.faults.extend(inspection.refusal(Recovery::Whole).map(|refusal| refusal.to_string()));
             let report = settle(storage, place, &inspection, Settling::DryRun)?.report;
-            survey.version = report.base.as_ref().and_then(|base| base.rdb_version);
             survey.commands = report.commands;
             survey.report = Some(report);
         }
@@ -175,7 +174,6 @@ fn of_snapshot(storage: &dyn Storage, path: &Path, engine: &Engine) -> Survey {
         }
     };
     survey.size_bytes = snapshot.size_bytes();
-    survey.version = Some(snapshot.header().version);
     survey.faults.extend(snapshot.damages().iter().map(|damage| damage.to_string()));
     let options = LoadOptions { threads: 1, tolerance: Tolerance::Salvage, due_at: None };
     match snapshot.load(engine, &options, &SnapshotProgress::default()) {
@@ -257,7 +255,11 @@ impl fmt::Display for Survey {
         let Contents { types, databases, slots, expires, libraries } = &self.contents;
         let types: Vec<String> = types.iter().map(|(name, count)| format!("{name} {count}")).collect();
         let of_types = if types.is_empty() { String::new() } else { format!(" ({})", types.join(", ")) };
-        writeln!(f, "  {} keys{of_types}, {expires} of them expire, {libraries} function libraries", self.contents.keys())?;
+        writeln!(
+            f,
+            "  {} keys{of_types}, {expires} of them expire, {libraries} function libraries",
+            self.contents.keys()
+        )?;
         if !databases.is_empty() {
             let all: Vec<String> = databases.iter().map(|(db, count)| format!("db{db} {count}")).collect();
             writeln!(f, "  {}; {} of 16384 slots in use", all.join(", "), slots.len())?;
@@ -265,8 +267,10 @@ impl fmt::Display for Survey {
         for fault in &self.faults {
             writeln!(f, "  fault: {fault}")?;
         }
-        f.write_str(if self.is_sound() { "  sound" } else { "  NOT sound; what stands before a fault is counted above" })
+        f.write_str(if self.is_sound() {
+            "  sound"
+        } else {
+            "  NOT sound; what stands before a fault is counted above"
+        })
     }
 }
-
-const SNAPSHOT_MAGIC: &[u8] = b"KSLOTSNP";

@@ -72,7 +72,8 @@ impl DataOptions {
                     slot = Some(number.ok_or_else(|| wrong(b"--slot, which takes a number from 0 to 16383"))?);
                 }
                 b"--format" if name == "convert" => {
-                    format = Some(Format::of(&text()?).ok_or_else(|| wrong(b"--format, which is rdb, aof or keyslot"))?);
+                    format =
+                        Some(Format::of(&text()?).ok_or_else(|| wrong(b"--format, which is rdb, aof or keyslot"))?);
                 }
                 path if !path.starts_with(b"--") => paths.push(PathBuf::from(OsStr::from_bytes(path))),
                 other => return Err(wrong(other)),
@@ -132,7 +133,9 @@ fn convert(view: View, target: &Path, format: Format) -> Result<u64, DataError> 
         return Err(DataError::Exists(target.to_owned()));
     }
     if format == Format::Snapshot {
-        return Ok(view_to_snapshot(view, target)?);
+        let (options, progress) = (snapshot::WriteOptions::default(), snapshot::SnapshotProgress::new());
+        snapshot::write(view, &RealStorage, target, &options, &progress)?;
+        return Ok(std::fs::metadata(target).map_or(0, |found| found.len()));
     }
     let temporary = target.with_extension("keyslot-temp");
     let failed = |error| DataError::Write { path: temporary.clone(), error };
@@ -197,7 +200,8 @@ impl Bar {
             self.shown = percent;
             let filled = (percent / 4) as usize;
             // Nobody is lost if it cannot be shown.
-            let _ = write!(std::io::stderr(), "\r[{}{}] {percent}%", "#".repeat(filled), " ".repeat(25 - filled.min(25)));
+            let _ =
+                write!(std::io::stderr(), "\r[{}{}] {percent}%", "#".repeat(filled), " ".repeat(25 - filled.min(25)));
         }
     }
 
@@ -277,7 +281,10 @@ mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(path("torn.aof"), b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*2\r\n$3\r\nDE").unwrap();
         let error = run(&options(&["check", &path("torn.aof")]).unwrap()).unwrap_err().to_string();
-        assert!(error.contains("1 keys (string 1)") && error.contains("fault: byte 27: expected a whole command"), "{error}");
+        assert!(
+            error.contains("1 keys (string 1)") && error.contains("fault: byte 27: expected a whole command"),
+            "{error}"
+        );
         assert!(run(&options(&["convert", &path("torn.aof"), &path("x.rdb")]).unwrap()).is_err());
         std::fs::write(path("no.rdb"), b"REDIS0010").unwrap();
         assert!(run(&options(&["check", &path("no.rdb")]).unwrap()).unwrap_err().to_string().contains("fault: byte 9"));
