@@ -11,7 +11,7 @@ use crate::error::OpenError;
 use crate::log::annotation::{Annotation, MAGIC};
 use crate::log::{LogNames, LogPlace};
 use crate::snapshot::{LoadOptions, Snapshot, SnapshotProgress, Tolerance};
-use crate::storage::{FileError, Storage};
+use crate::storage::Storage;
 use keyslot_engine::{Engine, Slot, ValueType};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,11 @@
 //! The targets of `fuzz/` as ordinary tests, over the corpus that is published there.
 
+pub(crate) mod aof;
+pub(crate) mod manifest;
 pub(crate) mod snapshot;
 
 use crate::allowance::peak_of;
+use keyslot_persistence::recovery::check_log;
 use keyslot_persistence::snapshot::check_snapshot;
 use std::path::PathBuf;
 
@@ -41,6 +44,42 @@ fn checking_a_snapshot_takes_memory_by_its_size() {
             let factor = if is_plain { 8 } else { 256 };
             let peak = peak_of(|| drop(check_snapshot(&bent[1..])));
             assert!(peak <= bent.len() * factor + (1 << 20), "{}, byte {at}: {peak} bytes", path.display());
+        }
+    }
+}
+
+/// Runs a target over its corpus, and over each input bent here and there: what a fuzzer would try first.
+fn run_bent(target: &str, run: fn(&[u8])) {
+    for (path, input) in corpus(target) {
+        println!("{}", path.display());
+        run(&input);
+        for at in (0..input.len()).step_by(input.len() / 40 + 1) {
+            let mut bent = input.clone();
+            bent[at] ^= 1 << (at % 8);
+            run(&bent);
+            run(&input[..at]);
+        }
+    }
+}
+
+#[test]
+fn the_corpus_of_append_only_files() {
+    run_bent("aof", aof::run);
+}
+
+#[test]
+fn the_corpus_of_manifests() {
+    run_bent("manifest", manifest::run);
+}
+
+#[test]
+fn checking_a_log_takes_memory_by_its_size() {
+    for (path, input) in corpus("aof") {
+        for at in (0..input.len()).step_by(5) {
+            let mut bent = input.clone();
+            bent[at] ^= 0x80 >> (at % 8);
+            let peak = peak_of(|| drop(check_log(&bent)));
+            assert!(peak <= bent.len() * 8 + (1 << 20), "{}, byte {at}: {peak} bytes", path.display());
         }
     }
 }
