@@ -295,7 +295,6 @@ impl Engine {
         apply::apply(&self.core, origin, db, commands)
     }
 
-<<<<<<< HEAD
     /// Which slot a command of a log touches: those of different slots may be applied on several threads at once. O(keys).
     pub fn route(&self, args: &[&[u8]]) -> Result<Route, CommandError> {
         replay::route(args)
@@ -304,12 +303,12 @@ impl Engine {
     /// As [`apply`](Self::apply), each command in a turn of its own and in order; faster, as their lookups overlap.
     pub fn apply_each(&self, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
         replay::apply_each(&self.core, origin, commands)
-=======
+    }
+
     /// Bytes that the data and the buffers of clients take: what `maxmemory` bounds, and `used_memory` of INFO. Buffers as they
     /// were at the last [`tick`](Self::tick).
     pub fn used_memory(&self) -> u64 {
         self.core.used_bytes()
->>>>>>> main
     }
 
     /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).

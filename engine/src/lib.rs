@@ -60,7 +60,6 @@ pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPo
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};
-pub use options::Options;
 pub use options::{EvictionPolicy, Options};
 pub use replay::{LoggedCommand, RefusedCommand, Route};
 pub use session::{Session, SessionState};
