@@ -19,7 +19,10 @@ pub(crate) fn run(data: &[u8]) {
     if kind % 2 == 0 {
         disk.put(Path::new("/d/appendonly.aof"), input);
     } else {
-        disk.put(Path::new("/d/appendonlydir/appendonly.aof.manifest"), b"file appendonly.aof.1.incr.aof seq 1 type i\n");
+        disk.put(
+            Path::new("/d/appendonlydir/appendonly.aof.manifest"),
+            b"file appendonly.aof.1.incr.aof seq 1 type i\n",
+        );
         disk.put(Path::new("/d/appendonlydir/appendonly.aof.1.incr.aof"), input);
     }
     for recovery in [Recovery::Whole, Recovery::Strict, Recovery::Salvage] {
