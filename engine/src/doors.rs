@@ -96,6 +96,17 @@ impl Engine {
         self.core.now()
     }
 
+    /// Goes on with eras at `era`, if that is later than the current one: for an engine that goes on with a journal whose
+    /// batches had eras. To be called before the engine serves anybody.
+    pub fn resume_era(&self, era: u64) {
+        self.core.eras.resume(era);
+    }
+
+    /// How many effects turns had so far: whoever saves counts by it what is not saved yet.
+    pub fn changes(&self) -> u64 {
+        self.core.stats.changes()
+    }
+
     /// Opens a session for one client. `waker` is woken whenever [`Session::poll_output`] may have more to give.
     pub fn session(&self, waker: Waker, peer: PeerInfo) -> Session {
         Session::new(Arc::clone(&self.core), waker, peer)

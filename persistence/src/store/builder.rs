@@ -1,5 +1,6 @@
 //! How a store is described and opened.
 
+use super::compaction::{CompactionPolicy, Compactor};
 use super::{Drive, EngineHandle, Progress, Store};
 use crate::driver::crew::with_crew;
 use crate::driver::{Driver, DriverThread};
@@ -7,6 +8,7 @@ use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
 use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, inspect, lock, settle};
+use crate::saving::Saver;
 use crate::storage::{FileError, RealStorage, Storage};
 use keyslot_engine::{Ack, Engine, EngineBuilder, Offset};
 use parking_lot::Mutex;
@@ -37,6 +39,7 @@ pub struct StoreBuilder {
     log: LogOptions,
     preallocation: Option<Preallocation>,
     names: LogNames,
+    compaction: CompactionPolicy,
     has_thread: bool,
     recovery_threads: usize,
     on_progress: Option<OnProgress>,
@@ -53,6 +56,7 @@ impl Default for StoreBuilder {
             log: LogOptions::default(),
             preallocation: None,
             names: LogNames::default(),
+            compaction: CompactionPolicy::default(),
             has_thread: true,
             recovery_threads: 2,
             on_progress: None,
@@ -127,6 +131,13 @@ impl StoreBuilder {
         self
     }
 
+    /// When the log is compacted by itself; as in Redis if not given.
+    #[must_use]
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.compaction = policy;
+        self
+    }
+
     /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
     #[must_use]
     pub fn without_thread(mut self) -> Self {
@@ -151,19 +162,24 @@ impl StoreBuilder {
         settled.report.elapsed_ms = elapsed_ms;
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
+        // Eras go on where they were, so that the log tells them apart.
+        engine.resume_era(report.era + 1);
         engine.attach_sink(journal.clone());
-        let files = driver.files().clone();
+        let saver = Saver::over(engine.clone(), self.storage.clone());
+        let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
+        compactor.set_policy(self.compaction);
         let drive = if self.has_thread {
-            Drive::Thread(DriverThread::start(driver).map_err(OpenError::Thread)?)
+            let compactor = compactor.clone();
+            Drive::Thread(DriverThread::start(driver, move || compactor.look()).map_err(OpenError::Thread)?)
         } else {
             Drive::Manual(Box::new(driver))
         };
         tracing::info!(path = %path.display(), %report, "store opened");
         Ok(Store {
             engine: EngineHandle(engine),
-            log_size_at_open_bytes: journal.log_size_bytes(),
             journal,
-            files,
+            saver,
+            compactor,
             drive: Mutex::new(drive),
             report,
             _lock: lock,

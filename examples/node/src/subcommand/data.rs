@@ -254,7 +254,7 @@ mod tests {
         let store = Store::open(path("store")).unwrap();
         store.set("{a}k", "v").unwrap();
         store.rpush("{a}list", "x").unwrap();
-        store.set_ex("t", "v", std::time::Duration::from_secs(1_000_000)).unwrap();
+        store.set_ex("t", "v", 1_000_000).unwrap();
         store.close().unwrap();
         let slot = Slot::of(b"{a}k").number().to_string();
         let all = ["store", "store/appendonlydir", "store/appendonlydir/appendonly.aof.manifest"];
