@@ -150,7 +150,7 @@ fn convert(view: View, target: &Path, format: Format) -> Result<u64, DataError> 
         Format::Aof => aof::write_commands(&view, &mut take).map(drop),
         Format::Rdb | Format::Snapshot => {
             let notes = [("redis-ver", crate::REDIS_VERSION), ("redis-bits", "64")];
-            rdb::write_view(&view, rdb::RdbOptions::default(), &notes, &mut take).map(drop)
+            rdb::write_view(&view, rdb::RdbOptions::default(), &notes, &mut |piece, _| take(piece)).map(drop)
         }
     }
     .map_err(failed)?;
