@@ -1,5 +1,6 @@
 //! Why a store cannot be opened.
 
+use crate::snapshot::SnapshotError;
 use crate::storage::FileError;
 use keyslot_engine::Offset;
 use std::path::PathBuf;
@@ -117,6 +118,9 @@ pub enum OpenError {
         /// What is wrong with what stands there.
         found: String,
     },
+    /// The base is a snapshot that cannot be loaded.
+    #[error("{0}. The log stands on this file; nothing was changed, restore it from a copy")]
+    Snapshot(#[from] SnapshotError),
     /// The log has a torn end, which [`Recovery::Whole`](crate::Recovery::Whole) does not take.
     #[error(
         "{}: byte {offset}: expected {expected}, found {found}. This is the torn end that a crash leaves; nothing was \

@@ -15,6 +15,7 @@
 //!
 //! Architecture Invariant: unsafe code stands in `journal::chunk` and `storage::map` only.
 
+pub mod aof;
 mod driver;
 mod error;
 pub mod journal;

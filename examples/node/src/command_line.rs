@@ -6,6 +6,7 @@
 //!   value. `--save` is the exception and may stand alone, which means no save points.
 
 use crate::settings::quote;
+use crate::subcommand::data::DataOptions;
 use crate::subcommand::health::HealthOptions;
 use crate::subcommand::repair::RepairOptions;
 use std::ffi::{OsStr, OsString};
@@ -19,6 +20,7 @@ pub(crate) enum Invocation {
     CheckConfig(Sources),
     Health(HealthOptions),
     Repair(RepairOptions),
+    Data(DataOptions),
     HelpKey(String),
     Help,
     Version,
@@ -52,6 +54,15 @@ pub(crate) enum UsageError {
     RepairWithoutFolder,
     #[error("repair: {0} is not understood; try --dry-run, --salvage, --appenddirname name, --appendfilename name")]
     Repair(String),
+    #[error(
+        "{0}: name what to look at, as in: keyslot-node check data | inspect dump.rdb --slot 7 | convert dump.rdb new.aof"
+    )]
+    DataPaths(String),
+    #[error(
+        "{0}: {1} is not understood; try --appenddirname name, --appendfilename name, inspect --slot number, convert \
+         --format rdb|aof|keyslot"
+    )]
+    Data(String, String),
 }
 
 /// Reads the arguments after the program's name.
@@ -64,6 +75,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
         Some(b"--check-system") => return Err(UsageError::MemoryTest("--check-system")),
         Some(b"health") => return HealthOptions::read(&arguments[1..]).map(Invocation::Health),
         Some(b"repair") => return RepairOptions::read(&arguments[1..]).map(Invocation::Repair),
+        Some(b"check" | b"inspect" | b"convert") => return DataOptions::read(&arguments).map(Invocation::Data),
         Some(b"help") => {
             let [_, key] = arguments.as_slice() else { return Err(UsageError::HelpWithoutKey) };
             return Ok(Invocation::HelpKey(String::from_utf8_lossy(key).into_owned()));

@@ -46,6 +46,10 @@ fn main() -> ExitCode {
             Ok(report) => println!("{report}"),
             Err(error) => return fail(error),
         },
+        Invocation::Data(options) => match subcommand::data::run(&options) {
+            Ok(report) => println!("{}", report.trim_end()),
+            Err(error) => return fail(error),
+        },
         Invocation::CheckConfig(sources) => return launch::check_config(&sources),
         Invocation::Serve(sources) => return launch::serve(&sources),
     }

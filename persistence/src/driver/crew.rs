@@ -1,7 +1,5 @@
 //! Several threads on one piece of work, while the caller waits or leads them.
 
-use std::num::NonZeroUsize;
-
 /// Calls `work` on `threads` threads, each with its number, and `lead`, with how many threads there are, on this one; returns
 /// when all are done. Fewer threads are started where the system refuses; with none, `lead` has to do the work itself.
 /// A panic of a thread goes on in the caller, once all are done.
@@ -16,11 +14,6 @@ pub(crate) fn with_crew<R>(threads: usize, work: impl Fn(usize) + Sync, lead: im
         let started = (0..threads).take_while(start).count();
         lead(started)
     })
-}
-
-/// How many threads the host can run at once.
-pub(crate) fn host_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 #[cfg(test)]

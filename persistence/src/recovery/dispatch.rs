@@ -13,7 +13,8 @@
 
 use super::receiver::{LateRefusal, Receiver, Refused, ReplayBatch};
 use crate::rdb::RdbEvent;
-use keyslot_engine::{Attributes, Engine, LoadError, Loader, LoggedCommand, Origin, Route, UnixMillis};
+use crate::snapshot::{LoadOptions, LoadReport, Snapshot, SnapshotError, SnapshotProgress, Tolerance};
+use keyslot_engine::{Attributes, Engine, LoadError, Loader, LoggedCommand, Origin, Route};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -231,14 +232,11 @@ pub(crate) struct Dispatcher<'e> {
     base: Base,
 }
 
-/// An RDB on its way into the engine.
+/// An RDB on its way into the engine. Keys that are due by now are kept: the log behind it may give them another expiry.
+#[derive(Default)]
 struct Base {
-    /// Keys that are due by now are dropped: nobody will say that they expired.
-    now: UnixMillis,
     loader: Option<Loader>,
     db: u16,
-    is_dropped: bool,
-    expired: u64,
 }
 
 impl Base {
@@ -251,14 +249,8 @@ impl Base {
             }
             RdbEvent::Function(text) => loader.library(text)?,
             RdbEvent::Key { key, expiry, idle_seconds, frequency } => {
-                self.is_dropped = expiry.is_some_and(|expiry| expiry <= self.now);
-                if self.is_dropped {
-                    self.expired += 1;
-                } else {
-                    loader.begin(self.db, key, Attributes { expiry, idle_seconds, frequency })?;
-                }
+                loader.begin(self.db, key, Attributes { expiry, idle_seconds, frequency })?;
             }
-            RdbEvent::Part(_) | RdbEvent::KeyEnd if self.is_dropped => {}
             RdbEvent::Part(part) => loader.part(part)?,
             RdbEvent::KeyEnd => {
                 loader.end()?;
@@ -275,8 +267,7 @@ impl Base {
 impl<'e> Dispatcher<'e> {
     pub(crate) fn new(engine: &'e Engine, lanes: &'e Lanes, running: usize) -> Self {
         let open = (0..running.max(1)).map(|_| Lot::default()).collect();
-        let base = Base { now: engine.now(), loader: None, db: 0, is_dropped: false, expired: 0 };
-        Self { engine, lanes, running, open, file: (0, None), base }
+        Self { engine, lanes, running, open, file: (0, None), base: Base::default() }
     }
 
     fn hand_over(&mut self, number: usize) {
@@ -345,8 +336,10 @@ impl Receiver for Dispatcher<'_> {
         taken.map_err(|error| Refused { what: what.to_owned(), reason: error.to_string() })
     }
 
-    fn expired(&self) -> u64 {
-        self.base.expired
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+        // The lanes have nothing to do yet.
+        let options = LoadOptions { threads: self.running, tolerance: Tolerance::Strict, due_at: None };
+        snapshot.load(self.engine, &options, &SnapshotProgress::new())
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

@@ -32,6 +32,7 @@ mod repair;
 mod report;
 mod scan;
 mod settle;
+mod survey;
 mod window;
 
 pub(crate) use dispatch::{Dispatcher, Lanes};
@@ -41,12 +42,14 @@ pub use log_check::{LogCheck, check_log};
 pub(crate) use receiver::{Receiver, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
-pub use report::{BaseReport, Cut, RecoveryReport};
+pub use report::{BaseKind, BaseReport, Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
+pub use survey::{Contents, FileKind, Survey, survey};
 
 use crate::error::OpenError;
 use crate::log::GoesOn;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX};
+use crate::snapshot::{Snapshot, Tolerance};
 use crate::storage::{FileError, Storage};
 use base::{begins_rdb, read_rdb};
 use keyslot_engine::Offset;
@@ -163,7 +166,7 @@ impl Inspection {
             receiver.begin_file(&source.path);
             let mut rdb_size = 0;
             if source.is_base {
-                rdb_size = self.read_base(&mut window, &source.path, receiver, &mut watch_file)?;
+                rdb_size = self.read_base(storage, &mut window, &source.path, receiver, &mut watch_file)?;
             } else if index <= 1 {
                 enter_log(&mut window, self.listing.goes_on(), &mut self.progress)?;
             }
@@ -185,9 +188,10 @@ impl Inspection {
         Ok(())
     }
 
-    /// Reads the RDB of a base, if it has one, and says how large that is.
+    /// Reads the RDB or snapshot of a base, if it has one, and says how large that is.
     fn read_base(
         &mut self,
+        storage: &dyn Storage,
         window: &mut Window,
         path: &Path,
         receiver: &mut dyn Receiver,
@@ -198,6 +202,17 @@ impl Inspection {
             return Err(OpenError::BaseSize { path: path.to_owned(), expected, found: window.size() });
         }
         let mut base = BaseReport { path: path.to_owned(), size_bytes: window.size(), ..BaseReport::default() };
+        if window.bytes_at(0, SNAPSHOT_MAGIC.len())?.starts_with(SNAPSHOT_MAGIC) {
+            let snapshot = Snapshot::open(storage, path, Tolerance::Strict)?;
+            let loaded = receiver.snapshot(&snapshot)?;
+            let header = snapshot.header();
+            let goes_on = GoesOn { offset: header.offset.0, era: header.era };
+            manifest.goes_on = manifest.goes_on.or(Some(goes_on));
+            let (keys, libraries) = (loaded.keys, loaded.libraries);
+            self.base = Some(BaseReport { kind: BaseKind::Snapshot, keys, libraries, ..base });
+            watch(window.size());
+            return Ok(window.size());
+        }
         if begins_rdb(window)? {
             let rdb = read_rdb(window, receiver, watch)?;
             if let Some(Damage { at: offset, expected, found, .. }) = rdb.damage {
@@ -205,9 +220,8 @@ impl Inspection {
             }
             manifest.goes_on = manifest.goes_on.or(rdb.goes_on);
             base = BaseReport {
-                rdb_version: Some(rdb.version),
+                kind: BaseKind::Rdb { version: rdb.version },
                 keys: rdb.keys,
-                expired: receiver.expired(),
                 libraries: rdb.libraries,
                 ..base
             };
@@ -309,6 +323,9 @@ fn judge(
     let later = later.iter().map(|source| source.path.clone()).collect();
     Ok(Broken { damage, later, durable, is_corruption, is_only_zeros })
 }
+
+/// How a snapshot begins.
+const SNAPSHOT_MAGIC: &[u8] = b"KSLOTSNP";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Who takes what recovery reads.
 
 use crate::rdb::RdbEvent;
+use crate::snapshot::{LoadReport, Snapshot, SnapshotError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -42,8 +43,8 @@ pub(crate) trait Receiver {
     /// Takes what an RDB tells. All of it comes before any batch.
     fn event(&mut self, event: RdbEvent<'_>) -> Result<(), Refused>;
 
-    /// How many keys of the RDB were due already and dropped.
-    fn expired(&self) -> u64;
+    /// Takes all of a snapshot. It comes before any batch.
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError>;
 
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;
@@ -61,8 +62,8 @@ impl<F: FnMut(&ReplayBatch<'_>) -> Result<(), Refused>> Receiver for F {
         Ok(())
     }
 
-    fn expired(&self) -> u64 {
-        0
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+        Ok(LoadReport { keys: snapshot.entries(), ..LoadReport::default() })
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

@@ -38,14 +38,27 @@ pub struct BaseReport {
     pub path: PathBuf,
     /// Its size.
     pub size_bytes: u64,
-    /// Its version, if it is an RDB or begins with one; else it holds commands.
-    pub rdb_version: Option<u32>,
+    /// What it is.
+    pub kind: BaseKind,
     /// Keys that it holds.
     pub keys: u64,
-    /// Of which so many were due already and were dropped.
-    pub expired: u64,
     /// Libraries of functions.
     pub libraries: u64,
+}
+
+/// What a base is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BaseKind {
+    /// Commands, as in a log.
+    #[default]
+    Commands,
+    /// An RDB, perhaps with commands behind it.
+    Rdb {
+        /// Its version.
+        version: u32,
+    },
+    /// A snapshot of ours.
+    Snapshot,
 }
 
 /// Bytes that were cut off a log file.
@@ -102,12 +115,10 @@ impl fmt::Display for BaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.path.file_name().and_then(|n| n.to_str()).unwrap_or("?");
         write!(f, "base {name}, {}", Size(self.size_bytes))?;
-        match self.rdb_version {
-            Some(version) => write!(f, ", RDB version {version}, {}", Count(self.keys, "key"))?,
-            None => f.write_str(" of commands")?,
-        }
-        if self.expired > 0 {
-            write!(f, ", {} of them expired and dropped", self.expired)?;
+        match self.kind {
+            BaseKind::Rdb { version } => write!(f, ", RDB version {version}, {}", Count(self.keys, "key"))?,
+            BaseKind::Snapshot => write!(f, ", snapshot, {}", Count(self.keys, "key"))?,
+            BaseKind::Commands => f.write_str(" of commands")?,
         }
         if self.libraries > 0 {
             write!(f, ", {}", Count(self.libraries, "function library"))?;

@@ -47,9 +47,24 @@ pub(crate) fn settle(
     manifest.history.clear();
     let last = inspection.files.last();
     if let Some(last) = last {
-        cut(storage, place, last, inspection.broken.as_ref(), settling, &mut report)?;
-        if let Some(broken) = inspection.broken.as_ref().filter(|b| !b.later.is_empty()) {
+        let broken = inspection.broken.as_ref();
+        let is_base = last.is_base && broken.is_some();
+        if is_base {
+            // What is left of a base has another size, and the log does not go on from it: the manifest names neither before
+            // the base is cut.
+            (manifest.goes_on, manifest.base_size_bytes) = (None, None);
+            let is_named = settling == Settling::Done && inspection.listing.moves.is_none();
+            if is_named && broken.is_some_and(|broken| broken.later.is_empty()) {
+                replace_file(storage, &place.dir, &place.manifest_name(), &manifest.encode())?;
+            }
+        } else {
+            cut(storage, place, last, broken, settling, &mut report)?;
+        }
+        if let Some(broken) = broken.filter(|b| !b.later.is_empty()) {
             drop_files(storage, place, &broken.later, &mut manifest, settling, &mut report)?;
+        }
+        if is_base {
+            cut(storage, place, last, broken, settling, &mut report)?;
         }
         if settling == Settling::Done {
             if is_kept(inspection, last) {

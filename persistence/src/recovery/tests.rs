@@ -197,3 +197,35 @@ fn a_log_that_does_not_reach_its_base_or_begins_after_it_is_damage() {
         assert!(db.recovery().cuts.is_empty() && db.get("z").unwrap().is_some(), "{}", db.recovery());
     }
 }
+
+#[test]
+fn a_damaged_base_of_commands_is_salvaged_up_to_the_damage_at_whatever_call_that_is_cut_off() {
+    let (sound, second) = three_files();
+    put_base(&sound, second, 2);
+    let base: &std::path::Path = "/data/appendonlydir/appendonly.aof.1.base.aof".as_ref();
+    let mut bytes = single_file(b"");
+    bytes[23 + 27] = b'!';
+    let text = String::from_utf8(sound.contents(MANIFEST.as_ref()).unwrap()).unwrap();
+    let sized = text.replacen("keyslot-era 0", &format!("keyslot-era 0 keyslot-size {}", bytes.len()), 1);
+    for call in 0.. {
+        let disk = sound.fork(call);
+        disk.put(base, &bytes);
+        disk.put(MANIFEST.as_ref(), sized.as_bytes());
+        assert!(matches!(open(&disk, Recovery::Strict), Err(OpenError::Corrupt { .. })));
+        let calls = disk.calls();
+        disk.plan(Fault::PowerFails(calls + call));
+        let first = open(&disk, Recovery::Salvage);
+        let went_through = first.is_ok();
+        disk.crash(Loss::Random);
+        drop(first);
+        let db = open(&disk, Recovery::Salvage).unwrap_or_else(|error| panic!("at {call}: {error}"));
+        assert_eq!(pairs(&db), [Some(b"1".to_vec()), None], "at {call}: {}", db.recovery());
+        db.set("z", "9").unwrap();
+        db.close().unwrap();
+        let db = open(&disk, Recovery::Strict).unwrap_or_else(|error| panic!("at {call}: {error}"));
+        assert!(db.get("z").unwrap().is_some(), "at {call}: {}", db.recovery());
+        if went_through {
+            break;
+        }
+    }
+}

@@ -189,7 +189,7 @@ pub(crate) fn value_damage(entry: &Entry<'_>, spot: &Spot, expected: &str, found
 }
 
 /// Entries from the beginning of a damaged section that look like entries of its slot.
-fn legible(file: &[u8], named: &IndexEntry) -> u64 {
+pub(crate) fn legible(file: &[u8], named: &IndexEntry) -> u64 {
     let Some(section) = Section::open_unchecked(file, named) else { return 0 };
     let mut count = 0;
     let read = match named.subject {

@@ -47,34 +47,47 @@ pub enum Value<'a> {
 }
 
 /// Bytes that are no entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct EntryFault {
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("entry at byte {at}: expected {expected}, found {found}")]
+pub struct EntryFault {
     /// Where the entry begins.
-    pub(crate) at: usize,
-    pub(crate) expected: &'static str,
-    pub(crate) found: String,
+    pub at: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+    /// What stands there.
+    pub found: String,
 }
 
-/// The entries of a section's payload.
+/// The entries of a section's payload: bytes in, entries out, nothing is copied. Any bytes will do.
+///
+/// ```
+/// use keyslot_persistence::snapshot::Entries;
+/// let mut entries = Entries::new(b"\x20\x03foo\x03bar");
+/// assert_eq!(entries.next()?.map(|entry| entry.key), Some(&b"foo"[..]));
+/// assert_eq!(entries.next()?, None);
+/// # Ok::<(), keyslot_persistence::snapshot::EntryFault>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Entries<'a> {
+pub struct Entries<'a> {
     cursor: Cursor<'a>,
     db: u16,
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn new(payload: &'a [u8]) -> Self {
+    /// The entries of a payload, decompressed.
+    pub fn new(payload: &'a [u8]) -> Self {
         Self { cursor: Cursor::new(payload), db: 0 }
     }
 
     /// Where the next entry begins.
-    pub(crate) fn position(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.cursor.position()
     }
 
     /// The next entry, none at the end. After a fault nothing that follows means anything.
     #[inline]
-    pub(crate) fn next(&mut self) -> Result<Option<Entry<'a>>, EntryFault> {
+    #[expect(clippy::should_implement_trait, reason = "it is fallible, and its callers want `?`")]
+    pub fn next(&mut self) -> Result<Option<Entry<'a>>, EntryFault> {
         let start = self.cursor.position();
         loop {
             let Some([lead]) = self.cursor.array() else { return Ok(None) };

@@ -21,12 +21,12 @@ pub enum SnapshotError {
         source: FormatError,
     },
     /// An entry is intact, but the engine does not take it.
-    #[error("{}: slot {slot}, key {key:?}: {reason}", path.display())]
+    #[error("{}: {place}, key {key:?}: {reason}", path.display())]
     Refused {
         /// The file.
         path: PathBuf,
-        /// The section's slot.
-        slot: Slot,
+        /// The section.
+        place: Place,
         /// The key, as far as it is text.
         key: String,
         /// Why it is not taken.

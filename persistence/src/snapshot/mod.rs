@@ -130,21 +130,27 @@ mod error;
 mod header;
 mod index;
 mod layout;
+mod load;
 mod progress;
 mod reader;
 mod relay;
 mod section;
+mod view;
 mod write;
 
 pub use check::{BrokenSection, KeyCounts, SlotSummary, SnapshotCheck, check_snapshot};
 pub use encoder::{SECTION_BYTES, compose};
-pub use entry::{Access, Entry, Value};
+pub use entry::{Access, Entries, Entry, EntryFault, Value};
 pub use error::{Damage, FormatError, Place, SnapshotError};
 pub use header::SnapshotHeader;
 pub use layout::Tolerance;
+pub use load::{LoadOptions, LoadReport};
 pub use progress::SnapshotProgress;
 pub use reader::Snapshot;
+pub use view::write;
 pub use write::{Compression, WriteOptions, WriteReport};
 
+#[cfg(test)]
+mod engine_tests;
 #[cfg(test)]
 mod tests;

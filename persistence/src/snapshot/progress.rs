@@ -41,6 +41,11 @@ impl SnapshotProgress {
         self.slots.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Everything below the slot with this number is done.
+    pub(crate) fn reach_slot(&self, number: u32) {
+        self.slots.fetch_max(number, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -90,7 +90,16 @@ impl Snapshot {
         Ok(())
     }
 
-    fn section(&self, named: &IndexEntry) -> Result<Section<'_>, Damage> {
+    pub(super) fn map(&self) -> &dyn StorageMap {
+        &*self.map
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A section, checked.
+    pub(super) fn section(&self, named: &IndexEntry) -> Result<Section<'_>, Damage> {
         Section::open(self.map.bytes(), self.layout.header.id, named)
     }
 }

@@ -31,13 +31,21 @@ pub struct WriteOptions {
     pub rate_bytes_per_second: Option<NonZeroU64>,
     /// Whether sections are compressed.
     pub compression: Compression,
+    /// Whether it is noted of each key for how long it was not used: for policies of eviction that look at that.
+    pub keeps_access: bool,
     /// The stream that the journal's offsets count in: 40 characters, or empty.
     pub replication_id: String,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { threads: 1, rate_bytes_per_second: None, compression: Compression::None, replication_id: String::new() }
+        Self {
+            threads: 1,
+            rate_bytes_per_second: None,
+            compression: Compression::None,
+            keeps_access: false,
+            replication_id: String::new(),
+        }
     }
 }
 

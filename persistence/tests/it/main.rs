@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod allowance;
 mod crash;
 mod damage;
 mod dataset;
+mod fuzzing;
 mod kill;
 mod rdb;
 mod redis;
 mod server;
+mod snapshot;
 mod takeover;

@@ -1,4 +1,5 @@
 //! Jobs other than serving.
 
+pub(crate) mod data;
 pub(crate) mod health;
 pub(crate) mod repair;

@@ -1,0 +1,276 @@
+//! The snapshot file beside the RDB of redis-server: written and loaded, in the same run. Prints one table.
+//!
+//! ```text
+//! cargo bench --bench snapshot -- [--keys 5000000] [--rounds 3] [--threads 2] [--peer redis-server] [--port 21790]
+//!     [--dir /somewhere/on/a/disk]
+//! ```
+//!
+//! Both hold the same keys of 16 bytes and values of 64 that do not compress. A round is: a view and its file here, SAVE there,
+//! then for both a load with the file in the page cache and one without it. The peer says itself how long it took to load.
+//! A figure is the median of the rounds, a ratio the median of the ratios within a round. Beside the seconds stand those of
+//! the processors, which hardly depend on what else the machine does. With `--peer none` there is nothing beside.
+
+#[path = "server/process.rs"]
+mod process;
+
+use keyslot_engine::Engine;
+use keyslot_persistence::RealStorage;
+use keyslot_persistence::snapshot::{self, LoadOptions, Snapshot, SnapshotProgress, Tolerance, WriteOptions};
+use process::{Server, scratch};
+use rustix::fs::{Advice, fadvise};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+struct Settings {
+    keys: u64,
+    rounds: usize,
+    threads: usize,
+    peer: String,
+    port: u16,
+    dir: Option<PathBuf>,
+}
+
+fn main() {
+    let settings = match settings(std::env::args().skip(1)) {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            eprintln!("{wrong}; see the first lines of benches/snapshot.rs");
+            std::process::exit(2);
+        }
+    };
+    let folder = settings.dir.as_ref().map_or_else(scratch, |dir| dir.join("keyslot-snapshot-bench"));
+    std::fs::create_dir_all(&folder).expect("the folder can be written");
+    compare(&settings, &folder);
+    std::fs::remove_dir_all(&folder).unwrap_or_default();
+}
+
+fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+    let mut settings =
+        Settings { keys: 5_000_000, rounds: 3, threads: 2, peer: "redis-server".to_owned(), port: 21790, dir: None };
+    while let Some(flag) = args.next() {
+        if flag == "--bench" {
+            continue;
+        }
+        let text = args.next().ok_or(format!("{flag} needs a value"))?;
+        let wrong = || format!("{flag} {text} is not understood");
+        match flag.as_str() {
+            "--keys" => settings.keys = text.parse().map_err(|_| wrong())?,
+            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
+            "--threads" => settings.threads = text.parse().map_err(|_| wrong())?,
+            "--port" => settings.port = text.parse().map_err(|_| wrong())?,
+            "--peer" => settings.peer = text.clone(),
+            "--dir" => settings.dir = Some(text.clone().into()),
+            _ => return Err(wrong()),
+        }
+    }
+    if settings.rounds == 0 || settings.keys == 0 { Err("nothing to do".to_owned()) } else { Ok(settings) }
+}
+
+impl Settings {
+    fn has_peer(&self) -> bool {
+        self.peer != "none"
+    }
+}
+
+/// Seconds, and seconds of processors.
+#[derive(Clone, Copy)]
+struct Figures {
+    wall: f64,
+    cpu: f64,
+}
+
+const NOTHING: Figures = Figures { wall: f64::NAN, cpu: f64::NAN };
+
+/// Figures of a round, here and there.
+#[derive(Clone, Copy)]
+struct Round {
+    view: f64,
+    write: [Figures; 2],
+    warm: [Figures; 2],
+    cold: [Figures; 2],
+}
+
+/// Measures what this process does.
+struct Watch {
+    start: Instant,
+    cpu: f64,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: cpu_seconds() }
+    }
+
+    fn stop(&self) -> Figures {
+        Figures { wall: self.start.elapsed().as_secs_f64(), cpu: cpu_seconds() - self.cpu }
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn compare(settings: &Settings, folder: &Path) {
+    let db = Engine::in_memory();
+    for number in 0..settings.keys {
+        db.set(key(number), value(number)).expect("a fresh engine");
+    }
+    let peer_folder = folder.join("peer");
+    let peer = settings.has_peer().then(|| {
+        let peer = Server::start(&settings.peer, settings.port, &peer_folder, &["--appendonly", "no"]);
+        fill(settings);
+        peer
+    });
+    let (ours, theirs) = (folder.join("snapshot"), peer_folder.join("dump.rdb"));
+    let written: Vec<_> = (0..settings.rounds)
+        .map(|_| {
+            let (view, here) = save_here(&db, &ours, settings.threads);
+            (view, [here, peer.as_ref().map_or(NOTHING, save_there)])
+        })
+        .collect();
+    drop((db, peer));
+    let rounds = written.into_iter().map(|(view, write)| {
+        let warm = load_both(settings, &ours, &theirs, warm_up);
+        let cold = load_both(settings, &ours, &theirs, cool_down);
+        Round { view, write, warm, cold }
+    });
+    print(settings, &rounds.collect::<Vec<_>>(), [size(&ours), size(&theirs)]);
+}
+
+fn print(settings: &Settings, rounds: &[Round], sizes: [f64; 2]) {
+    let keys = settings.keys as f64;
+    println!("\n{} keys of 16 + 64 bytes, {} threads here: seconds (million keys/s)", settings.keys, settings.threads);
+    println!("{:<20}{:>20}{:>20}{:>10}{:>20}", "", "keyslot", "redis", "ratio", "CPU seconds");
+    let parts: [(&str, fn(&Round) -> [Figures; 2]); 3] =
+        [("write", |r| r.write), ("load, file cached", |r| r.warm), ("load, not cached", |r| r.cold)];
+    for (title, part) in parts {
+        let of =
+            |figure: &dyn Fn([Figures; 2]) -> f64| median(rounds.iter().map(|round| figure(part(round))).collect());
+        let [here, there] = [0, 1].map(|side| of(&|both| both[side].wall));
+        let cpu = [0, 1].map(|side| of(&|both| both[side].cpu));
+        let ratio = of(&|both| both[0].wall / both[1].wall);
+        let text = |seconds: f64| format!("{seconds:.3} ({:.2})", keys / seconds / 1e6);
+        let cpu = format!("{:.2} / {:.2}", cpu[0], cpu[1]);
+        println!("{title:<20}{:>20}{:>20}{ratio:>10.3}{cpu:>20}", text(here), text(there));
+    }
+    let view_ms = 1e3 * median(rounds.iter().map(|round| round.view).collect());
+    println!("{:<20}{:>20}", "of which the view", format!("{view_ms:.2} ms"));
+    let [here, there] = sizes.map(|size| format!("{:.1}", size / keys));
+    println!("{:<20}{here:>20}{there:>20}{:>10.3}", "bytes per key", sizes[0] / sizes[1]);
+}
+
+/// Seconds for the view, and figures for view and file.
+fn save_here(db: &Engine, path: &Path, threads: usize) -> (f64, Figures) {
+    let watch = Watch::start();
+    let view = db.view();
+    let view_seconds = watch.stop().wall;
+    let options = WriteOptions { threads, ..WriteOptions::default() };
+    snapshot::write(view, &RealStorage, path, &options, &SnapshotProgress::new()).expect("the disk takes it");
+    (view_seconds, watch.stop())
+}
+
+fn save_there(peer: &Server) -> Figures {
+    let mut stream = TcpStream::connect(("127.0.0.1", peer.port)).expect("the peer listens");
+    let (start, cpu) = (Instant::now(), peer.cpu_seconds());
+    stream.write_all(b"*1\r\n$4\r\nSAVE\r\n").expect("the peer reads");
+    let mut reply = [0; 5];
+    stream.read_exact(&mut reply).expect("the peer answers");
+    assert_eq!(&reply, b"+OK\r\n");
+    Figures { wall: start.elapsed().as_secs_f64(), cpu: peer.cpu_seconds() - cpu }
+}
+
+fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)) -> [Figures; 2] {
+    prepare(ours);
+    let watch = Watch::start();
+    let db = Engine::in_memory();
+    let snapshot = Snapshot::open(&RealStorage, ours, Tolerance::Strict).expect("it was written above");
+    let options = LoadOptions { threads: settings.threads, ..LoadOptions::default() };
+    let report = snapshot.load(&db, &options, &SnapshotProgress::new()).expect("it is sound");
+    let here = watch.stop();
+    assert_eq!(report.keys, settings.keys);
+    drop(db);
+    if !settings.has_peer() {
+        return [here, NOTHING];
+    }
+    prepare(theirs);
+    let log = theirs.with_file_name("log");
+    std::fs::remove_file(&log).unwrap_or_default();
+    let options = ["--appendonly", "no", "--logfile", "log"];
+    let folder = theirs.parent().expect("the file lies in a folder");
+    let peer = Server::start(&settings.peer, settings.port, folder, &options);
+    loop {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        // "... * DB loaded from disk: 3.812 seconds"
+        if let Some((_, rest)) = text.split_once("DB loaded from disk: ") {
+            let wall = rest.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time");
+            // Since it began, which is hardly more than the load.
+            return [here, Figures { wall, cpu: peer.cpu_seconds() }];
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+fn warm_up(path: &Path) {
+    std::fs::read(path).expect("the file is there");
+}
+
+/// Has the system forget the file's pages, which were synced.
+fn cool_down(path: &Path) {
+    let file = File::open(path).expect("the file is there");
+    fadvise(&file, 0, None, Advice::DontNeed).expect("the system has that");
+}
+
+fn fill(settings: &Settings) {
+    let mut stream = TcpStream::connect(("127.0.0.1", settings.port)).expect("the peer listens");
+    let mut requests = Vec::new();
+    let mut replies = vec![0; PIPELINE_REQUESTS as usize * 5];
+    for first in (0..settings.keys).step_by(PIPELINE_REQUESTS as usize) {
+        requests.clear();
+        let end = settings.keys.min(first + PIPELINE_REQUESTS);
+        for number in first..end {
+            requests.extend_from_slice(b"*3\r\n$3\r\nSET\r\n$16\r\n");
+            requests.extend_from_slice(key(number).as_bytes());
+            requests.extend_from_slice(b"\r\n$64\r\n");
+            requests.extend_from_slice(value(number).as_bytes());
+            requests.extend_from_slice(b"\r\n");
+        }
+        stream.write_all(&requests).expect("the peer reads");
+        let replies = &mut replies[..(end - first) as usize * 5];
+        stream.read_exact(replies).expect("the peer answers");
+        assert!(replies.chunks(5).all(|reply| reply == b"+OK\r\n"));
+    }
+}
+
+fn key(number: u64) -> String {
+    format!("key:{number:012}")
+}
+
+/// 64 characters that do not compress.
+fn value(number: u64) -> String {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let letters = (0..64).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'A' + (state >> 32) as u8 % 57)
+    });
+    letters.collect()
+}
+
+fn size(path: &Path) -> f64 {
+    std::fs::metadata(path).map_or(f64::NAN, |metadata| metadata.len() as f64)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+const PIPELINE_REQUESTS: u64 = 1000;

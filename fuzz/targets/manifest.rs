@@ -1,0 +1,12 @@
+//! Any bytes as a manifest. What it does stands with the ordinary tests, which run it over the corpus.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../persistence/tests/it/fuzzing/aof.rs"]
+mod aof;
+#[path = "../../persistence/tests/it/fuzzing/manifest.rs"]
+mod manifest;
+
+fuzz_target!(|data: &[u8]| manifest::run(data));

@@ -1,0 +1,85 @@
+//! The targets of `fuzz/` as ordinary tests, over the corpus that is published there.
+
+pub(crate) mod aof;
+pub(crate) mod manifest;
+pub(crate) mod snapshot;
+
+use crate::allowance::peak_of;
+use keyslot_persistence::recovery::check_log;
+use keyslot_persistence::snapshot::check_snapshot;
+use std::path::PathBuf;
+
+/// The inputs of a target.
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut inputs: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    inputs.sort();
+    assert!(!inputs.is_empty());
+    inputs
+}
+
+#[test]
+fn the_corpus_of_snapshots() {
+    for (path, input) in corpus("snapshot") {
+        println!("{}", path.display());
+        snapshot::run(&input);
+        // And bent here and there: what a fuzzer would try first.
+        for at in (1..input.len()).step_by(input.len() / 3 + 1) {
+            let mut bent = input.clone();
+            bent[at] ^= 1 << (at % 8);
+            snapshot::run(&bent);
+        }
+    }
+}
+
+#[test]
+fn checking_a_snapshot_takes_memory_by_its_size() {
+    for (path, input) in corpus("snapshot") {
+        for at in 0..input.len() {
+            let mut bent = input.clone();
+            bent[at] ^= 0x80 >> (at % 8);
+            // Neither LZ4 nor LZF, which may hold more than their size: their claims have limits of their own.
+            let is_plain = !input.contains(&0xc3) && !path.ends_with("lz4");
+            let factor = if is_plain { 8 } else { 256 };
+            let peak = peak_of(|| drop(check_snapshot(&bent[1..])));
+            assert!(peak <= bent.len() * factor + (1 << 20), "{}, byte {at}: {peak} bytes", path.display());
+        }
+    }
+}
+
+/// Runs a target over its corpus, and over each input bent here and there: what a fuzzer would try first.
+fn run_bent(target: &str, run: fn(&[u8])) {
+    for (path, input) in corpus(target) {
+        println!("{}", path.display());
+        run(&input);
+        for at in (0..input.len()).step_by(input.len() / 40 + 1) {
+            let mut bent = input.clone();
+            bent[at] ^= 1 << (at % 8);
+            run(&bent);
+            run(&input[..at]);
+        }
+    }
+}
+
+#[test]
+fn the_corpus_of_append_only_files() {
+    run_bent("aof", aof::run);
+}
+
+#[test]
+fn the_corpus_of_manifests() {
+    run_bent("manifest", manifest::run);
+}
+
+#[test]
+fn checking_a_log_takes_memory_by_its_size() {
+    for (path, input) in corpus("aof") {
+        for at in (0..input.len()).step_by(5) {
+            let mut bent = input.clone();
+            bent[at] ^= 0x80 >> (at % 8);
+            let peak = peak_of(|| drop(check_log(&bent)));
+            assert!(peak <= bent.len() * 8 + (1 << 20), "{}, byte {at}: {peak} bytes", path.display());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Any bytes as a snapshot, or as what one section of a snapshot holds: never a panic, memory within the input's size, and
+//! what can be loaded is written and loaded again to the same.
+//!
+//! The first byte says what the others are: even, a file; odd, the payload of a section, which is sealed with right checksums
+//! so that what stands below the checksums is reached.
+
+use keyslot_engine::Engine;
+use keyslot_engine::Slot;
+use keyslot_persistence::MemoryStorage;
+use keyslot_persistence::snapshot::{
+    Entries, LoadOptions, Snapshot, SnapshotHeader, SnapshotProgress, Tolerance, WriteOptions, check_snapshot, compose,
+    write,
+};
+use std::path::Path;
+
+pub(crate) fn run(data: &[u8]) {
+    let Some((&kind, input)) = data.split_first() else { return };
+    let file = if kind % 2 == 0 { input.to_vec() } else { sealed(input) };
+    let checked = check_snapshot(&file);
+    let (disk, path) = (MemoryStorage::new(1), Path::new("/d/s"));
+    disk.put(path, &file);
+    for tolerance in [Tolerance::Strict, Tolerance::Salvage] {
+        let Ok(snapshot) = Snapshot::open(&disk, path, tolerance) else { continue };
+        let checked = checked.as_ref().expect("what opens can be checked");
+        let db = Engine::in_memory();
+        let options = LoadOptions { tolerance, ..LoadOptions::default() };
+        let Ok(report) = snapshot.load(&db, &options, &SnapshotProgress::new()) else { continue };
+        if tolerance == Tolerance::Strict {
+            assert!(checked.is_sound() && report.keys <= checked.keys.all, "{report:?}, {checked:?}");
+        }
+        let before = digest(&db);
+        write(db.view(), &disk, path, &WriteOptions::default(), &SnapshotProgress::new()).expect("a sound disk");
+        let again = Snapshot::open(&disk, path, Tolerance::Strict).expect("it was just written");
+        assert!(again.check().is_sound());
+        let other = Engine::in_memory();
+        again.load(&other, &LoadOptions::default(), &SnapshotProgress::new()).expect("what was loaded loads again");
+        assert_eq!(before, digest(&other));
+        disk.put(path, &file);
+    }
+}
+
+/// A file whose only section holds this, for the slot of its first key.
+fn sealed(payload: &[u8]) -> Vec<u8> {
+    let mut entries = Entries::new(payload);
+    let (mut slot, mut count) = (Slot::of(b""), 0);
+    while let Ok(Some(entry)) = entries.next() {
+        if count == 0 {
+            slot = Slot::of(entry.key);
+        }
+        count += 1;
+    }
+    compose(&SnapshotHeader::default(), &[(Some(slot), count, payload)])
+}
+
+fn digest(db: &Engine) -> String {
+    format!("{:?}", db.call(&["DEBUG", "DIGEST"]))
+}
