@@ -5,7 +5,10 @@
 mod allowance;
 mod crash;
 mod damage;
+mod dataset;
 mod fuzzing;
 mod kill;
+mod rdb;
 mod redis;
+mod server;
 mod snapshot;
