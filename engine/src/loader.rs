@@ -249,20 +249,27 @@ impl Loader {
     /// Stores what is still on its way.
     pub fn flush(&mut self) -> Result<(), LoadError> {
         let mut twice = None;
-        for Waiting { entry, hash, slot, db } in self.group.drain(..) {
+        let mut group = self.group.drain(..).peekable();
+        while let Some(first) = group.next() {
+            let (slot, db) = (first.slot, first.db);
             let around = self.core.surroundings(slot, db);
             let mut guard = self.core.slots.lock(slot);
             bring(&self.core, &mut guard, self.core.eras.current());
             let shard = guard.state.shard_mut(db);
-            if shard.find(hash, entry.key()).is_some() {
-                let key = String::from_utf8_lossy(entry.key()).into_owned();
-                twice.get_or_insert(LoadError::Twice { db, key });
-                continue;
+            let mut next = Some(first);
+            while let Some(Waiting { entry, hash, .. }) = next {
+                if shard.find(hash, entry.key()).is_some() {
+                    let key = String::from_utf8_lossy(entry.key()).into_owned();
+                    twice.get_or_insert(LoadError::Twice { db, key });
+                } else {
+                    self.report.keys += 1;
+                    self.report.expires += u64::from(entry.has_expiry());
+                    shard.fill(hash, entry, around, &mut self.filled);
+                }
+                next = group.next_if(|waiting| (waiting.slot, waiting.db) == (slot, db));
             }
-            self.report.keys += 1;
-            self.report.expires += u64::from(entry.has_expiry());
-            shard.fill(hash, entry, around, &mut self.filled);
         }
+        drop(group);
         self.filled.settle(&self.core.totals);
         twice.map_or(Ok(()), Err)
     }
