@@ -12,3 +12,4 @@ mod rdb;
 mod redis;
 mod server;
 mod snapshot;
+mod takeover;
