@@ -215,6 +215,18 @@ impl<T: Thin + Clone> Segment<T> {
         f(guard.element.as_mut().expect("taken above"))
     }
 
+    /// Makes room for `count` elements in all: the lines that they would have grown to. O(lines).
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let mut line_count = self.line_count;
+        while room(line_count) < count {
+            line_count = larger(line_count);
+        }
+        if line_count > self.line_count {
+            self.own();
+            self.resize(line_count);
+        }
+    }
+
     /// Adds an element that is not there yet. Amortised O(1); at worst one pass over the segment's lines.
     pub(crate) fn insert(&mut self, hash: u64, element: T) {
         self.own();
