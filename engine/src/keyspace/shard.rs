@@ -183,6 +183,17 @@ impl Shard {
         filled.settle(around.totals);
     }
 
+    /// Makes room for so many entries in all, or for as many as one segment takes.
+    pub(crate) fn reserve(&mut self, count: usize, around: Surroundings<'_>) {
+        let before = self.line_hint().1;
+        self.table.reserve(count);
+        let grown = i64::from(self.line_hint().1) - i64::from(before);
+        if grown > 0 {
+            self.note_lines(around);
+            around.totals.add(around.slot, around.db, 0, 0, grown * size_of::<Line>() as i64);
+        }
+    }
+
     /// As [`insert`](Self::insert); what is counted is gathered in `filled`.
     #[inline]
     pub(crate) fn fill(&mut self, hash: u64, entry: EntryRef, around: Surroundings<'_>, filled: &mut Filled) {

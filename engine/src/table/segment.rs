@@ -30,6 +30,7 @@ use super::line::{
     ADDRESS_BITS, ADDRESS_MASK, LINE_WORDS, Line, allocate, close_gap, cyclic, fitting, home, larger, matching, push,
     put, release, room,
 };
+use super::prefetch::prefetch;
 use crate::sync::{AtomicU32, Ordering, fence};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -214,6 +215,18 @@ impl<T: Thin + Clone> Segment<T> {
         f(guard.element.as_mut().expect("taken above"))
     }
 
+    /// Makes room for `count` elements in all: the lines that they would have grown to. O(lines).
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let mut line_count = self.line_count;
+        while room(line_count) < count {
+            line_count = larger(line_count);
+        }
+        if line_count > self.line_count {
+            self.own();
+            self.resize(line_count);
+        }
+    }
+
     /// Adds an element that is not there yet. Amortised O(1); at worst one pass over the segment's lines.
     pub(crate) fn insert(&mut self, hash: u64, element: T) {
         self.own();
@@ -266,7 +279,19 @@ impl<T: Thin + Clone> Segment<T> {
 
     /// All elements, roughly in hash order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Lent<'_, T>> {
-        self.lines().iter().flat_map(|line| &line.0).filter(|word| **word != 0).map(|word| {
+        let lines = self.lines();
+        let ahead = |at: usize| lines.get(at + 1).into_iter().flat_map(|line| &line.0).filter(|word| **word != 0);
+        let words = lines.iter().enumerate().flat_map(move |(at, line)| {
+            // While one line's elements are looked at, those of the next are on their way.
+            for word in ahead(at) {
+                // An element of the usual size lies in two lines of the cache.
+                let address = (word & ADDRESS_MASK) as *const u8;
+                prefetch(address);
+                prefetch(address.wrapping_add(64));
+            }
+            &line.0
+        });
+        words.filter(|word| **word != 0).map(|word| {
             // SAFETY: the word is not 0, so it owns an element; the segment stays borrowed.
             unsafe { lend(*word) }
         })

@@ -139,6 +139,13 @@ impl<T: Thin + Clone> Table<T> {
         self.segment_mut(spot.segment).update(spot.place, f)
     }
 
+    /// Makes room for `count` elements in all, or for one segment's. Does nothing where there are several segments.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        if self.directory.is_none() {
+            self.only.reserve(count.min(SEGMENT_ELEMENTS_MAX));
+        }
+    }
+
     /// Adds an element that is not there yet. Amortised O(1), at worst one segment's work.
     pub(crate) fn insert(&mut self, hash: u64, element: T, hash_of: impl Fn(&T) -> u64) {
         loop {

@@ -79,6 +79,11 @@ impl<'a> Entries<'a> {
         Self { cursor: Cursor::new(payload), db: 0 }
     }
 
+    /// Whether the next entry is of database 0, if that is where the entries are so far.
+    pub(crate) fn begins_in_database_0(&self) -> bool {
+        self.db == 0 && self.cursor.rest().first() != Some(&DATABASE)
+    }
+
     /// Where the next entry begins.
     pub fn position(&self) -> usize {
         self.cursor.position()
@@ -230,6 +235,8 @@ fn push_head(out: &mut Vec<u8>, kind: u8, head: &EntryHead<'_>) {
     push_text(out, head.key);
 }
 
+/// No entry has fewer bytes: kind, key and value, both empty.
+pub(crate) const ENTRY_BYTES_MIN: usize = 3;
 const KIND_MASK: u8 = 0x3f;
 const WITH_ACCESS: u8 = 0x40;
 const WITH_EXPIRY: u8 = 0x80;

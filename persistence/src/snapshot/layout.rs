@@ -2,7 +2,7 @@
 
 use super::compression::decompress;
 use super::cursor::Cursor;
-use super::entry::{Entries, Entry};
+use super::entry::{ENTRY_BYTES_MIN, Entries, Entry};
 use super::error::{Damage, FormatError, Place};
 use super::header::SnapshotHeader;
 use super::index::{IndexEntry, decode_index};
@@ -126,6 +126,15 @@ impl<'a> Section<'a> {
             Form::Lz4 => decompress(payload).ok()?,
         };
         Some(Self { subject: named.subject, entries: named.entries, payload_at, form: named.form, payload })
+    }
+
+    /// How many entries of database 0 to expect: what the head claims, as far as there are bytes for it; none if the first is of
+    /// another.
+    pub(crate) fn expected_keys(&self) -> usize {
+        if !Entries::new(&self.payload).begins_in_database_0() {
+            return 0;
+        }
+        usize::try_from(self.entries).unwrap_or(usize::MAX).min(self.payload.len() / ENTRY_BYTES_MIN)
     }
 
     /// Gives the entries to `f`, whose error ends it.

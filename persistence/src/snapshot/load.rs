@@ -212,11 +212,12 @@ impl<'a> Filler<'a> {
 
     fn fill(&mut self, section: &Section<'_>) -> Result<(), Refusal> {
         let Self { loader, report, due_at, .. } = self;
-        if section.subject == Subject::Libraries {
+        let Subject::Slot(slot) = section.subject else {
             return section.for_each_library(|text| {
                 loader.library(text).map_err(|error| Refusal::Load { key: Vec::new(), error })
             });
-        }
+        };
+        loader.expect(slot, 0, section.expected_keys());
         section.for_each(|entry, spot| {
             spot.expect_slot(entry.key)?;
             if entry.expiry.is_some_and(|expiry| expiry <= *due_at) {

@@ -47,14 +47,14 @@ impl Source for ViewSource {
 
     fn encode_slot(&self, slot: Slot, encoder: &mut SectionEncoder<'_>) {
         let slot = self.view.take_slot(slot);
-        for entry in slot.iter() {
+        slot.iter().for_each(|entry| {
             let access = if self.keeps_access { Access::IdleSeconds(entry.idle_seconds()) } else { Access::Unknown };
             let head = EntryHead { key: entry.key(), expiry: entry.expiry(), access };
             match entry.as_string() {
                 Some(value) => encoder.string(entry.db(), &head, value),
                 None => encoder.payload(entry.db(), &head, |out| entry.encode(STYLE, out)),
             }
-        }
+        });
     }
 }
 
