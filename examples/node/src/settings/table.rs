@@ -253,7 +253,7 @@ pub(crate) static ROWS: &[Row] = &[
     row("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
     row("dbfilename", Kind::FileName, "dump.rdb").protected(),
     switch("stop-writes-on-bgsave-error", "yes"),
-    switch("rdbcompression", "yes"),
+    switch("rdbcompression", "yes").live(Persistence, "Compress long strings in snapshots and in payloads of DUMP."),
     switch("rdbchecksum", "yes").at_start(),
     switch("rdb-del-sync-files", "no"),
     switch("rdb-save-incremental-fsync", "yes"),
