@@ -106,6 +106,9 @@ pub enum CommandError {
     /// The journal failed after the write was applied; whether it will survive a restart is unknown.
     #[error("MISCONF The append only file failed before this write was confirmed: its outcome is unknown")]
     OutcomeUnknown,
+    /// The data takes more memory than `maxmemory`, and nothing may be evicted.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     /// The client must authenticate first.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

@@ -11,6 +11,7 @@ pub mod effect;
 mod engine;
 mod error;
 mod event;
+mod eviction;
 mod feed;
 mod gate;
 mod host;
@@ -58,7 +59,7 @@ pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPo
 pub use host::{Asker, Host, InfoSection};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};
-pub use options::Options;
+pub use options::{EvictionPolicy, Options};
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};
 pub use subscription::{Message, Subscription, TooSlow};

@@ -181,13 +181,17 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Limits, "For each class of clients: bytes of replies that may wait, bytes that may wait for some seconds, those seconds."),
     bytes("proto-max-bulk-len", MEGABYTE, BYTES, "512mb").live(Limits, "The longest argument that a request may have."),
     row("maxmemory-clients", Kind::MemoryOrPercent, "0"),
-    bytes("maxmemory", 0, u64::MAX, "0"),
-    row("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
-    count("maxmemory-samples", 1, INT, "5"),
-    count("maxmemory-eviction-tenacity", 0, 100, "10"),
+    bytes("maxmemory", 0, u64::MAX, "0")
+        .live(Limits, "Bytes that the data may take, with the buffers of clients; 0 for any. Above it keys are evicted."),
+    row("maxmemory-policy", Kind::Choice(POLICIES), "noeviction")
+        .live(Limits, "Which keys are evicted; noeviction refuses what would take more memory."),
+    count("maxmemory-samples", 1, INT, "5").live(Limits, "Keys that are looked at for each that is evicted."),
+    count("maxmemory-eviction-tenacity", 0, 100, "10")
+        .live(Limits, "How long eviction may hold up a request: 50 microseconds for each, more from 10 on, 100 for any."),
     switch("replica-ignore-maxmemory", "yes").alias("slave-ignore-maxmemory"),
-    count("lfu-log-factor", 0, INT, "10"),
-    count("lfu-decay-time", 0, INT, "1"),
+    count("lfu-log-factor", 0, INT, "10").live(Limits, "How slowly the counters of the lfu policies grow."),
+    count("lfu-decay-time", 0, INT, "1")
+        .live(Limits, "Minutes without use in which those counters fall by one; 0 for never."),
     count("tracking-table-max-keys", 0, LONG, "1000000"),
     count("databases", 1, INT, "16").at_start().live(Limits, "How many numbered databases SELECT can reach."),
 
