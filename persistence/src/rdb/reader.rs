@@ -235,7 +235,7 @@ impl RdbReader {
                 let Some(text) = input.text().map_err(at)? else { return Ok(None) };
                 text.with_bytes(|text| sink(RdbEvent::Function(text)))?;
             }
-            MODULE_NOTE => return self.skip_module(input).map_err(E::from),
+            MODULE_NOTE => return skip_module(base, input).map_err(E::from),
             DATABASE => {
                 let Some(number) = input.number().map_err(at)? else { return Ok(None) };
                 sink(RdbEvent::Database(number))?;
@@ -332,27 +332,29 @@ impl RdbReader {
         sink(RdbEvent::End)?;
         Ok(Some(()))
     }
+}
 
-    /// Passes over what a module wrote beside the keys.
-    fn skip_module(&self, input: &mut Input<'_>) -> Result<Option<()>, RdbError> {
-        let base = self.position - input.position() as u64;
-        let at = |error: PayloadError| corrupt(base, error);
-        if input.number().map_err(at)?.is_none() {
-            return Ok(None);
-        }
-        loop {
-            let Some(opcode) = input.number().map_err(at)? else { return Ok(None) };
-            let there = match opcode {
-                0 => return Ok(Some(())),
-                1 | 2 => input.number().map_err(at)?.is_some(),
-                3 => input.take(4).is_some(),
-                4 => input.take(8).is_some(),
-                5 => input.text().map_err(at)?.is_some(),
-                _ => return Err(RdbError::Corrupt { at: base, expected: "a value of a module's note" }),
-            };
-            if !there {
-                return Ok(None);
+/// Passes over what a module wrote beside the keys.
+fn skip_module(base: u64, input: &mut Input<'_>) -> Result<Option<()>, RdbError> {
+    let at = |error: PayloadError| corrupt(base, error);
+    if input.number().map_err(at)?.is_none() {
+        return Ok(None);
+    }
+    loop {
+        let Some(opcode) = input.number().map_err(at)? else { return Ok(None) };
+        let there = match opcode {
+            0 => return Ok(Some(())),
+            1 | 2 => input.number().map_err(at)?.is_some(),
+            3 => input.take(4).is_some(),
+            4 => input.take(8).is_some(),
+            5 => input.text().map_err(at)?.is_some(),
+            _ => {
+                let at = base + input.position() as u64;
+                return Err(RdbError::Corrupt { at, expected: "a value of a module's note" });
             }
+        };
+        if !there {
+            return Ok(None);
         }
     }
 }
