@@ -8,8 +8,10 @@ use crate::effect::{EffectSink, Offset};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::keyspace::EntryRef;
+use crate::keyspace::candidates::Candidates;
 use crate::keyspace::eras::Eras;
 use crate::keyspace::expiry_walk::ExpireCycle;
+use crate::keyspace::frequency;
 use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::shard::Surroundings;
 use crate::keyspace::slots::SlotArray;
@@ -42,10 +44,11 @@ pub(crate) struct Core {
     clock: Box<dyn Clock>,
     sink: OnceLock<Arc<dyn EffectSink>>,
     host: OnceLock<Arc<dyn Host>>,
-    /// The clock of the access bits: seconds, 24 bits; minutes, 16 bits, under LFU. Moved by whoever reads the time.
+    /// The clock of the access bits, in seconds. Moved by whoever reads the time.
     access_clock: AtomicU32,
     random: AtomicU64,
     pub(crate) expire_cycle: ExpireCycle,
+    pub(crate) candidates: Candidates,
     expiry_forbidden: AtomicBool,
     /// Keyspace events in the order in which they were announced.
     #[cfg(test)]
@@ -73,6 +76,7 @@ impl Core {
             access_clock: AtomicU32::new(0),
             random: AtomicU64::new(seed),
             expire_cycle: ExpireCycle::default(),
+            candidates: Candidates::default(),
             expiry_forbidden: AtomicBool::new(false),
             #[cfg(test)]
             announced: parking_lot::Mutex::default(),
@@ -85,7 +89,7 @@ impl Core {
     #[inline]
     pub(crate) fn now(&self) -> UnixMillis {
         let now = self.clock.now();
-        let seconds = now.seconds() as u32 & 0x00ff_ffff;
+        let seconds = now.seconds() as u32;
         if self.access_clock.load(Ordering::Relaxed) != seconds {
             self.access_clock.store(seconds, Ordering::Relaxed);
         }
@@ -101,12 +105,50 @@ impl Core {
     /// Seconds of the access clock, 24 bits.
     #[inline]
     pub(crate) fn access_seconds(&self) -> u32 {
-        self.access_clock.load(Ordering::Relaxed)
+        self.access_clock.load(Ordering::Relaxed) & 0x00ff_ffff
+    }
+
+    /// Minutes of the access clock, 16 bits.
+    pub(crate) fn access_minutes(&self) -> u32 {
+        (self.access_clock.load(Ordering::Relaxed) / 60) & 0xffff
+    }
+
+    /// Seconds since an entry was used, where the access bits tell that.
+    pub(crate) fn idle_seconds(&self, entry: &EntryRef) -> u32 {
+        self.access_seconds().wrapping_sub(entry.access()) & 0x00ff_ffff
+    }
+
+    /// The access bits of an entry that is made now.
+    pub(crate) fn fresh_access(&self) -> u32 {
+        match self.options.lfu.load(Ordering::Relaxed) {
+            true => frequency::fresh(self.access_minutes()),
+            false => self.access_seconds(),
+        }
+    }
+
+    /// Marks an entry as used now that comes into the keyspace.
+    pub(crate) fn mark_new(&self, entry: &EntryRef) {
+        match entry.access() {
+            0 => entry.set_access(self.fresh_access()),
+            _ => self.touch(entry),
+        }
+    }
+
+    #[cold]
+    fn count_use(&self, entry: &EntryRef) {
+        let access = entry.access();
+        let used = frequency::used(access, self.access_minutes(), self.options.lfu_pace(), || self.random());
+        if used != access {
+            entry.set_access(used);
+        }
     }
 
     /// Marks an entry as used now.
     #[inline]
     pub(crate) fn touch(&self, entry: &EntryRef) {
+        if self.options.lfu.load(Ordering::Relaxed) {
+            return self.count_use(entry);
+        }
         let seconds = self.access_seconds();
         if entry.access() != seconds {
             entry.set_access(seconds);
@@ -164,6 +206,20 @@ impl Core {
         self.announced.lock().push(format!("{db} {name} {}", String::from_utf8_lossy(key)));
         let event = Event { db, name, key, by_key: classes.by_key(), by_event: classes.by_event() };
         self.pubsub.announce(event, &mut self.post(offset, woken));
+    }
+
+    /// Bytes that the data and the buffers of clients take: what `maxmemory` bounds.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.totals.bytes() + self.stats.buffer_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How much more they may take; `None` if they take too much.
+    #[inline]
+    pub(crate) fn memory_left(&self) -> Option<u64> {
+        match self.options.maxmemory.load(Ordering::Relaxed) {
+            0 => Some(u64::MAX),
+            bound => bound.checked_sub(self.used_bytes()),
+        }
     }
 
     /// The journal's end, 0 without a journal.

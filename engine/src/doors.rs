@@ -14,12 +14,14 @@ use crate::core::Core;
 use crate::effect::{EffectSink, Offset};
 use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
+use crate::eviction;
 use crate::host::Host;
 use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::keyspace::{DATABASE_COUNT, GateState, lifetime};
 use crate::options::Options;
 use crate::pubsub::{Woken, wake};
+use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
 use crate::slot::Slot;
@@ -29,6 +31,7 @@ use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
 use crate::turn::waiting::{dismiss, leave, sweep};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -91,6 +94,17 @@ impl Engine {
     /// The time by this engine's clock.
     pub fn now(&self) -> UnixMillis {
         self.core.now()
+    }
+
+    /// Goes on with eras at `era`, if that is later than the current one: for an engine that goes on with a journal whose
+    /// batches had eras. To be called before the engine serves anybody.
+    pub fn resume_era(&self, era: u64) {
+        self.core.eras.resume(era);
+    }
+
+    /// How many effects turns had so far: whoever saves counts by it what is not saved yet.
+    pub fn changes(&self) -> u64 {
+        self.core.stats.changes()
     }
 
     /// Opens a session for one client. `waker` is woken whenever [`Session::poll_output`] may have more to give.
@@ -292,6 +306,22 @@ impl Engine {
         apply::apply(&self.core, origin, db, commands)
     }
 
+    /// Which slot a command of a log touches: those of different slots may be applied on several threads at once. O(keys).
+    pub fn route(&self, args: &[&[u8]]) -> Result<Route, CommandError> {
+        replay::route(args)
+    }
+
+    /// As [`apply`](Self::apply), each command in a turn of its own and in order; faster, as their lookups overlap.
+    pub fn apply_each(&self, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
+        replay::apply_each(&self.core, origin, commands)
+    }
+
+    /// Bytes that the data and the buffers of clients take: what `maxmemory` bounds, and `used_memory` of INFO. Buffers as they
+    /// were at the last [`tick`](Self::tick).
+    pub fn used_memory(&self) -> u64 {
+        self.core.used_bytes()
+    }
+
     /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
     pub fn reset_stats(&self) {
         self.core.stats.reset();
@@ -312,7 +342,7 @@ impl Engine {
         sweep(&self.core, now);
     }
 
-    /// Does what is due at `now`: deletes expired keys, ends pauses and waits of blocked requests, samples the rates and
+    /// Does what is due at `now`: evicts keys where the data takes more than `maxmemory`, deletes expired keys, ends pauses and waits of blocked requests, samples the rates and
     /// the times to live that INFO shows. At most about `budget` entries are looked at, so that a call takes a bounded time (about 50 ns for each).
     /// Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
@@ -321,7 +351,10 @@ impl Engine {
         self.core.stats.sample_rates(now);
         let keyspace = (&self.core.slots, &self.core.totals, &self.core.hasher);
         (0..DATABASE_COUNT).for_each(|db| lifetime::sample(keyspace, db, now, || self.core.random()));
-        expire_cycle::run(&self.core, now, budget)
+        self.core.stats.buffer_bytes.store(self.core.clients.buffer_bytes(), Ordering::Relaxed);
+        let is_over = eviction::run(&self.core, now);
+        let report = expire_cycle::run(&self.core, now, budget);
+        TickReport { more: report.more || is_over, ..report }
     }
 }
 

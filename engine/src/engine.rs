@@ -6,12 +6,14 @@
 use crate::core::Core;
 use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
 use crate::error::CommandError;
+use crate::eviction::{self, Memory};
 use crate::keyspace::EntryRef;
 use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::turn::{KnownKey, Looked, Opening, Seen, Touch, Turn, overwrite, seek};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
 
@@ -39,9 +41,7 @@ impl Engine {
         let slot = Slot::of(key);
         let hash = self.core.hasher.hash(key);
         self.core.totals.hints.prefetch(slot, hash);
-        if access == Access::Write {
-            self.wait_for_room()?;
-        }
+        self.reserve(access)?;
         let known = KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash };
         let opening = Opening { known: Some(known), buffer: spare_buffer(access), ..Opening::client(0) };
         let mut turn = Turn::begin(&self.core, opening, &[slot])?;
@@ -134,7 +134,7 @@ impl Engine {
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
     ) -> Result<R, CommandError> {
         let held: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).chain([destination]).collect();
-        self.on_keys(&held, Access::Write, f)
+        self.on_keys(&held, Access::Grow, f)
     }
 
     /// Runs `f` in a turn over `slots`.
@@ -144,9 +144,7 @@ impl Engine {
         access: Access,
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
     ) -> Result<R, CommandError> {
-        if access == Access::Write {
-            self.wait_for_room()?;
-        }
+        self.reserve(access)?;
         let opening = Opening { buffer: spare_buffer(access), ..Opening::client(0) };
         let mut turn = Turn::begin(&self.core, opening, slots)?;
         let result = f(&mut turn);
@@ -158,7 +156,8 @@ impl Engine {
 
     /// Runs several verbs on keys of one slot as one turn: all of it happens, or none if `f` returns an error or panics.
     /// `key` decides the slot; a key of another slot is a [`CommandError::CrossSlot`]. Use `tx` only: a verb of the engine
-    /// itself would wait for the slot that is held here, for ever.
+    /// itself would wait for the slot that is held here, for ever. Evicts where `maxmemory` asks for it, but is not refused for
+    /// want of memory.
     ///
     /// ```
     /// use keyslot_engine::{CommandError, Engine};
@@ -214,7 +213,7 @@ impl Engine {
         slots: &[Slot],
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.wait_for_room()?;
+        self.reserve(Access::Write)?;
         let mut turn = Turn::begin(&self.core, Opening::client(0), slots)?;
         turn.make_revocable();
         let result = f(&mut turn)?;
@@ -240,7 +239,22 @@ impl Engine {
         }
     }
 
-    pub(crate) fn wait_for_room(&self) -> Result<(), CommandError> {
+    /// Sees to it that there is memory, and room in the journal, for a turn that is about to begin.
+    #[inline]
+    pub(crate) fn reserve(&self, access: Access) -> Result<(), CommandError> {
+        if access == Access::Read {
+            return Ok(());
+        }
+        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 {
+            let memory = eviction::make_room(&self.core, self.core.now());
+            if access == Access::Grow && memory == Memory::Short {
+                return Err(CommandError::OutOfMemory);
+            }
+        }
+        self.wait_for_room()
+    }
+
+    fn wait_for_room(&self) -> Result<(), CommandError> {
         let Some(sink) = self.core.sink() else { return Ok(()) };
         if let Poll::Ready(outcome) = sink.poll_room(Waker::noop()) {
             return outcome.map_err(CommandError::from);
@@ -262,6 +276,8 @@ pub(crate) enum Access {
     Read,
     /// It may record effects.
     Write,
+    /// It may record effects, and the data may take more memory after it.
+    Grow,
 }
 
 impl From<OutcomeUnknown> for CommandError {
@@ -305,7 +321,7 @@ thread_local! {
 fn spare_buffer(access: Access) -> Vec<u8> {
     match access {
         Access::Read => Vec::new(),
-        Access::Write => SPARE.take(),
+        Access::Write | Access::Grow => SPARE.take(),
     }
 }
 

@@ -142,7 +142,7 @@ impl Loader {
             StrRef::Bytes(bytes) => StrRef::of(bytes),
         };
         let entry = EntryRef::string(key, value, false, expiry);
-        entry.set_access(self.core.access_seconds());
+        entry.set_access(self.core.fresh_access());
         self.store(db, entry)
     }
 
@@ -280,11 +280,11 @@ impl Attributes {
     pub(crate) fn access(&self, core: &Core) -> u32 {
         let seconds = core.access_seconds();
         match (core.options.lfu.load(Relaxed), self.frequency, self.idle_seconds) {
-            (true, Some(frequency), _) => (seconds / 60) << 8 | u32::from(frequency),
+            (true, Some(frequency), _) => core.access_minutes() << 8 | u32::from(frequency),
             (false, _, Some(idle)) => {
                 seconds.wrapping_sub(u32::try_from(idle).unwrap_or(u32::MAX).min(IDLE_SECONDS_MAX))
             }
-            _ => seconds,
+            _ => core.fresh_access(),
         }
     }
 }

@@ -23,8 +23,17 @@ pub struct Options {
     pub latency_threshold_ms: AtomicU64,
     /// Whether `tick` deletes expired keys (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
-    /// Whether `maxmemory-policy` is one of the LFU policies: what the access bits of entries mean.
-    pub lfu: AtomicBool,
+    /// Most bytes that the data may take; 0: any (`maxmemory`).
+    pub maxmemory: AtomicU64,
+    /// Keys that are looked at for each that is evicted (`maxmemory-samples`).
+    pub eviction_samples: AtomicUsize,
+    /// How long a request may be held up by eviction: 50 microseconds for each up to 10, then 15 % more for each; 100: until
+    /// it is done (`maxmemory-eviction-tenacity`).
+    pub eviction_tenacity: AtomicU32,
+    /// How slowly the counters of LFU policies grow (`lfu-log-factor`).
+    pub lfu_log_factor: AtomicU32,
+    /// Minutes without use in which they fall by one; 0: never (`lfu-decay-time`).
+    pub lfu_decay_minutes: AtomicU32,
     /// How large a node of a list may become: a number of elements, or -1 to -5 for 4, 8, 16, 32 or 64 KiB
     /// (`list-max-listpack-size`).
     pub list_max_listpack_size: AtomicI64,
@@ -60,8 +69,94 @@ pub struct Options {
     pub rdb_compression: AtomicBool,
     /// Bytes of messages that may wait for a subscriber before it is cut off; 0: any (`client-output-buffer-limit pubsub`).
     pub subscriber_bytes_max: AtomicU64,
+    /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
+    pub save_failed: AtomicBool,
+    /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
+    pub(crate) lfu: AtomicBool,
+    eviction_policy: AtomicU8,
     ack: AtomicU8,
     keyspace_events: AtomicU32,
+}
+
+/// How counters grow and fall.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// The higher, the more uses a step takes (`lfu-log-factor`).
+    pub(crate) log_factor: u32,
+    /// Minutes without use that cost a step; 0: it never falls (`lfu-decay-time`).
+    pub(crate) decay_minutes: u32,
+}
+
+/// Which keys go when the data takes more than `maxmemory`. Of several that may go, those looked at being samples.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum EvictionPolicy {
+    /// Of keys with an expiry, those unused for the longest time (`volatile-lru`).
+    VolatileLru,
+    /// Of keys with an expiry, those used least often (`volatile-lfu`).
+    VolatileLfu,
+    /// Any key with an expiry (`volatile-random`).
+    VolatileRandom,
+    /// Of keys with an expiry, those that are due first (`volatile-ttl`).
+    VolatileTtl,
+    /// Those unused for the longest time (`allkeys-lru`).
+    AllKeysLru,
+    /// Those used least often (`allkeys-lfu`).
+    AllKeysLfu,
+    /// Any key (`allkeys-random`).
+    AllKeysRandom,
+    /// None: what would take more memory is refused (`noeviction`).
+    #[default]
+    NoEviction,
+}
+
+impl EvictionPolicy {
+    /// All there are.
+    pub const ALL: [Self; 8] = [
+        Self::VolatileLru,
+        Self::VolatileLfu,
+        Self::VolatileRandom,
+        Self::VolatileTtl,
+        Self::AllKeysLru,
+        Self::AllKeysLfu,
+        Self::AllKeysRandom,
+        Self::NoEviction,
+    ];
+
+    /// Its name in Redis's configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VolatileLru => "volatile-lru",
+            Self::VolatileLfu => "volatile-lfu",
+            Self::VolatileRandom => "volatile-random",
+            Self::VolatileTtl => "volatile-ttl",
+            Self::AllKeysLru => "allkeys-lru",
+            Self::AllKeysLfu => "allkeys-lfu",
+            Self::AllKeysRandom => "allkeys-random",
+            Self::NoEviction => "noeviction",
+        }
+    }
+
+    /// The policy of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name().eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) const fn is_volatile(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)
+    }
+
+    pub(crate) const fn is_random(self) -> bool {
+        matches!(self, Self::VolatileRandom | Self::AllKeysRandom)
+    }
+
+    const fn is_lfu(self) -> bool {
+        matches!(self, Self::VolatileLfu | Self::AllKeysLfu)
+    }
+
+    /// Whether it goes by when or how often keys are used.
+    pub(crate) const fn goes_by_use(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::AllKeysLru) || self.is_lfu()
+    }
 }
 
 impl Default for Options {
@@ -74,7 +169,11 @@ impl Default for Options {
             slowlog_count_max: AtomicUsize::new(128),
             latency_threshold_ms: AtomicU64::new(0),
             active_expire: AtomicBool::new(true),
-            lfu: AtomicBool::new(false),
+            maxmemory: AtomicU64::new(0),
+            eviction_samples: AtomicUsize::new(5),
+            eviction_tenacity: AtomicU32::new(10),
+            lfu_log_factor: AtomicU32::new(10),
+            lfu_decay_minutes: AtomicU32::new(1),
             list_max_listpack_size: AtomicI64::new(-2),
             quicklist_packed_threshold: AtomicUsize::new(1 << 30),
             set_intset_entries_max: AtomicUsize::new(512),
@@ -92,6 +191,9 @@ impl Default for Options {
             stream_node_entries_max: AtomicUsize::new(100),
             rdb_compression: AtomicBool::new(true),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
+            save_failed: AtomicBool::new(false),
+            lfu: AtomicBool::new(false),
+            eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
             ack: AtomicU8::new(Ack::Memory as u8),
             keyspace_events: AtomicU32::new(0),
         }
@@ -112,6 +214,26 @@ impl Options {
     /// Sets the level that writes must reach before sessions show their replies.
     pub fn set_ack(&self, ack: Ack) {
         self.ack.store(ack as u8, Ordering::Relaxed);
+    }
+
+    /// Which keys go when the data takes more than [`maxmemory`](Self::maxmemory) (`maxmemory-policy`).
+    pub fn eviction_policy(&self) -> EvictionPolicy {
+        EvictionPolicy::ALL[usize::from(self.eviction_policy.load(Ordering::Relaxed))]
+    }
+
+    /// Says which keys go from now on. Between policies that go by time and by frequency of use, what is known of the keys
+    /// takes some time to become right.
+    pub fn set_eviction_policy(&self, policy: EvictionPolicy) {
+        self.eviction_policy.store(policy as u8, Ordering::Relaxed);
+        self.lfu.store(policy.is_lfu(), Ordering::Relaxed);
+    }
+
+    /// How counters of use grow and fall.
+    pub(crate) fn lfu_pace(&self) -> Pace {
+        Pace {
+            log_factor: self.lfu_log_factor.load(Ordering::Relaxed),
+            decay_minutes: self.lfu_decay_minutes.load(Ordering::Relaxed),
+        }
     }
 
     /// Which keyspace events are announced (`notify-keyspace-events`).

@@ -81,6 +81,12 @@ pub(crate) struct Stats {
     pub(crate) output_bytes: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
     pub(crate) evicted_keys: AtomicU64,
+    /// Since when the data has been above `maxmemory`, by the steady clock; 0: it is not.
+    over_since_ns: AtomicU64,
+    /// How long it was before.
+    over_ns: AtomicU64,
+    /// Bytes that wait in buffers of clients, as they were when somebody added them up last.
+    pub(crate) buffer_bytes: AtomicU64,
     pub(crate) connections_received: AtomicU64,
     pub(crate) connections_rejected: AtomicU64,
     pub(crate) error_replies: AtomicU64,
@@ -196,6 +202,7 @@ impl Stats {
             &self.output_bytes,
             &self.expired_keys,
             &self.evicted_keys,
+            &self.over_ns,
             &self.connections_received,
             &self.connections_rejected,
             &self.error_replies,
@@ -212,6 +219,28 @@ impl Stats {
         }
         self.errors.lock().clear();
         *self.rates.lock() = Rates::default();
+    }
+
+    /// Counts evicted keys, and how long the data is above `maxmemory`.
+    pub(crate) fn note_eviction(&self, is_over: bool, evicted: u64, now_ns: u64) {
+        self.evicted_keys.fetch_add(evicted, Ordering::Relaxed);
+        if is_over {
+            let _ = self.over_since_ns.compare_exchange(0, now_ns.max(1), Ordering::Relaxed, Ordering::Relaxed);
+            return;
+        }
+        let since = self.over_since_ns.swap(0, Ordering::Relaxed);
+        if since > 0 {
+            self.over_ns.fetch_add(now_ns.saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+
+    /// How long the data was above `maxmemory` in all, and has been this time, milliseconds.
+    pub(crate) fn over_maxmemory_ms(&self, now_ns: u64) -> (u64, u64) {
+        let current = match self.over_since_ns.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now_ns.saturating_sub(since) / 1_000_000,
+        };
+        (self.over_ns.load(Ordering::Relaxed) / 1_000_000 + current, current)
     }
 
     /// Samples the counters whose rates are shown.

@@ -52,6 +52,9 @@ pub(crate) struct Connection {
     pub(crate) woken: Vec<Arc<Client>>,
     /// Whether its requests may wait for keys.
     pub(crate) may_block: bool,
+    /// Bytes that its requests may bring before it is asked again whether there is memory for more, and the bound for which that
+    /// was found.
+    pub(crate) memory_credit: (u64, u64),
     /// The deadline that a request keeps which is run once more.
     pub(crate) deadline_kept: Option<Option<UnixMillis>>,
 }
@@ -75,6 +78,7 @@ impl Connection {
             bundle: Bundle::default(),
             woken: Vec::new(),
             may_block: true,
+            memory_credit: (0, 0),
             deadline_kept: None,
         }
     }

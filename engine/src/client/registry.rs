@@ -171,6 +171,15 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
+    /// Bytes of input and output that wait in sessions. O(clients).
+    pub(crate) fn buffer_bytes(&self) -> u64 {
+        let clients = self.clients.lock();
+        let of_client = |client: &Arc<Client>| {
+            client.query_buffer_bytes.load(Ordering::Relaxed) + client.output_buffer_bytes.load(Ordering::Relaxed)
+        };
+        clients.values().map(of_client).sum()
+    }
+
     /// The client of an id.
     pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
         self.clients.lock().get(&id).cloned()

@@ -4,9 +4,11 @@
 //! with its counts and its expiry hint; [`slots`] is the array of locked slots; [`waiting`] holds
 //! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching. Nothing here knows a command, a turn or an effect.
 
+pub(crate) mod candidates;
 pub(crate) mod entry;
 pub(crate) mod eras;
 pub(crate) mod expiry_walk;
+pub(crate) mod frequency;
 pub(crate) mod hints;
 pub(crate) mod lifetime;
 pub(crate) mod reclaim;

@@ -15,6 +15,7 @@ use crate::command::{CommandResult, ConnectionAdapter, How, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
+use crate::eviction::{self, Memory};
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::keyspace::waiting::Waiter;
@@ -161,6 +162,9 @@ impl Execution<'_> {
         if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
             return Err(CommandError::NoAuth.into());
         }
+        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 {
+            self.admit_memory(command, args)?;
+        }
         if self.connection.listens {
             self.admit_listener(command)?;
         }
@@ -177,6 +181,9 @@ impl Execution<'_> {
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
         }
+        if may_write && self.core.options.save_failed.load(Ordering::Relaxed) {
+            return Err(CommandError::NotSaved.into());
+        }
         if may_write && let Some(sink) = self.core.sink() {
             match sink.poll_room(&self.connection.client.waker) {
                 Poll::Ready(Ok(())) => {}
@@ -185,6 +192,47 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Evicts keys where the data takes more than it may, and refuses what may only add to it where that does not help.
+    ///
+    /// A session that found that there is memory asks again when its requests brought a part of that.
+    #[inline(never)]
+    fn admit_memory(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
+        let grows = match &self.connection.transaction {
+            Some(transaction) if matches!(command.row.run.0, How::Exec) => {
+                transaction.progress.is_none() && Flags(transaction.flags).has(flag::DENYOOM)
+            }
+            // What is queued takes memory, too.
+            Some(_) => !is_never_queued(command),
+            None => command.flags.has(flag::DENYOOM),
+        };
+        if !grows && !command.flags.has(flag::WRITE) {
+            return Ok(());
+        }
+        let bound = self.core.options.maxmemory.load(Ordering::Relaxed);
+        let cost: u64 = args.iter().map(|arg| arg.len() as u64 + MEMORY_PER_ARG).sum();
+        if let (known, credit) = self.connection.memory_credit
+            && known == bound
+            && credit >= cost
+        {
+            self.connection.memory_credit.1 -= cost;
+            return Ok(());
+        }
+        if eviction::make_room(self.core, self.now) == Memory::Short && grows && !self.leads_elsewhere(command, args) {
+            return Err(CommandError::OutOfMemory);
+        }
+        self.connection.memory_credit = (bound, self.core.memory_left().unwrap_or(0) / MEMORY_SHARES);
+        Ok(())
+    }
+
+    /// Whether the request is one for another node, which its turn will find.
+    fn leads_elsewhere(&self, command: &Command, args: &[&[u8]]) -> bool {
+        self.core.gate.is_cluster()
+            && match self.slots_of(command, args) {
+                Ok(slots) => slots.iter().any(|slot| self.core.slots.lock(*slot).state.gate != GateState::Open),
+                Err(_) => true,
+            }
     }
 
     /// A client of RESP2 that listens cannot tell replies from messages, so it may ask for little.
@@ -379,6 +427,12 @@ impl Execution<'_> {
 fn is_never_queued(command: &Command) -> bool {
     matches!(command.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
+
+/// About what an argument takes in memory besides its bytes.
+const MEMORY_PER_ARG: u64 = 64;
+
+/// A session asks again when its requests brought this part of the memory that was left.
+const MEMORY_SHARES: u64 = 64;
 
 /// What a listening client of RESP2 may ask for.
 const LISTENER_COMMANDS: [&str; 9] =

@@ -471,6 +471,9 @@ impl<'e> Turn<'e> {
     pub(crate) fn put(&mut self, key: &Key<'_>, old: Option<Spot>, entry: EntryRef) {
         debug_assert_eq!(entry.key(), key.bytes);
         if let Some(spot) = old {
+            if entry.access() == 0 {
+                entry.set_access(self.entry(key, spot).access());
+            }
             let old = self.update(key, spot, |place| std::mem::replace(place, entry));
             return self.leave(old);
         }
@@ -487,7 +490,7 @@ impl<'e> Turn<'e> {
         if self.undo.is_some() {
             self.keep(key, None);
         }
-        self.core.touch(&entry);
+        self.core.mark_new(&entry);
         let around = self.surroundings(key);
         self.guards[key.guard as usize].state.shard_mut(self.db).insert(key.hash, entry, around);
         self.notify(EventClass::New, "new", key.bytes);

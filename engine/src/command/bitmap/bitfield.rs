@@ -308,7 +308,7 @@ impl Engine {
         operations: &[FieldOperation],
     ) -> Result<Vec<Option<i64>>, CommandError> {
         let key = key.as_ref();
-        let access = if operations.iter().any(FieldOperation::writes) { Access::Write } else { Access::Read };
+        let access = if operations.iter().any(FieldOperation::writes) { Access::Grow } else { Access::Read };
         self.on_key(key, access, |turn| turn.bitfield(key, operations))
     }
 }

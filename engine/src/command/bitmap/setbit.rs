@@ -91,7 +91,7 @@ impl Engine {
     /// ```
     pub fn setbit(&self, key: impl AsRef<[u8]>, offset: u64, value: bool) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.setbit(key, offset, value))
+        self.on_key(key, Access::Grow, |turn| turn.setbit(key, offset, value))
     }
 }
 

@@ -90,7 +90,7 @@ impl Engine {
         members: &[(f64, f64, impl AsRef<[u8]>)],
     ) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.geo_add(key, members))
+        self.on_key(key, Access::Grow, |turn| turn.geo_add(key, members))
     }
 }
 

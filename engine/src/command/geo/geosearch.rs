@@ -113,7 +113,7 @@ impl Engine {
         search: &GeoSearch<'_>,
     ) -> Result<usize, CommandError> {
         let (destination, source) = (destination.as_ref(), source.as_ref());
-        self.on_keys(&[destination, source], Access::Write, |turn| {
+        self.on_keys(&[destination, source], Access::Grow, |turn| {
             let (destination, source, core) = (turn.key(destination)?, turn.key(source)?, turn.core());
             let entry = match turn.read(&source) {
                 None => None,

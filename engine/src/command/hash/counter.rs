@@ -89,7 +89,7 @@ impl Engine {
     /// Follows HINCRBY of Redis 7.2; records `HINCRBY`.
     pub fn hincr(&self, key: impl AsRef<[u8]>, field: impl AsRef<[u8]>, delta: i64) -> Result<i64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hincr(key, field, delta))
+        self.on_key(key, Access::Grow, |turn| turn.hincr(key, field, delta))
     }
 }
 

@@ -259,7 +259,7 @@ impl Engine {
         fields: &[F],
     ) -> Result<Vec<FieldOutcome>, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hexpire_options(key, when, condition, fields))
+        self.on_key(key, Access::Grow, |turn| turn.hexpire_options(key, when, condition, fields))
     }
 
     /// Makes `fields` of the hash at `key` vanish after `seconds`: see

@@ -82,7 +82,7 @@ impl Engine {
         delta: f64,
     ) -> Result<String, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hincr_float(key, field, delta))
+        self.on_key(key, Access::Grow, |turn| turn.hincr_float(key, field, delta))
     }
 }
 

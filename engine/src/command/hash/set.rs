@@ -165,7 +165,7 @@ impl Engine {
         value: impl AsValue,
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hset(key, field, value))
+        self.on_key(key, Access::Grow, |turn| turn.hset(key, field, value))
     }
 
     /// Gives several fields of the hash at `key` their values, at one moment; says how many are new. Of a field that comes
@@ -176,7 +176,7 @@ impl Engine {
         pairs: &[(F, V)],
     ) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hset_multiple(key, pairs))
+        self.on_key(key, Access::Grow, |turn| turn.hset_multiple(key, pairs))
     }
 
     /// Gives `field` of the hash at `key` a value if there is no such field; says whether it did. As [`Engine::hset`]
@@ -188,7 +188,7 @@ impl Engine {
         value: impl AsValue,
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hset_nx(key, field, value))
+        self.on_key(key, Access::Grow, |turn| turn.hset_nx(key, field, value))
     }
 }
 

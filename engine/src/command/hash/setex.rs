@@ -196,7 +196,7 @@ impl Engine {
         pairs: &[(F, V)],
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.hset_ex(key, condition, expiry, pairs))
+        self.on_key(key, Access::Grow, |turn| turn.hset_ex(key, condition, expiry, pairs))
     }
 }
 

@@ -106,7 +106,7 @@ impl Engine {
     /// ```
     pub fn pfadd<V: AsRef<[u8]>>(&self, key: impl AsRef<[u8]>, elements: &[V]) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.pfadd(key, elements))
+        self.on_key(key, Access::Grow, |turn| turn.pfadd(key, elements))
     }
 }
 

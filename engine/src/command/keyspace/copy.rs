@@ -105,7 +105,7 @@ impl Engine {
         options: CopyOptions,
     ) -> Result<bool, CommandError> {
         let (source, destination) = (source.as_ref(), destination.as_ref());
-        self.on_keys(&[source, destination], Access::Write, |turn| turn.copy(source, destination, options))
+        self.on_keys(&[source, destination], Access::Grow, |turn| turn.copy(source, destination, options))
     }
 }
 

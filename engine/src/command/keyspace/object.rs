@@ -9,6 +9,7 @@ use crate::command::{CommandResult, Run};
 use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
+use crate::keyspace::frequency;
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use crate::value::hash::HashRef;
@@ -127,28 +128,34 @@ impl Turn<'_> {
 
     /// The access frequency counter of `key`, 0 to 255. An error unless the policy for eviction is an LFU one. O(1).
     pub fn object_freq(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
-        let is_lfu = self.core().options.lfu.load(Ordering::Relaxed);
+        let core = self.core();
         let key = self.key(key.as_ref())?;
         let Some(access) = self.inspect(&key).map(|entry| entry.access()) else { return Ok(None) };
-        if is_lfu { Ok(Some(access & 0xff)) } else { Err(CommandError::text(NOT_LFU)) }
+        match core.options.lfu.load(Ordering::Relaxed) {
+            true => Ok(Some(frequency::counter(access, core.access_minutes(), core.options.lfu_pace()))),
+            false => Err(CommandError::text(NOT_LFU)),
+        }
     }
 
     /// Seconds since `key` was used. An error if the policy for eviction is an LFU one. O(1).
     pub fn object_idletime(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
         let core = self.core();
         let key = self.key(key.as_ref())?;
-        let Some(access) = self.inspect(&key).map(|entry| entry.access()) else { return Ok(None) };
+        let Some(idle) = self.inspect(&key).map(|entry| core.idle_seconds(&entry)) else { return Ok(None) };
         if core.options.lfu.load(Ordering::Relaxed) {
             return Err(CommandError::text(IS_LFU));
         }
-        Ok(Some(core.access_seconds().wrapping_sub(access) & ACCESS_MASK))
+        Ok(Some(idle))
     }
 
-    /// The reference count that Redis would tell: 1, or that of its shared objects for the integers `0..10000`. O(1).
+    /// The reference count that Redis would tell: 1, or that of its shared objects for the integers `0..10000`, which it
+    /// shares unless keys are evicted by their use. O(1).
     pub fn object_refcount(&mut self, key: impl AsRef<[u8]>) -> Result<Option<u32>, CommandError> {
+        let options = &self.core().options;
+        let shares = options.maxmemory.load(Ordering::Relaxed) == 0 || !options.eviction_policy().goes_by_use();
         let key = self.key(key.as_ref())?;
         Ok(self.inspect(&key).map(|entry| match entry.as_string() {
-            Some(StrRef::Int(0..SHARED_INTEGER_COUNT)) => SHARED_REFCOUNT,
+            Some(StrRef::Int(0..SHARED_INTEGER_COUNT)) if shares => SHARED_REFCOUNT,
             _ => 1,
         }))
     }
@@ -189,8 +196,6 @@ const EMBSTR_BYTES_MAX: usize = 44;
 const SHARED_INTEGER_COUNT: i64 = 10_000;
 const SHARED_REFCOUNT: u32 = i32::MAX as u32;
 
-const ACCESS_MASK: u32 = 0x00ff_ffff;
-
 const NOT_LFU: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
                        switching between policies at runtime LRU and LFU data will take some time to adjust.";
 const IS_LFU: &str = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
@@ -199,6 +204,7 @@ const IS_LFU: &str = "ERR An LFU maxmemory policy is selected, idle time not tra
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EvictionPolicy;
     use crate::command::testing::Bench;
 
     #[test]
@@ -238,7 +244,7 @@ mod tests {
         assert_eq!(bench.db.object_freq("nokey").unwrap(), None);
         bench.advance_ms(7_500);
         assert_eq!(bench.ask("OBJECT IDLETIME k"), ":7\r\n");
-        bench.db.options().lfu.store(true, Ordering::Relaxed);
+        bench.db.options().set_eviction_policy(EvictionPolicy::AllKeysLfu);
         assert_eq!(bench.ask("OBJECT IDLETIME k"), format!("-{IS_LFU}\r\n"));
     }
 

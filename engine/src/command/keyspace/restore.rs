@@ -200,7 +200,7 @@ impl Engine {
         options: RestoreOptions,
     ) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.restore(key, payload, options))
+        self.on_key(key, Access::Grow, |turn| turn.restore(key, payload, options))
     }
 }
 

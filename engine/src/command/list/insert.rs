@@ -112,7 +112,7 @@ impl Engine {
         element: impl AsValue,
     ) -> Result<i64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.linsert_before(key, pivot, element))
+        self.on_key(key, Access::Grow, |turn| turn.linsert_before(key, pivot, element))
     }
 
     /// Puts an element after the first one that is equal to `pivot`; as [`Engine::linsert_before`] otherwise.
@@ -123,7 +123,7 @@ impl Engine {
         element: impl AsValue,
     ) -> Result<i64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.linsert_after(key, pivot, element))
+        self.on_key(key, Access::Grow, |turn| turn.linsert_after(key, pivot, element))
     }
 }
 

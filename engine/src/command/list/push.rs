@@ -160,26 +160,26 @@ impl Engine {
     /// ```
     pub fn lpush(&self, key: impl AsRef<[u8]>, element: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.lpush(key, element))
+        self.on_key(key, Access::Grow, |turn| turn.lpush(key, element))
     }
 
     /// Adds an element at the tail; as [`Engine::lpush`] otherwise.
     pub fn rpush(&self, key: impl AsRef<[u8]>, element: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.rpush(key, element))
+        self.on_key(key, Access::Grow, |turn| turn.rpush(key, element))
     }
 
     /// Adds an element at the head of a list that is there; returns how many there are then, 0 if there is no list.
     /// Follows LPUSHX of Redis 7.2; records `LPUSH`.
     pub fn lpush_exists(&self, key: impl AsRef<[u8]>, element: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.lpush_exists(key, element))
+        self.on_key(key, Access::Grow, |turn| turn.lpush_exists(key, element))
     }
 
     /// Adds an element at the tail of a list that is there; as [`Engine::lpush_exists`] otherwise.
     pub fn rpush_exists(&self, key: impl AsRef<[u8]>, element: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.rpush_exists(key, element))
+        self.on_key(key, Access::Grow, |turn| turn.rpush_exists(key, element))
     }
 
     /// Adds elements at an end, one after another, in one turn: the last one ends up outermost. Returns how many there are
@@ -191,7 +191,7 @@ impl Engine {
         elements: &[impl AsRef<[u8]>],
     ) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.push_many(key, end, elements))
+        self.on_key(key, Access::Grow, |turn| turn.push_many(key, end, elements))
     }
 }
 

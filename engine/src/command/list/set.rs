@@ -60,7 +60,7 @@ impl Engine {
     /// and with WRONGTYPE on other types. O(distance / a chunk). Follows LSET of Redis 7.2; records `LSET`.
     pub fn lset(&self, key: impl AsRef<[u8]>, index: i64, element: impl AsValue) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.lset(key, index, element))
+        self.on_key(key, Access::Grow, |turn| turn.lset(key, index, element))
     }
 }
 

@@ -203,7 +203,7 @@ impl Engine {
         to: End,
     ) -> Result<Option<Bytes>, CommandError> {
         let (source, target) = (source.as_ref(), target.as_ref());
-        self.on_keys(&[source, target], Access::Write, |turn| turn.lmove(source, target, from, to))
+        self.on_keys(&[source, target], Access::Grow, |turn| turn.lmove(source, target, from, to))
     }
 
     /// Takes the last element of one list and adds it at the head of another; as [`Engine::lmove`] otherwise.

@@ -2,7 +2,7 @@
 //!
 //! Figures are those of this implementation: every entry and table accounts for its bytes as the allocator sees them.
 
-use super::info::{STARTUP_BYTES, buffer_bytes, table_bytes};
+use super::info::{STARTUP_BYTES, table_bytes};
 use crate::client::Connection;
 use crate::command::introspection::help;
 use crate::command::row::flag::{LOADING, READONLY, STALE};
@@ -87,7 +87,7 @@ fn usage(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Co
 fn stats(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let used = core.totals.bytes();
     let peak = core.stats.memory_peak.fetch_max(used, Relaxed).max(used);
-    let (tables, buffers) = (table_bytes(core), buffer_bytes(core));
+    let (tables, buffers) = (table_bytes(core), core.clients.buffer_bytes());
     let overhead = STARTUP_BYTES + tables + buffers;
     let dataset = used.saturating_sub(overhead);
     let databases: Vec<u16> = (0..DATABASE_COUNT).filter(|db| core.totals.keys(*db) > 0).collect();
@@ -146,7 +146,7 @@ fn database_table_bytes(core: &Core, db: u16) -> u64 {
 /// `MEMORY DOCTOR`: a report in words.
 fn doctor(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let used = core.totals.bytes();
-    let buffers = buffer_bytes(core);
+    let buffers = core.clients.buffer_bytes();
     let text = match () {
         () if used < SMALL_BYTES => "The data set is small: there is nothing to say about it.\n",
         () if buffers > used / 2 => "Clients hold more than half as much memory in buffers as the data set takes.\n",

@@ -93,13 +93,13 @@ impl Engine {
     /// ```
     pub fn sadd(&self, key: impl AsRef<[u8]>, member: impl AsValue) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.sadd(key, member))
+        self.on_key(key, Access::Grow, |turn| turn.sadd(key, member))
     }
 
     /// Adds `members` to the set at `key`, which is made if missing; says how many are new. As [`Engine::sadd`] otherwise.
     pub fn sadd_many<M: AsRef<[u8]>>(&self, key: impl AsRef<[u8]>, members: &[M]) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.sadd_many(key, members))
+        self.on_key(key, Access::Grow, |turn| turn.sadd_many(key, members))
     }
 }
 

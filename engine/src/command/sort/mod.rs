@@ -354,8 +354,8 @@ impl Engine {
         let (key, destination) = (key.as_ref(), destination.as_ref());
         let run = |turn: &mut Turn<'_>| turn.sort_store(key, destination, options);
         match Words::of(options, None).reads_other_keys() {
-            true => self.in_turn(&Slot::all().collect::<Vec<_>>(), Access::Write, run),
-            false => self.on_keys(&[key, destination], Access::Write, run),
+            true => self.in_turn(&Slot::all().collect::<Vec<_>>(), Access::Grow, run),
+            false => self.on_keys(&[key, destination], Access::Grow, run),
         }
     }
 }

@@ -258,7 +258,7 @@ impl Engine {
         fold: Fold,
     ) -> Result<usize, CommandError> {
         let all: Vec<&[u8]> = keys.iter().map(|(key, _)| *key).chain([destination]).collect();
-        self.on_keys(&all, Access::Write, |turn| turn.store_combination(destination, keys, operation, fold))
+        self.on_keys(&all, Access::Grow, |turn| turn.store_combination(destination, keys, operation, fold))
     }
 }
 

@@ -340,7 +340,7 @@ impl Engine {
     /// ```
     pub fn zadd(&self, key: impl AsRef<[u8]>, member: impl AsRef<[u8]>, score: f64) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.zadd(key, member, score))
+        self.on_key(key, Access::Grow, |turn| turn.zadd(key, member, score))
     }
 
     /// Gives a member a score where the options let it; says whether the member is new or has another score. As
@@ -362,7 +362,7 @@ impl Engine {
         options: ZaddOptions,
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.zadd_options(key, member, score, options))
+        self.on_key(key, Access::Grow, |turn| turn.zadd_options(key, member, score, options))
     }
 
     /// Gives members scores; returns how many are new. As [`Engine::zadd`] otherwise.
@@ -372,7 +372,7 @@ impl Engine {
         members: &[(f64, impl AsRef<[u8]>)],
     ) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.zadd_multiple(key, members))
+        self.on_key(key, Access::Grow, |turn| turn.zadd_multiple(key, members))
     }
 
     /// Gives members scores where the options let it; returns how many are new, and how many have another score. Fails if
@@ -384,14 +384,14 @@ impl Engine {
         options: ZaddOptions,
     ) -> Result<(usize, usize), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.zadd_multiple_options(key, members, options))
+        self.on_key(key, Access::Grow, |turn| turn.zadd_multiple_options(key, members, options))
     }
 
     /// Adds to the score of a member, a missing one's being 0; returns the sum. Fails with WRONGTYPE on other types, and if the
     /// sum is no number. O(log n). Follows ZINCRBY of Redis 7.2; records `ZADD`.
     pub fn zincr(&self, key: impl AsRef<[u8]>, member: impl AsRef<[u8]>, delta: f64) -> Result<f64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.zincr(key, member, delta))
+        self.on_key(key, Access::Grow, |turn| turn.zincr(key, member, delta))
     }
 }
 

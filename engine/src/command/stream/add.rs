@@ -245,7 +245,7 @@ impl Engine {
         fields: &[(F, V)],
     ) -> Result<StreamId, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xadd(key, id, fields))
+        self.on_key(key, Access::Grow, |turn| turn.xadd(key, id, fields))
     }
 
     /// As [`Engine::xadd`], and trims the stream afterwards.
@@ -280,7 +280,7 @@ impl Engine {
         options: AddOptions,
     ) -> Result<Option<StreamId>, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xadd_options(key, id, fields, options))
+        self.on_key(key, Access::Grow, |turn| turn.xadd_options(key, id, fields, options))
     }
 }
 

@@ -375,7 +375,7 @@ impl Engine {
         start: impl Into<GroupStart>,
     ) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xgroup_create(key, group, start))
+        self.on_key(key, Access::Grow, |turn| turn.xgroup_create(key, group, start))
     }
 
     /// Makes a group on the stream at `key`, and an empty stream if there is none. Follows XGROUP CREATE with MKSTREAM.
@@ -386,7 +386,7 @@ impl Engine {
         start: impl Into<GroupStart>,
     ) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xgroup_create_mkstream(key, group, start))
+        self.on_key(key, Access::Grow, |turn| turn.xgroup_create_mkstream(key, group, start))
     }
 
     /// Says where a group goes on reading. Follows XGROUP SETID of Redis 7.2; records itself.
@@ -416,7 +416,7 @@ impl Engine {
         consumer: impl AsRef<[u8]>,
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xgroup_createconsumer(key, group, consumer))
+        self.on_key(key, Access::Grow, |turn| turn.xgroup_createconsumer(key, group, consumer))
     }
 
     /// Takes a consumer out of a group with all that is pending for it; returns how many entries that were. Follows XGROUP

@@ -113,7 +113,7 @@ impl Engine {
     /// O(log entries). Follows XSETID of Redis 7.2; records itself.
     pub fn xsetid(&self, key: impl AsRef<[u8]>, id: StreamId) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.xsetid(key, id))
+        self.on_key(key, Access::Grow, |turn| turn.xsetid(key, id))
     }
 }
 

@@ -68,7 +68,7 @@ impl Engine {
     /// strings above 1 KiB, O(length) below. Follows APPEND of Redis 7.2; records `APPEND`.
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.append(key, value))
+        self.on_key(key, Access::Grow, |turn| turn.append(key, value))
     }
 }
 

@@ -6,7 +6,7 @@
 use super::many::Pair;
 use super::set::{NewExpiry, SetIf, store};
 use crate::effect::Offset;
-use crate::engine::Engine;
+use crate::engine::{Access, Engine};
 use crate::error::CommandError;
 use crate::keyspace::EntryRef;
 use crate::turn::{GROUP_KEYS, Turn, look_group};
@@ -60,7 +60,7 @@ impl Engine {
     pub fn set_many(&self, pairs: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<(), CommandError> {
         let (mut newest, mut buffer) = (Offset(0), Vec::new());
         for group in pairs.chunks(GROUP_KEYS) {
-            self.wait_for_room()?;
+            self.reserve(Access::Grow)?;
             let (mut turn, keys) = Turn::over_group(&self.core, buffer, group.iter().map(Pair::key))?;
             for (key, pair) in keys.iter().zip(group) {
                 store(&mut turn, key, StrRef::of(pair.value()), SetIf::Always, NewExpiry::Clear);

@@ -117,13 +117,13 @@ impl Engine {
     /// ```
     pub fn incr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<i64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.incr(key, delta))
+        self.on_key(key, Access::Grow, |turn| turn.incr(key, delta))
     }
 
     /// Subtracts `delta` from the number at `key`; as [`Engine::incr`] otherwise. `i64::MIN` cannot be subtracted.
     pub fn decr(&self, key: impl AsRef<[u8]>, delta: i64) -> Result<i64, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.decr(key, delta))
+        self.on_key(key, Access::Grow, |turn| turn.decr(key, delta))
     }
 
     /// The number at `key`; `None` if there is no such key. Fails with WRONGTYPE on other types and if the string is no

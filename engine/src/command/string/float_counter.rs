@@ -80,7 +80,7 @@ impl Engine {
     /// ```
     pub fn incr_float(&self, key: impl AsRef<[u8]>, delta: f64) -> Result<String, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.incr_float(key, delta))
+        self.on_key(key, Access::Grow, |turn| turn.incr_float(key, delta))
     }
 }
 

@@ -44,7 +44,7 @@ impl Engine {
     /// another type is, and changes nothing then. O(old + new). Follows GETSET of Redis 7.2; records `SET`.
     pub fn getset(&self, key: impl AsRef<[u8]>, value: impl AsValue) -> Result<Option<Bytes>, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.getset(key, value))
+        self.on_key(key, Access::Grow, |turn| turn.getset(key, value))
     }
 }
 

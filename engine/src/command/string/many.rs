@@ -180,14 +180,14 @@ impl Engine {
     /// ```
     pub fn mset(&self, pairs: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<(), CommandError> {
         let keys: Vec<&[u8]> = pairs.iter().map(Pair::key).collect();
-        self.on_keys(&keys, Access::Write, |turn| store_all(turn, pairs))
+        self.on_keys(&keys, Access::Grow, |turn| store_all(turn, pairs))
     }
 
     /// Stores each value at its key at one moment if none of the keys exists; says whether it stored. O(bytes). Follows
     /// MSETNX of Redis 7.2; records a `SET` for each pair, in one batch.
     pub fn mset_nx(&self, pairs: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<bool, CommandError> {
         let keys: Vec<&[u8]> = pairs.iter().map(Pair::key).collect();
-        self.on_keys(&keys, Access::Write, |turn| turn.mset_nx(pairs))
+        self.on_keys(&keys, Access::Grow, |turn| turn.mset_nx(pairs))
     }
 }
 

@@ -172,7 +172,7 @@ impl Engine {
     /// Redis 7.2; records `SETRANGE`.
     pub fn setrange(&self, key: impl AsRef<[u8]>, offset: i64, value: impl AsValue) -> Result<usize, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.setrange(key, offset, value))
+        self.on_key(key, Access::Grow, |turn| turn.setrange(key, offset, value))
     }
 
     /// How many bytes the string at `key` has, 0 if there is no such key. Fails with WRONGTYPE on other types. O(1).

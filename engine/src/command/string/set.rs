@@ -196,7 +196,7 @@ impl Engine {
             if self.overwrite(key, value) {
                 return Ok(());
             }
-            self.on_key(key, Access::Write, |turn| {
+            self.on_key(key, Access::Grow, |turn| {
                 let key = turn.key(key)?;
                 store(turn, &key, value, SetIf::Always, NewExpiry::Clear);
                 Ok(())
@@ -221,7 +221,7 @@ impl Engine {
         options: SetOptions,
     ) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.set_options(key, value, options))
+        self.on_key(key, Access::Grow, |turn| turn.set_options(key, value, options))
     }
 }
 

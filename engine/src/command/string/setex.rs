@@ -105,21 +105,21 @@ impl Engine {
     /// O(value). Follows SETEX of Redis 7.2; records `SET` with `PXAT`.
     pub fn set_ex(&self, key: impl AsRef<[u8]>, value: impl AsValue, seconds: u64) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.set_ex(key, value, seconds))
+        self.on_key(key, Access::Grow, |turn| turn.set_ex(key, value, seconds))
     }
 
     /// Stores `value` at `key`, whatever was there, for so many milliseconds. Fails if that is 0 or beyond the range.
     /// O(value). Follows PSETEX of Redis 7.2; records `SET` with `PXAT`.
     pub fn pset_ex(&self, key: impl AsRef<[u8]>, value: impl AsValue, ms: u64) -> Result<(), CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.pset_ex(key, value, ms))
+        self.on_key(key, Access::Grow, |turn| turn.pset_ex(key, value, ms))
     }
 
     /// Stores `value` at `key` if there is no such key, of any type; says whether it stored. O(value). Follows SETNX of
     /// Redis 7.2; records `SET`.
     pub fn set_nx(&self, key: impl AsRef<[u8]>, value: impl AsValue) -> Result<bool, CommandError> {
         let key = key.as_ref();
-        self.on_key(key, Access::Write, |turn| turn.set_nx(key, value))
+        self.on_key(key, Access::Grow, |turn| turn.set_nx(key, value))
     }
 }
 

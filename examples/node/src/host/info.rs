@@ -11,7 +11,7 @@ pub(super) fn write(node: &Node, section: InfoSection, out: &mut String) {
     match section {
         InfoSection::Server => server(node, out),
         InfoSection::Clients => line(out, "maxclients", node.live.clients_max.load(Relaxed)),
-        InfoSection::Memory => memory(out),
+        InfoSection::Memory => memory(node.engine.used_memory(), out),
         InfoSection::Stats => line(out, "rejected_connections", node.clients_rejected.load(Relaxed)),
         InfoSection::Persistence => node.data.append_info(out),
         InfoSection::Cpu => cpu(out),
@@ -65,7 +65,7 @@ fn server(node: &Node, out: &mut String) {
     line(out, "io_threads", node.rosters.len());
 }
 
-fn memory(out: &mut String) {
+fn memory(used: u64, out: &mut String) {
     // Statistics stand still until the epoch moves; where that fails they are old, not wrong.
     let _ = epoch::advance();
     let read = |value: Result<usize, _>| value.unwrap_or(0) as u64;
@@ -73,8 +73,6 @@ fn memory(out: &mut String) {
     let active = read(stats::active::read());
     let resident = read(stats::resident::read());
     let (rss, system) = (resident_bytes(), total_system_bytes());
-    line(out, "used_memory", allocated);
-    line(out, "used_memory_human", human(allocated));
     line(out, "used_memory_rss", rss);
     line(out, "used_memory_rss_human", human(rss));
     line(out, "allocator_allocated", allocated);
@@ -88,8 +86,8 @@ fn memory(out: &mut String) {
     line(out, "allocator_rss_bytes", signed_difference(resident, active));
     line(out, "rss_overhead_ratio", ratio(rss, resident));
     line(out, "rss_overhead_bytes", signed_difference(rss, resident));
-    line(out, "mem_fragmentation_ratio", ratio(rss, allocated));
-    line(out, "mem_fragmentation_bytes", signed_difference(rss, allocated));
+    line(out, "mem_fragmentation_ratio", ratio(rss, used));
+    line(out, "mem_fragmentation_bytes", signed_difference(rss, used));
     line(out, "mem_allocator", crate::ALLOCATOR_NAME);
 }
 
@@ -177,7 +175,7 @@ mod tests {
     #[test]
     fn memory_lines_hold_the_allocator_s_numbers() {
         let mut out = String::new();
-        memory(&mut out);
+        memory(1, &mut out);
         let value = out.lines().find_map(|line| line.strip_prefix("allocator_allocated:")).unwrap();
         assert!(value.parse::<u64>().unwrap() > 0);
     }

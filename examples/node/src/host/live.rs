@@ -3,7 +3,7 @@
 use super::Node;
 use super::listen::{self, ListenError};
 use crate::settings::{BufferLimit, RowIndex, Values, os_message};
-use keyslot::engine::Options;
+use keyslot::engine::{EvictionPolicy, Options};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -85,6 +85,7 @@ const NAMES: [&str; 7] = [
 /// Takes over one of the engine's options. False if it has no such option.
 fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
     let size = |name| usize::try_from(values.number(name)).unwrap_or(usize::MAX);
+    let small = |name| u32::try_from(values.number(name)).unwrap_or(u32::MAX);
     match name {
         "proto-max-bulk-len" => options.bulk_bytes_max.store(size(name), Relaxed),
         "client-query-buffer-limit" => options.query_buffer_bytes_max.store(size(name), Relaxed),
@@ -101,7 +102,14 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "client-output-buffer-limit" => {
             options.subscriber_bytes_max.store(values.buffer_limits().pubsub.hard_bytes, Relaxed);
         }
-        "maxmemory-policy" => options.lfu.store(values.choice(name).ends_with("lfu"), Relaxed),
+        "maxmemory" => options.maxmemory.store(values.number(name), Relaxed),
+        "maxmemory-policy" => {
+            options.set_eviction_policy(EvictionPolicy::of_name(values.choice(name)).unwrap_or_default());
+        }
+        "maxmemory-samples" => options.eviction_samples.store(size(name), Relaxed),
+        "maxmemory-eviction-tenacity" => options.eviction_tenacity.store(small(name), Relaxed),
+        "lfu-log-factor" => options.lfu_log_factor.store(small(name), Relaxed),
+        "lfu-decay-time" => options.lfu_decay_minutes.store(small(name), Relaxed),
         "hash-max-listpack-entries" => options.hash_listpack_entries_max.store(size(name), Relaxed),
         "hash-max-listpack-value" => options.hash_listpack_value_max.store(size(name), Relaxed),
         "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
@@ -143,7 +151,12 @@ const ENGINE_NAMES: &[&str] = &[
     "slowlog-max-len",
     "latency-monitor-threshold",
     "latency-tracking",
+    "maxmemory",
     "maxmemory-policy",
+    "maxmemory-samples",
+    "maxmemory-eviction-tenacity",
+    "lfu-log-factor",
+    "lfu-decay-time",
     "notify-keyspace-events",
     "zset-max-listpack-entries",
     "zset-max-listpack-value",
@@ -163,11 +176,14 @@ impl Node {
         self.live.take(name, values);
         take_engine_option(self.engine.options(), name, values);
         match name {
+            "maxmemory" => self.warn_of_bound(values.number(name)),
             "loglevel" => self.log.set_level(values.choice(name)),
             "appendfsync" | "write-ack" => self.data.set_durability(values),
             "appendonly" if values.switch(name) != self.data.is_durable() => {
                 return Err("this node opens and closes its log only when it starts".into());
             }
+            "rdbcompression" | "rdbchecksum" => self.set_compaction(values),
+            name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));
@@ -188,6 +204,18 @@ impl Node {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Says so if the data takes more than it may from now on.
+    fn warn_of_bound(&self, bound: u64) {
+        let used = self.engine.used_memory();
+        if bound > 0 && bound < used {
+            tracing::warn!(
+                "WARNING: the new maxmemory value set via CONFIG SET ({bound}) is smaller than the current memory usage \
+                 ({used}). This will result in key eviction and/or the inability to accept new write commands depending on \
+                 the maxmemory-policy."
+            );
+        }
     }
 
     fn reserve_descriptors(&self, clients_max: u64) -> Result<(), String> {

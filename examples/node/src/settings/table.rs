@@ -181,13 +181,17 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Limits, "For each class of clients: bytes of replies that may wait, bytes that may wait for some seconds, those seconds."),
     bytes("proto-max-bulk-len", MEGABYTE, BYTES, "512mb").live(Limits, "The longest argument that a request may have."),
     row("maxmemory-clients", Kind::MemoryOrPercent, "0"),
-    bytes("maxmemory", 0, u64::MAX, "0"),
-    row("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
-    count("maxmemory-samples", 1, INT, "5"),
-    count("maxmemory-eviction-tenacity", 0, 100, "10"),
+    bytes("maxmemory", 0, u64::MAX, "0")
+        .live(Limits, "Bytes that the data may take, with the buffers of clients; 0 for any. Above it keys are evicted."),
+    row("maxmemory-policy", Kind::Choice(POLICIES), "noeviction")
+        .live(Limits, "Which keys are evicted; noeviction refuses what would take more memory."),
+    count("maxmemory-samples", 1, INT, "5").live(Limits, "Keys that are looked at for each that is evicted."),
+    count("maxmemory-eviction-tenacity", 0, 100, "10")
+        .live(Limits, "How long eviction may hold up a request: 50 microseconds for each, more from 10 on, 100 for any."),
     switch("replica-ignore-maxmemory", "yes").alias("slave-ignore-maxmemory"),
-    count("lfu-log-factor", 0, INT, "10"),
-    count("lfu-decay-time", 0, INT, "1"),
+    count("lfu-log-factor", 0, INT, "10").live(Limits, "How slowly the counters of the lfu policies grow."),
+    count("lfu-decay-time", 0, INT, "1")
+        .live(Limits, "Minutes without use in which those counters fall by one; 0 for never."),
     count("tracking-table-max-keys", 0, LONG, "1000000"),
     count("databases", 1, INT, "16").at_start().live(Limits, "How many numbered databases SELECT can reach."),
 
@@ -240,8 +244,10 @@ pub(crate) static ROWS: &[Row] = &[
     row("appenddirname", Kind::FileName, "appendonlydir").at_start()
         .live(Persistence, "Folder of the log's files, inside dir."),
     switch("no-appendfsync-on-rewrite", "no"),
-    count("auto-aof-rewrite-percentage", 0, INT, "100"),
-    bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb"),
+    count("auto-aof-rewrite-percentage", 0, INT, "100")
+        .live(Persistence, "The log is compacted when it has grown by so many percent since the last time; 0: never by itself."),
+    bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb")
+        .live(Persistence, "And is larger than this."),
     switch("aof-load-truncated", "yes")
         .live(Persistence, "Start on a log with a torn end: it is cut off and kept in a quarantine file."),
     switch("aof-use-rdb-preamble", "yes"),
@@ -250,11 +256,16 @@ pub(crate) static ROWS: &[Row] = &[
     switch("aof-disable-auto-gc", "no"),
 
     // Files: snapshots.
-    row("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
-    row("dbfilename", Kind::FileName, "dump.rdb").protected(),
-    switch("stop-writes-on-bgsave-error", "yes"),
-    switch("rdbcompression", "yes").live(Persistence, "Compress long strings in snapshots and in payloads of DUMP."),
-    switch("rdbchecksum", "yes").at_start(),
+    row("save", Kind::SavePoints, "3600 1 300 100 60 10000")
+        .live(Persistence, "Save after so many seconds if there were so many changes; several pairs; empty: never by itself."),
+    row("dbfilename", Kind::FileName, "dump.rdb").protected()
+        .live(Persistence, "The file that is saved to, and read at start where there is no log."),
+    switch("stop-writes-on-bgsave-error", "yes")
+        .live(Persistence, "Refuse writes while the newest save has failed."),
+    switch("rdbcompression", "yes")
+        .live(Persistence, "Compress long strings in files of the data and in payloads of DUMP."),
+    switch("rdbchecksum", "yes").at_start()
+        .live(Persistence, "End files of the data with a checksum."),
     switch("rdb-del-sync-files", "no"),
     switch("rdb-save-incremental-fsync", "yes"),
 

@@ -16,7 +16,7 @@ mod calls;
 mod lines;
 mod sections;
 
-pub(super) use sections::{STARTUP_BYTES, buffer_bytes, table_bytes};
+pub(super) use sections::{STARTUP_BYTES, table_bytes};
 
 use crate::client::Connection;
 use crate::command::row::flag::{LOADING, STALE};

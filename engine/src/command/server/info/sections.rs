@@ -69,12 +69,13 @@ fn clients(core: &Core, lines: &mut Lines) {
 }
 
 fn memory(core: &Core, lines: &mut Lines) {
-    let (tables, buffers) = (table_bytes(core), buffer_bytes(core));
-    lines.set("used_memory", core.totals.bytes());
+    let (tables, buffers) = (table_bytes(core), core.clients.buffer_bytes());
+    core.stats.buffer_bytes.store(buffers, Relaxed);
+    lines.set("used_memory", core.used_bytes());
     lines.set("used_memory_overhead", STARTUP_BYTES + tables + buffers);
     lines.set("used_memory_startup", STARTUP_BYTES);
-    lines.set("maxmemory", 0);
-    lines.set("maxmemory_policy", "noeviction");
+    lines.set("maxmemory", core.options.maxmemory.load(Relaxed));
+    lines.set("maxmemory_policy", core.options.eviction_policy().name());
     lines.set("number_of_functions", core.libraries.read().function_count());
     lines.set("number_of_libraries", core.libraries.read().len());
     lines.set("mem_not_counted_for_evict", 0);
@@ -132,7 +133,10 @@ fn stats(core: &Core, lines: &mut Lines) {
     lines.set("instantaneous_output_kbps", format_args!("{:.2}", output as f64 / 1024.0));
     lines.set("rejected_connections", count(&stats.connections_rejected));
     lines.set("expired_keys", count(&stats.expired_keys));
+    let (over_ms, over_now_ms) = stats.over_maxmemory_ms(core.monotonic_ns());
     lines.set("evicted_keys", count(&stats.evicted_keys));
+    lines.set("total_eviction_exceeded_time", over_ms);
+    lines.set("current_eviction_exceeded_time", over_now_ms);
     lines.set("keyspace_hits", hits);
     lines.set("keyspace_misses", misses);
     lines.set("total_error_replies", count(&stats.error_replies));
@@ -196,14 +200,6 @@ pub(in crate::command::server) fn table_bytes(core: &Core) -> u64 {
         shards.map(|shard| shard.table_bytes() as u64).sum::<u64>()
     };
     Slot::all().map(of_slot).sum()
-}
-
-/// Bytes of input and output that wait in sessions.
-pub(in crate::command::server) fn buffer_bytes(core: &Core) -> u64 {
-    let of_client = |client: &crate::client::Client| {
-        client.query_buffer_bytes.load(Relaxed) + client.output_buffer_bytes.load(Relaxed)
-    };
-    core.clients.all().iter().map(|client| of_client(client)).sum()
 }
 
 /// Bytes in the unit that people read, rounded as Redis does.
