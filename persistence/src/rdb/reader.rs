@@ -56,6 +56,8 @@ pub struct RdbReader {
     dialect: Dialect,
     state: State,
     next: Attributes,
+    /// The key of the value that is being read.
+    key: Vec<u8>,
 }
 
 /// What was said of the next key.
@@ -70,7 +72,7 @@ struct Attributes {
 enum State {
     Header,
     Opcode,
-    Value { decoder: Decoder, key: Vec<u8>, start: u64 },
+    Value { decoder: Decoder, start: u64 },
     End,
 }
 
@@ -94,6 +96,7 @@ impl Default for RdbReader {
             dialect: Dialect::Redis,
             state: State::Header,
             next: Attributes::default(),
+            key: Vec::new(),
         }
     }
 }
@@ -235,7 +238,7 @@ impl RdbReader {
                 let Some(text) = input.text().map_err(at)? else { return Ok(None) };
                 text.with_bytes(|text| sink(RdbEvent::Function(text)))?;
             }
-            MODULE_NOTE => return self.skip_module(input).map_err(E::from),
+            MODULE_NOTE => return Self::skip_module(input, base).map_err(E::from),
             DATABASE => {
                 let Some(number) = input.number().map_err(at)? else { return Ok(None) };
                 sink(RdbEvent::Database(number))?;
@@ -285,14 +288,16 @@ impl RdbReader {
                 })?;
                 let Attributes { expiry, idle_seconds, frequency } = std::mem::take(&mut self.next);
                 key.with_bytes(|key| sink(RdbEvent::Key { key, expiry, idle_seconds, frequency }))?;
-                self.state = State::Value { decoder, key: key.with_bytes(<[u8]>::to_vec), start };
+                self.key.clear();
+                key.with_bytes(|key| self.key.extend_from_slice(key));
+                self.state = State::Value { decoder, start };
             }
         }
         Ok(Some(()))
     }
 
     fn value<E: From<RdbError>>(&mut self, input: &mut Input<'_>, sink: &mut Sink<'_, E>) -> Result<Progress, E> {
-        let State::Value { decoder, key, start } = &mut self.state else { return Ok(Progress::Taken) };
+        let State::Value { decoder, start } = &mut self.state else { return Ok(Progress::Taken) };
         let mut refused = None;
         let mut pass = |part: Part<'_>| {
             sink(RdbEvent::Part(part)).map_err(|error| {
@@ -306,7 +311,7 @@ impl RdbReader {
         }
         match complete {
             Err(source) => {
-                let key = String::from_utf8_lossy(key).into_owned();
+                let key = String::from_utf8_lossy(&self.key).into_owned();
                 Err(RdbError::Value { key, at: *start, source }.into())
             }
             Ok(false) => Ok(Progress::NeedMore),
@@ -334,8 +339,7 @@ impl RdbReader {
     }
 
     /// Passes over what a module wrote beside the keys.
-    fn skip_module(&self, input: &mut Input<'_>) -> Result<Option<()>, RdbError> {
-        let base = self.position - input.position() as u64;
+    fn skip_module(input: &mut Input<'_>, base: u64) -> Result<Option<()>, RdbError> {
         let at = |error: PayloadError| corrupt(base, error);
         if input.number().map_err(at)?.is_none() {
             return Ok(None);
@@ -348,7 +352,12 @@ impl RdbReader {
                 3 => input.take(4).is_some(),
                 4 => input.take(8).is_some(),
                 5 => input.text().map_err(at)?.is_some(),
-                _ => return Err(RdbError::Corrupt { at: base, expected: "a value of a module's note" }),
+                _ => {
+                    return Err(RdbError::Corrupt {
+                        at: base + input.position() as u64,
+                        expected: "a value of a module's note",
+                    });
+                }
             };
             if !there {
                 return Ok(None);

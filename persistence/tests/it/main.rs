@@ -10,3 +10,4 @@ mod kill;
 mod rdb;
 mod redis;
 mod server;
+mod takeover;

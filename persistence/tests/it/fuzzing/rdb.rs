@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     assert_eq!(whole.is_ok(), pieces.is_ok(), "{whole:?}, {pieces:?}");
     let Ok(loaded) = whole else { return };
     let mut again = Vec::new();
-    let mut keep = |piece: &[u8]| {
+    let mut keep = |piece: &[u8], _: u64| {
         again.extend_from_slice(piece);
         Ok::<(), ()>(())
     };
