@@ -65,6 +65,8 @@ pub struct Options {
     pub stream_node_bytes_max: AtomicUsize,
     /// Most entries of a stream's node; 0: no limit (`stream-node-max-entries`).
     pub stream_node_entries_max: AtomicUsize,
+    /// Whether long strings in payloads of DUMP are compressed (`rdbcompression`).
+    pub rdb_compression: AtomicBool,
     /// Bytes of messages that may wait for a subscriber before it is cut off; 0: any (`client-output-buffer-limit pubsub`).
     pub subscriber_bytes_max: AtomicU64,
     /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
@@ -187,6 +189,7 @@ impl Default for Options {
             zset_compact_value_bytes_max: AtomicUsize::new(64),
             stream_node_bytes_max: AtomicUsize::new(4096),
             stream_node_entries_max: AtomicUsize::new(100),
+            rdb_compression: AtomicBool::new(true),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
             save_failed: AtomicBool::new(false),
             lfu: AtomicBool::new(false),

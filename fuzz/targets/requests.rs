@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use keyslot_engine::resp::{Decoded, RequestDecoder, Limits, ProtocolError, Source};
+use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder, Source};
 use libfuzzer_sys::fuzz_target;
 use redis_protocol::resp2::decode::decode as decode_frame;
 use redis_protocol::resp2::types::OwnedFrame;

@@ -67,10 +67,12 @@ fn cut(at: usize) -> PayloadError {
 pub(super) fn compress(input: &[u8]) -> Option<Vec<u8>> {
     let room = input.len().checked_sub(4)?;
     let mut out = Vec::with_capacity(room);
-    let mut seen = vec![0u32; 1 << HASH_BITS];
+    // A place for each position of a short input: most inputs are short, and clearing more would take longer than the rest.
+    let bits = (usize::BITS - input.len().leading_zeros()).min(HASH_BITS_MAX);
+    let mut seen = vec![0u32; 1 << bits];
     let (mut at, mut literals) = (0, 0);
     while at + REFERENCE_MIN <= input.len() {
-        let place = &mut seen[hash(&input[at..])];
+        let place = &mut seen[hash(&input[at..], bits)];
         // Positions are kept plus one, so that 0 says none.
         let candidate = std::mem::replace(place, at as u32 + 1) as usize;
         let found = candidate.checked_sub(1).filter(|from| {
@@ -107,12 +109,12 @@ fn flush(out: &mut Vec<u8>, literals: &[u8]) {
     }
 }
 
-fn hash(bytes: &[u8]) -> usize {
+fn hash(bytes: &[u8], bits: u32) -> usize {
     let three = u32::from(bytes[0]) | u32::from(bytes[1]) << 8 | u32::from(bytes[2]) << 16;
-    (three.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
+    (three.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
 }
 
-const HASH_BITS: u32 = 13;
+const HASH_BITS_MAX: u32 = 13;
 const LITERAL_MAX: usize = 32;
 const REFERENCE_MIN: usize = 3;
 const REFERENCE_MAX: usize = 264;

@@ -56,6 +56,8 @@ pub struct RdbReader {
     dialect: Dialect,
     state: State,
     next: Attributes,
+    /// The key of the value that is being read.
+    key: Vec<u8>,
 }
 
 /// What was said of the next key.
@@ -70,7 +72,7 @@ struct Attributes {
 enum State {
     Header,
     Opcode,
-    Value { decoder: Decoder, key: Vec<u8>, start: u64 },
+    Value { decoder: Decoder, start: u64 },
     End,
 }
 
@@ -94,6 +96,7 @@ impl Default for RdbReader {
             dialect: Dialect::Redis,
             state: State::Header,
             next: Attributes::default(),
+            key: Vec::new(),
         }
     }
 }
@@ -285,14 +288,16 @@ impl RdbReader {
                 })?;
                 let Attributes { expiry, idle_seconds, frequency } = std::mem::take(&mut self.next);
                 key.with_bytes(|key| sink(RdbEvent::Key { key, expiry, idle_seconds, frequency }))?;
-                self.state = State::Value { decoder, key: key.with_bytes(<[u8]>::to_vec), start };
+                self.key.clear();
+                key.with_bytes(|key| self.key.extend_from_slice(key));
+                self.state = State::Value { decoder, start };
             }
         }
         Ok(Some(()))
     }
 
     fn value<E: From<RdbError>>(&mut self, input: &mut Input<'_>, sink: &mut Sink<'_, E>) -> Result<Progress, E> {
-        let State::Value { decoder, key, start } = &mut self.state else { return Ok(Progress::Taken) };
+        let State::Value { decoder, start } = &mut self.state else { return Ok(Progress::Taken) };
         let mut refused = None;
         let mut pass = |part: Part<'_>| {
             sink(RdbEvent::Part(part)).map_err(|error| {
@@ -306,7 +311,7 @@ impl RdbReader {
         }
         match complete {
             Err(source) => {
-                let key = String::from_utf8_lossy(key).into_owned();
+                let key = String::from_utf8_lossy(&self.key).into_owned();
                 Err(RdbError::Value { key, at: *start, source }.into())
             }
             Ok(false) => Ok(Progress::NeedMore),

@@ -97,8 +97,8 @@ impl Random {
             (0, 0..4) => (n as i64 - 50).to_string().into_bytes(),
             (0, _) => {
                 let bits = self.next() % 60;
-                let sign = if self.next() % 2 == 0 { 1 } else { -1 };
-                (sign * (self.next() as i64 * self.next() as i64 >> bits)).to_string().into_bytes()
+                let sign = if self.next().is_multiple_of(2) { 1 } else { -1 };
+                (sign * ((self.next() as i64 * self.next() as i64) >> bits)).to_string().into_bytes()
             }
             (1, _) => format!("element {n}").into_bytes(),
             (3, 0) => {

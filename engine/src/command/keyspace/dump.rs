@@ -17,6 +17,7 @@ use crate::payload::{Style, encode, seal, version_of};
 use crate::resp::ReplyWriter;
 use crate::turn::Turn;
 use bytes::Bytes;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const DUMP: Row = Row::new("dump", 2, Run::Turn(dump))
     .flags(READONLY)
@@ -53,7 +54,8 @@ impl Turn<'_> {
     /// The value at `key` as a payload for [`restore`](Self::restore). O(value).
     pub fn dump(&mut self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, CommandError> {
         let key = self.key(key.as_ref())?;
-        Ok(self.read(&key).map(|entry| payload_of(&entry, Style::default()).into()))
+        let compress = self.core().options.rdb_compression.load(Relaxed);
+        Ok(self.read(&key).map(|entry| payload_of(&entry, Style { compress, ..Style::default() }).into()))
     }
 }
 

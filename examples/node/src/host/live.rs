@@ -115,6 +115,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "set-max-intset-entries" => options.set_intset_entries_max.store(size(name), Relaxed),
         "set-max-listpack-entries" => options.set_listpack_entries_max.store(size(name), Relaxed),
         "set-max-listpack-value" => options.set_listpack_value_max.store(size(name), Relaxed),
+        "rdbcompression" => options.rdb_compression.store(values.switch(name), Relaxed),
         "zset-max-listpack-entries" => options.zset_compact_entries_max.store(size(name), Relaxed),
         "zset-max-listpack-value" => options.zset_compact_value_bytes_max.store(size(name), Relaxed),
         _ => return false,
@@ -134,6 +135,7 @@ pub(crate) fn take_engine_options(options: &Options, values: &Values) {
 
 const ENGINE_NAMES: &[&str] = &[
     "list-max-listpack-size",
+    "rdbcompression",
     "stream-node-max-bytes",
     "stream-node-max-entries",
     "hash-max-listpack-entries",

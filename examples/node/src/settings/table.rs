@@ -263,7 +263,7 @@ pub(crate) static ROWS: &[Row] = &[
     switch("stop-writes-on-bgsave-error", "yes")
         .live(Persistence, "Refuse writes while the newest save has failed."),
     switch("rdbcompression", "yes")
-        .live(Persistence, "Compress long strings in files of the data."),
+        .live(Persistence, "Compress long strings in files of the data and in payloads of DUMP."),
     switch("rdbchecksum", "yes").at_start()
         .live(Persistence, "End files of the data with a checksum."),
     switch("rdb-del-sync-files", "no"),

@@ -1,0 +1,10 @@
+//! Any bytes as a serialised value. What it does stands with the ordinary tests, which run it over the corpus.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../persistence/tests/it/fuzzing/payload.rs"]
+mod payload;
+
+fuzz_target!(|data: &[u8]| payload::run(data));
