@@ -166,9 +166,10 @@ impl Registry {
         }
     }
 
-    /// All clients by id.
+    /// All clients by id, but for those that were told to close: that they still have to do it is nobody's business.
     pub(crate) fn all(&self) -> Vec<Arc<Client>> {
-        self.clients.lock().values().cloned().collect()
+        let stays = |client: &&Arc<Client>| !client.killed.load(Ordering::Acquire);
+        self.clients.lock().values().filter(stays).cloned().collect()
     }
 
     /// Bytes of input and output that wait in sessions. O(clients).

@@ -203,6 +203,7 @@ fn a_killed_client_closes_and_the_killer_goes_on() {
     assert_eq!(bell.count(), 0);
     assert_eq!(ask(&mut s, "CLIENT KILL ID 1"), ":1\r\n");
     assert_eq!(bell.count(), 1);
+    assert_eq!(ask(&mut s, "CLIENT LIST").matches("id=").count(), 1, "it is gone for all others at once");
     victim.feed(b"SET k v\r\n");
     assert_eq!(victim.poll_output(&mut Vec::new()), SessionState::Closing);
     drop(victim);
