@@ -228,7 +228,7 @@ impl Loader {
         self.report
     }
 
-    /// Stores what is still on its way. To be called at the end, for its outcome; a loader that is dropped does it, too.
+    /// [Flushes](Self::flush), and says what was stored. A loader that is dropped flushes, too, and tells nobody.
     pub fn finish(mut self) -> Result<Loaded, LoadError> {
         self.flush()?;
         Ok(self.report)
@@ -246,8 +246,8 @@ impl Loader {
         if self.group.len() == GROUP_KEYS { self.flush() } else { Ok(()) }
     }
 
-    /// Puts the group into its slots.
-    fn flush(&mut self) -> Result<(), LoadError> {
+    /// Stores what is still on its way.
+    pub fn flush(&mut self) -> Result<(), LoadError> {
         let mut twice = None;
         for Waiting { entry, hash, slot, db } in self.group.drain(..) {
             let around = self.core.surroundings(slot, db);

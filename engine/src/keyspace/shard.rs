@@ -48,6 +48,11 @@ impl Shard {
         self.table.len()
     }
 
+    /// How many hashes have fields with an expiry.
+    pub(crate) fn timed_hashes(&self) -> usize {
+        self.timed as usize
+    }
+
     /// How many of them have an expiry.
     pub(crate) fn expires(&self) -> usize {
         self.expires as usize

@@ -178,8 +178,8 @@ impl PayloadError {
     }
 }
 
-/// Appends a length or number.
-pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
+/// Appends a number in the form of a length.
+pub fn push_number(out: &mut Vec<u8>, n: u64) {
     match n {
         0..0x40 => out.push(n as u8),
         0x40..0x4000 => out.extend_from_slice(&[0x40 | (n >> 8) as u8, n as u8]),
@@ -195,7 +195,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
 }
 
 /// Appends a string: small integers as such, long strings compressed where that helps and is wanted.
-pub(crate) fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
+pub fn push_text(out: &mut Vec<u8>, text: StrRef<'_>, compress: bool) {
     match text {
         StrRef::Int(n) => push_int(out, n),
         // Whatever else looks like a number was not kept as one, but Redis writes it as one all the same.

@@ -59,6 +59,5 @@ pub use encode::{Style, VERSION_MIN, version_of};
 pub use error::PayloadError;
 pub use footer::VERSION_MAX;
 pub(crate) use footer::{seal, unseal};
-pub(crate) use input::push_text;
-pub use input::{Input, Length, Text};
+pub use input::{Input, Length, Text, push_number, push_text};
 pub use part::Part;

@@ -59,6 +59,11 @@ impl<'a> ViewEntry<'a> {
         self.entry.heap_bytes()
     }
 
+    /// Its access frequency counter, where the policy for eviction counts that.
+    pub fn frequency(&self) -> u8 {
+        self.entry.access() as u8
+    }
+
     /// Seconds since it was used, at the time of the view.
     pub fn idle_seconds(&self) -> u64 {
         u64::from(self.access_seconds.wrapping_sub(self.entry.access()) & 0x00ff_ffff)

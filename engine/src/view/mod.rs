@@ -26,6 +26,7 @@ use crate::effect::Offset;
 use crate::engine::Engine;
 use crate::keyspace::DATABASE_COUNT;
 use crate::keyspace::eras::{Capture, SlotCopy};
+use crate::keyspace::shard::Shard;
 use crate::slot::Slot;
 use crate::time::UnixMillis;
 use crate::turn::bring;
@@ -97,6 +98,7 @@ impl View {
             for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
                 sizes.keys += shard.len() as u64;
                 sizes.expires += shard.expires() as u64;
+                sizes.timed_hashes += shard.timed_hashes() as u64;
             }
         }
         sizes
@@ -121,6 +123,8 @@ pub struct Sizes {
     pub keys: u64,
     /// Keys with an expiry.
     pub expires: u64,
+    /// Hashes with fields that have an expiry.
+    pub timed_hashes: u64,
 }
 
 /// One slot of a [`View`].
@@ -148,8 +152,11 @@ impl SlotView {
 
     /// The databases that have keys here, ascending, and how many.
     pub fn databases(&self) -> impl Iterator<Item = (u16, Sizes)> {
-        let sizes =
-            |shard: &crate::keyspace::shard::Shard| Sizes { keys: shard.len() as u64, expires: shard.expires() as u64 };
+        let sizes = |shard: &Shard| Sizes {
+            keys: shard.len() as u64,
+            expires: shard.expires() as u64,
+            timed_hashes: shard.timed_hashes() as u64,
+        };
         self.copy.iter().flat_map(|copy| &copy.0).map(move |(db, shard)| (*db, sizes(shard)))
     }
 

@@ -1,4 +1,4 @@
-//! RDB, the snapshot file of Redis: read in every version, bytes in and events out.
+//! RDB, the snapshot file of Redis: read in every version, bytes in and events out, and written in the lowest that will do.
 //!
 //! ```text
 //! "REDIS" or "VALKEY", version in 4 or 3 digits
@@ -19,7 +19,11 @@
 //! Numbers and strings are those of `payload`. What is not read: values of modules and versions above 12.
 
 mod error;
+mod load;
 mod reader;
+mod writer;
 
 pub use error::RdbError;
+pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
+pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, write_view};

@@ -4,5 +4,8 @@
 
 mod crash;
 mod damage;
+mod dataset;
 mod kill;
+mod rdb;
 mod redis;
+mod server;

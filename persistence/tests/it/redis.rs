@@ -1,76 +1,13 @@
 //! Our files in the hands of real programs, and theirs in ours. Each test says why and passes if the programs are absent.
 
+use crate::server::{Server, has};
 use keyslot_persistence::recovery::{Repair, repair};
 use keyslot_persistence::{Durability, LogNames, LogOptions, Preallocation, RealStorage, Store};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// Whether a program can be run; prints a reason if not.
-fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    match found {
-        Ok(mut child) => child.wait().is_ok(),
-        Err(error) => {
-            eprintln!("skipped: {program} cannot be run: {error}");
-            false
-        }
-    }
-}
-
-/// A `redis-server` on a directory, reached by a socket file in it.
-struct Server {
-    child: Child,
-    stream: BufReader<UnixStream>,
-}
-
-impl Server {
-    fn start(dir: &Path) -> Self {
-        let socket = dir.join("redis.sock");
-        let mut child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--unixsocket"])
-            .arg(&socket)
-            .arg("--dir")
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stdout.take().unwrap());
-        let mut seen = String::new();
-        while !seen.contains("ready to accept connections") && !seen.contains("Ready to accept connections") {
-            assert!(log.read_line(&mut seen).unwrap() > 0, "redis-server did not start:\n{seen}");
-        }
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, stream: BufReader::new(UnixStream::connect(socket).unwrap()) }
-    }
-
-    /// The reply's text: a bulk's bytes, or the line.
-    fn call(&mut self, args: &[&str]) -> String {
-        let mut request = Vec::new();
-        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
-        keyslot_engine::effect::encode_effect(&mut request, &args);
-        self.stream.get_mut().write_all(&request).unwrap();
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        match line.trim_end().strip_prefix('$') {
-            Some(size) if size != "-1" => {
-                let mut bulk = vec![0; size.parse::<usize>().unwrap() + 2];
-                self.stream.read_exact(&mut bulk).unwrap();
-                bulk.truncate(bulk.len() - 2);
-                String::from_utf8(bulk).unwrap()
-            }
-            _ => line.trim_end().to_owned(),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.stream.get_mut().write_all(b"*1\r\n$8\r\nSHUTDOWN\r\n");
-        self.child.wait().unwrap();
-    }
-}
+/// A server that keeps a log and no snapshots.
+const AOF: &[&str] = &["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
 
 const KEYS: usize = 300;
 
@@ -128,7 +65,7 @@ fn redis_takes_the_directory_of_a_closed_store() {
     let (valid, text) = check_aof(dir.path());
     assert!(valid && text.contains("All AOF files and manifest are valid"), "{text}");
     assert!(text.matches("is valid").count() > 3, "several files: {text}");
-    let mut server = Server::start(dir.path());
+    let mut server = Server::start(dir.path(), AOF);
     same_keys(&mut server);
     assert_eq!(server.call(&["SET", "from", "redis"]), "+OK");
     drop(server);
@@ -157,7 +94,7 @@ fn redis_takes_the_directory_of_a_killed_store_after_a_repair() {
     let report = repair(&RealStorage, &copy, &LogNames::default(), Repair::TornTail).unwrap();
     assert!(report.zeros_size_bytes > 0 && report.cuts.is_empty(), "{report}");
     assert!(check_aof(&copy).0);
-    same_keys(&mut Server::start(&copy));
+    same_keys(&mut Server::start(&copy, AOF));
 }
 
 #[test]
@@ -166,7 +103,7 @@ fn a_directory_of_redis_opens_with_the_same_keys() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path());
+    let mut server = Server::start(dir.path(), AOF);
     for i in 0..KEYS {
         server.call(&["SET", &format!("k{i}"), &value(i)]);
     }
@@ -185,7 +122,7 @@ fn a_directory_of_redis_opens_with_the_same_keys() {
     assert_eq!(db.get("in").unwrap().as_deref(), Some(&b"zero"[..]));
     db.set("more", "ours").unwrap();
     db.close().unwrap();
-    let mut server = Server::start(dir.path());
+    let mut server = Server::start(dir.path(), AOF);
     assert_eq!(server.call(&["GET", "more"]), "ours");
     assert_eq!(server.call(&["DBSIZE"]), format!(":{}", KEYS + 2));
     server.call(&["SELECT", "3"]);

@@ -1,0 +1,225 @@
+//! The writer: entries in, bytes out, of the lowest version that carries them.
+//!
+//! ```text
+//! begin   "REDIS0010", notes
+//! library 0xf5, text                       for each
+//! select  0xfe, database, 0xfb, keys, expires
+//! entry   [0xfc, expiry] [0xf8, idle | 0xf9, frequency] type, key, value
+//! end     0xff, CRC-64
+//! ```
+//!
+//! Invariant: everything that is appended goes into the checksum, in order.
+
+use keyslot_engine::payload::{Checksum, Style, VERSION_MIN, push_number, push_text, version_of};
+use keyslot_engine::{DATABASE_COUNT, Sizes, Slot, StrRef, UnixMillis, View, ViewEntry};
+
+/// How an RDB is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RdbOptions {
+    /// The version that the header names, 10 to 12: what the reader has to know. Expiries of fields of hashes need 12, which
+    /// Redis reads from 7.4 on; 10 does for everything else.
+    pub version: u16,
+    /// Whether long strings are compressed where that makes them shorter (`rdbcompression`).
+    pub compress: bool,
+    /// Whether a checksum ends it (`rdbchecksum`).
+    pub checksum: bool,
+    /// What is told of the use of keys.
+    pub usage: KeyUsage,
+}
+
+/// What an RDB tells of how keys were used, for the reader's eviction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum KeyUsage {
+    /// Nothing.
+    #[default]
+    Untold,
+    /// How long they were not used.
+    Idle,
+    /// Their access frequency counters.
+    Frequency,
+}
+
+impl Default for RdbOptions {
+    fn default() -> Self {
+        Self { version: VERSION_MIN, compress: true, checksum: true, usage: KeyUsage::Untold }
+    }
+}
+
+/// A value that a version of RDB cannot hold.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("key {key:?} has fields that expire, which need RDB version {needed}; the header says {version}")]
+pub struct NeedsVersion {
+    /// The key, as far as it is text.
+    pub key: String,
+    /// The version that holds it.
+    pub needed: u16,
+    /// The version of this RDB.
+    pub version: u16,
+}
+
+/// What was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RdbWritten {
+    /// The version in the header.
+    pub version: u16,
+    /// Keys.
+    pub keys: u64,
+    /// Of which so many expire.
+    pub expires: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Writes an RDB piece by piece into buffers of the caller, who takes them away when he likes.
+#[derive(Debug)]
+pub struct RdbWriter {
+    options: RdbOptions,
+    checksum: Checksum,
+    written: RdbWritten,
+}
+
+impl RdbWriter {
+    /// A writer.
+    pub fn new(options: RdbOptions) -> Self {
+        let options = RdbOptions { version: options.version.max(VERSION_MIN), ..options };
+        let written = RdbWritten { version: options.version, ..RdbWritten::default() };
+        Self { options, checksum: Checksum::default(), written }
+    }
+
+    /// Appends the header, and notes of name and text. Redis shows `redis-ver`, `ctime`, `used-mem`; it passes over others.
+    pub fn begin(&mut self, out: &mut Vec<u8>, notes: &[(&str, &str)]) {
+        let start = out.len();
+        out.extend_from_slice(format!("REDIS{:04}", self.options.version).as_bytes());
+        for (name, text) in notes {
+            out.push(NOTE);
+            push_text(out, StrRef::Bytes(name.as_bytes()), false);
+            push_text(out, StrRef::Bytes(text.as_bytes()), false);
+        }
+        self.sum(out, start);
+    }
+
+    /// Appends a library of functions.
+    pub fn library(&mut self, out: &mut Vec<u8>, text: &[u8]) {
+        let start = out.len();
+        out.push(FUNCTION);
+        push_text(out, StrRef::Bytes(text), self.options.compress);
+        self.sum(out, start);
+    }
+
+    /// Says that the entries that follow are in this database. `sizes`: how many keys it has; said once for each.
+    pub fn select(&mut self, out: &mut Vec<u8>, db: u16, sizes: Option<Sizes>) {
+        let start = out.len();
+        out.push(DATABASE);
+        push_number(out, db.into());
+        if let Some(Sizes { keys, expires, .. }) = sizes {
+            out.push(SIZES);
+            push_number(out, keys);
+            push_number(out, expires);
+        }
+        self.sum(out, start);
+    }
+
+    /// Appends a key with its value, which is in the database that was [selected](Self::select). Appends nothing if the value
+    /// needs a version that the header does not name. O(value).
+    pub fn entry(&mut self, out: &mut Vec<u8>, entry: &ViewEntry<'_>) -> Result<(), NeedsVersion> {
+        let start = out.len();
+        if let Some(UnixMillis(ms)) = entry.expiry() {
+            out.push(EXPIRY_MILLIS);
+            out.extend_from_slice(&ms.to_le_bytes());
+            self.written.expires += 1;
+        }
+        match self.options.usage {
+            KeyUsage::Untold => {}
+            KeyUsage::Idle => {
+                out.push(IDLE);
+                push_number(out, entry.idle_seconds());
+            }
+            KeyUsage::Frequency => out.extend_from_slice(&[FREQUENCY, entry.frequency()]),
+        }
+        let number_at = out.len();
+        out.push(0);
+        push_text(out, StrRef::Bytes(entry.key()), self.options.compress);
+        let style = Style { version: self.options.version, compress: self.options.compress };
+        out[number_at] = entry.encode(style, out);
+        let needed = version_of(out[number_at]);
+        if needed > self.options.version {
+            out.truncate(start);
+            let key = String::from_utf8_lossy(entry.key()).into_owned();
+            return Err(NeedsVersion { key, needed, version: self.options.version });
+        }
+        self.written.keys += 1;
+        self.sum(out, start);
+        Ok(())
+    }
+
+    /// Appends the end.
+    pub fn end(mut self, out: &mut Vec<u8>) -> RdbWritten {
+        let start = out.len();
+        out.push(END);
+        self.sum(out, start);
+        let sum = if self.options.checksum { self.checksum.value() } else { 0 };
+        out.extend_from_slice(&sum.to_le_bytes());
+        self.written.bytes += 8;
+        self.written
+    }
+
+    fn sum(&mut self, out: &[u8], start: usize) {
+        if self.options.checksum {
+            self.checksum.update(&out[start..]);
+        }
+        self.written.bytes += (out.len() - start) as u64;
+    }
+}
+
+/// Writes a whole view, slot by slot, and gives each slot's memory back as soon as it is written. `take` gets the bytes, in
+/// pieces of about 64 KiB or one key; its error ends the writing. The version is raised to the one that carries all values.
+pub fn write_view<E>(
+    view: &View,
+    mut options: RdbOptions,
+    notes: &[(&str, &str)],
+    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+) -> Result<RdbWritten, E> {
+    let sizes: Vec<Sizes> = (0..DATABASE_COUNT).map(|db| view.sizes(db)).collect();
+    if sizes.iter().any(|sizes| sizes.timed_hashes > 0) {
+        options.version = options.version.max(FIELD_EXPIRY_VERSION);
+    }
+    let mut writer = RdbWriter::new(options);
+    let mut out = Vec::with_capacity(PIECE_BYTES * 2);
+    writer.begin(&mut out, notes);
+    view.libraries().for_each(|text| writer.library(&mut out, text));
+    let mut told = [false; DATABASE_COUNT as usize];
+    let mut selected = None;
+    for slot in Slot::all() {
+        let slot = view.take_slot(slot);
+        for entry in slot.iter() {
+            if selected != Some(entry.db()) {
+                let at = usize::from(entry.db());
+                let is_told = std::mem::replace(&mut told[at], true);
+                writer.select(&mut out, entry.db(), (!is_told).then_some(sizes[at]));
+                selected = Some(entry.db());
+            }
+            writer.entry(&mut out, &entry).expect("the version carries all that the view holds");
+            if out.len() >= PIECE_BYTES {
+                take(&out)?;
+                out.clear();
+            }
+        }
+    }
+    let written = writer.end(&mut out);
+    take(&out)?;
+    Ok(written)
+}
+
+/// Expiries of fields of hashes came with it.
+const FIELD_EXPIRY_VERSION: u16 = 12;
+
+const PIECE_BYTES: usize = 64 << 10;
+
+const FUNCTION: u8 = 0xf5;
+const IDLE: u8 = 0xf8;
+const FREQUENCY: u8 = 0xf9;
+const NOTE: u8 = 0xfa;
+const SIZES: u8 = 0xfb;
+const EXPIRY_MILLIS: u8 = 0xfc;
+const DATABASE: u8 = 0xfe;
+const END: u8 = 0xff;
