@@ -1,7 +1,7 @@
 //! The data that a node serves: an engine in memory, or a store that keeps a log of all changes.
 
 use crate::settings::Values;
-use keyslot::engine::{Ack, Engine};
+use keyslot::engine::{Ack, Engine, Options};
 use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Recovery, Store};
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
@@ -14,15 +14,19 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Opens what the settings ask for, in the current folder. Progress goes to the log.
-    pub(crate) fn open(values: &Values) -> Result<Self, OpenError> {
+    /// Opens what the settings ask for, in the current folder. `take_options` hands the engine its own before it loads
+    /// anything. Progress goes to the log.
+    pub(crate) fn open(values: &Values, take_options: fn(&Options, &Values)) -> Result<Self, OpenError> {
+        let given = values.clone();
+        let engine = Engine::builder().options(move |options| take_options(options, &given));
         if !values.switch("appendonly") {
-            return Ok(Self { engine: Engine::in_memory(), store: Mutex::new(None) });
+            return Ok(Self { engine: engine.in_memory(), store: Mutex::new(None) });
         }
         let names = log_names(values);
         let started = Instant::now();
         let mut told = started;
         let store = Store::builder()
+            .engine(engine)
             .durability(durability(values.choice("appendfsync")))
             .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .log_names(names.dir, names.file)

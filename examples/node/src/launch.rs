@@ -3,7 +3,7 @@
 use crate::command_line::Sources;
 use crate::data::Data;
 use crate::host::process::{self, PidFile};
-use crate::host::{Host, StartError};
+use crate::host::{Host, StartError, take_engine_options};
 use crate::settings::{self, Directive, DiskFiles, Loaded, Settings};
 use keyslot::persistence::OpenError;
 use std::os::unix::ffi::OsStrExt;
@@ -90,7 +90,7 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
             .ok()
     });
     tracing::info!("Server initialized");
-    let data = Data::open(&loaded.values)?;
+    let data = Data::open(&loaded.values, take_engine_options)?;
     let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
 }
