@@ -310,7 +310,8 @@ fn the_top_level_is_fixed() {
     let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     let strange = names.filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str()));
     // A checkout may hold folders that git does not track.
-    let ignored = std::fs::read_to_string(root().join(".git/info/exclude")).unwrap_or_default();
+    let text = |file| std::fs::read_to_string(root().join(file)).unwrap_or_default();
+    let ignored = [text(".gitignore"), text(".git/info/exclude")].join("\n");
     let strange = strange.filter(|name| !ignored.lines().any(|line| line.trim_matches('/') == name));
     expect_none(
         strange.map(|name| format!("{name}: nothing new at the top level; put it in the room it belongs to")).collect(),

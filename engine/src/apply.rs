@@ -57,12 +57,12 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     Ok(())
 }
 
-fn check_database(db: Option<u16>) -> Result<u16, CommandError> {
+pub(crate) fn check_database(db: Option<u16>) -> Result<u16, CommandError> {
     db.filter(|db| *db < DATABASE_COUNT).ok_or(CommandError::DatabaseOutOfRange)
 }
 
 #[cold]
-fn unknown(text: &[u8]) -> CommandError {
+pub(crate) fn unknown(text: &[u8]) -> CommandError {
     CommandError::UnknownCommand(String::from_utf8_lossy(text).into_owned())
 }
 

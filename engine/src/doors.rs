@@ -21,6 +21,7 @@ use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::keyspace::{DATABASE_COUNT, GateState, lifetime};
 use crate::options::Options;
 use crate::pubsub::{Woken, wake};
+use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
 use crate::slot::Slot;
@@ -107,6 +108,17 @@ impl Engine {
     /// The time by this engine's clock.
     pub fn now(&self) -> UnixMillis {
         self.core.now()
+    }
+
+    /// Goes on with eras at `era`, if that is later than the current one: for an engine that goes on with a journal whose
+    /// batches had eras. To be called before the engine serves anybody.
+    pub fn resume_era(&self, era: u64) {
+        self.core.eras.resume(era);
+    }
+
+    /// How many effects turns had so far: whoever saves counts by it what is not saved yet.
+    pub fn changes(&self) -> u64 {
+        self.core.stats.changes()
     }
 
     /// Opens a session for one client. `waker` is woken whenever [`Session::poll_output`] may have more to give.
@@ -306,6 +318,16 @@ impl Engine {
     /// not belong here.
     pub fn apply(&self, origin: Origin, db: u16, commands: &[&[&[u8]]]) -> Result<(), CommandError> {
         apply::apply(&self.core, origin, db, commands)
+    }
+
+    /// Which slot a command of a log touches: those of different slots may be applied on several threads at once. O(keys).
+    pub fn route(&self, args: &[&[u8]]) -> Result<Route, CommandError> {
+        replay::route(args)
+    }
+
+    /// As [`apply`](Self::apply), each command in a turn of its own and in order; faster, as their lookups overlap.
+    pub fn apply_each(&self, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
+        replay::apply_each(&self.core, origin, commands)
     }
 
     /// Bytes that the data and the buffers of clients take: what `maxmemory` bounds, and `used_memory` of INFO. Buffers as they

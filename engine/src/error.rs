@@ -103,6 +103,14 @@ pub enum CommandError {
     /// The journal takes no writes.
     #[error("MISCONF Errors writing to the AOF file: {0}")]
     NotWritable(String),
+    /// The data could not be saved, and the host wants writes to be refused then.
+    #[error(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+         modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+         snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+         error."
+    )]
+    NotSaved,
     /// The journal failed after the write was applied; whether it will survive a restart is unknown.
     #[error("MISCONF The append only file failed before this write was confirmed: its outcome is unknown")]
     OutcomeUnknown,

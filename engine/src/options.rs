@@ -67,6 +67,8 @@ pub struct Options {
     pub stream_node_entries_max: AtomicUsize,
     /// Bytes of messages that may wait for a subscriber before it is cut off; 0: any (`client-output-buffer-limit pubsub`).
     pub subscriber_bytes_max: AtomicU64,
+    /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
+    pub save_failed: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
     pub(crate) lfu: AtomicBool,
     eviction_policy: AtomicU8,
@@ -186,6 +188,7 @@ impl Default for Options {
             stream_node_bytes_max: AtomicUsize::new(4096),
             stream_node_entries_max: AtomicUsize::new(100),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
+            save_failed: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
             ack: AtomicU8::new(Ack::Memory as u8),

@@ -101,15 +101,21 @@ pub enum OpenError {
         /// The version.
         found: u32,
     },
-    /// The log stands on an RDB file.
+    /// The base cannot be read.
     #[error(
-        "{} is an RDB base, which this version does not read yet; let redis-server write a plain one (CONFIG SET \
-         aof-use-rdb-preamble no, then BGREWRITEAOF)",
+        "{}: byte {offset}: expected {expected}, found: {found}. The log stands on this file, which was complete when it was \
+         named, so this is damage. Nothing was changed; restore it from a copy, or look at it with `check`",
         path.display()
     )]
-    RdbBase {
-        /// The file.
+    Base {
+        /// The base.
         path: PathBuf,
+        /// The byte in the file.
+        offset: u64,
+        /// What should stand there.
+        expected: String,
+        /// What is wrong with what stands there.
+        found: String,
     },
     /// The log has a torn end, which [`Recovery::Whole`](crate::Recovery::Whole) does not take.
     #[error(

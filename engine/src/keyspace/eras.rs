@@ -117,6 +117,12 @@ impl Eras {
         }
     }
 
+    /// Goes on at `era`, if that is later. Nobody may be in an era, and no view be taken.
+    pub(crate) fn resume(&self, era: u64) {
+        self.turnstile.current.fetch_max(era, Ordering::SeqCst);
+        self.turnstile.open.fetch_max(era, Ordering::SeqCst);
+    }
+
     /// Begins to take a view. Waits for another that is being taken.
     pub(crate) fn take(&self) -> Taking<'_> {
         let one = self.taking.lock();

@@ -181,6 +181,9 @@ impl Execution<'_> {
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
         }
+        if may_write && self.core.options.save_failed.load(Ordering::Relaxed) {
+            return Err(CommandError::NotSaved.into());
+        }
         if may_write && let Some(sink) = self.core.sink() {
             match sink.poll_room(&self.connection.client.waker) {
                 Poll::Ready(Ok(())) => {}

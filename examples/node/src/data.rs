@@ -1,26 +1,42 @@
 //! The data that a node serves: an engine in memory, or a store that keeps a log of all changes.
 
+use crate::host::{rdb_path, take_engine_options};
 use crate::settings::Values;
-use keyslot::engine::{Ack, Engine, Options};
-use keyslot::persistence::{Durability, Fsync, LogNames, OpenError, Recovery, Store};
+use keyslot::engine::{Ack, Engine};
+use keyslot::persistence::rdb::RdbOptions;
+use keyslot::persistence::saving::{LoadRdbError, load_rdb};
+use keyslot::persistence::{
+    CompactionPolicy, Durability, Fsync, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery, SaveError, Saver,
+    Store,
+};
 use parking_lot::Mutex;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Why the data cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DataError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Load(#[from] LoadRdbError),
+}
 
 /// The engine, and the store around it if `appendonly` is on.
 pub(crate) struct Data {
     pub(crate) engine: Engine,
+    saver: Saver,
     /// Taken out when the node stops.
     store: Mutex<Option<Store>>,
 }
 
 impl Data {
-    /// Opens what the settings ask for, in the current folder. `take_options` hands the engine its own before it loads
-    /// anything. Progress goes to the log.
-    pub(crate) fn open(values: &Values, take_options: fn(&Options, &Values)) -> Result<Self, OpenError> {
+    /// Opens what the settings ask for, in the current folder. Progress goes to the log.
+    pub(crate) fn open(values: &Values) -> Result<Self, DataError> {
         let given = values.clone();
-        let engine = Engine::builder().options(move |options| take_options(options, &given));
+        let engine = Engine::builder().options(move |options| take_engine_options(options, &given));
         if !values.switch("appendonly") {
-            return Ok(Self { engine: engine.in_memory(), store: Mutex::new(None) });
+            return Self::load(engine.in_memory(), &rdb_path(values));
         }
         let names = log_names(values);
         let started = Instant::now();
@@ -38,9 +54,40 @@ impl Data {
             })
             .open(".")?;
         tracing::info!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64());
-        let data = Self { engine: Engine::clone(&store), store: Mutex::new(Some(store)) };
+        let saver = store.saver().clone();
+        let data = Self { engine: Engine::clone(&store), saver, store: Mutex::new(Some(store)) };
         data.set_durability(values);
         Ok(data)
+    }
+
+    /// An engine without a log, with what the newest file of the data holds.
+    fn load(engine: Engine, path: &Path) -> Result<Self, DataError> {
+        let started = Instant::now();
+        let loaded = load_rdb(&engine, &RealStorage, path)?;
+        if let Some(loaded) = loaded {
+            tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+            tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
+        }
+        let saver = Saver::new(engine.clone(), RealStorage);
+        Ok(Self { engine, saver, store: Mutex::new(None) })
+    }
+
+    /// What writes files of the data.
+    pub(crate) fn saver(&self) -> &Saver {
+        &self.saver
+    }
+
+    /// Begins to write a new base of the log; `None` if there is no log.
+    pub(crate) fn start_compaction(&self) -> Option<Result<(), SaveError>> {
+        self.store.lock().as_ref().map(Store::start_compaction)
+    }
+
+    /// Says when the log is compacted, and how its bases are written.
+    pub(crate) fn set_compaction(&self, policy: CompactionPolicy, options: RdbOptions) {
+        if let Some(store) = &*self.store.lock() {
+            store.set_compaction_policy(policy);
+            store.set_rdb_options(options);
+        }
     }
 
     /// Takes over `appendfsync` and `write-ack`.
@@ -66,11 +113,13 @@ impl Data {
         self.store.lock().is_some()
     }
 
-    /// Appends INFO's persistence lines, if there is anything to tell.
+    /// Appends INFO's persistence lines.
     pub(crate) fn append_info(&self, out: &mut String) {
-        if let Some(store) = &*self.store.lock() {
-            store.info().append_to(out);
-        }
+        let info = match &*self.store.lock() {
+            Some(store) => store.info(),
+            None => PersistenceInfo { saving: self.saver.status(), now_ms: self.engine.now().0, log: None },
+        };
+        info.append_to(out);
     }
 
     /// Waits until every change made so far is safe.

@@ -1,11 +1,10 @@
 //! From the command line to a running host: settings, folder, log, process id file.
 
 use crate::command_line::Sources;
-use crate::data::Data;
+use crate::data::{Data, DataError};
 use crate::host::process::{self, PidFile};
-use crate::host::{Host, StartError, take_engine_options};
+use crate::host::{Host, StartError};
 use crate::settings::{self, Directive, DiskFiles, Loaded, Settings};
-use keyslot::persistence::OpenError;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +66,7 @@ enum LaunchError {
     #[error("the cluster's file: {0}")]
     Cluster(io::Error),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Data(#[from] DataError),
     #[error(transparent)]
     Start(#[from] StartError),
 }
@@ -90,7 +89,7 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
             .ok()
     });
     tracing::info!("Server initialized");
-    let data = Data::open(&loaded.values, take_engine_options)?;
+    let data = Data::open(&loaded.values)?;
     let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
 }

@@ -16,9 +16,11 @@
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
 pub(crate) mod crew;
+mod job;
 pub(crate) mod pace;
 mod thread;
 
+pub(crate) use job::spawn;
 pub(crate) use thread::DriverThread;
 
 use crate::journal::tail::Taken;

@@ -367,7 +367,7 @@ fn the_background_thread_serves_waiters_and_stops_in_good_order() {
     let files = LogFiles::new(storage, place, Manifest::default(), 0, Vec::new(), false);
     let log = LogWriter::begin(files, LogOptions::default(), line).unwrap();
     let journal = Arc::new(Journal::new(Offset(0), JournalOptions { fsync: Fsync::Always, ..Default::default() }));
-    let thread = DriverThread::start(Driver::new(journal.clone(), log, line)).unwrap();
+    let thread = DriverThread::start(Driver::new(journal.clone(), log, line), || {}).unwrap();
     let batch =
         Batch { kind: BatchKind::Keyless, db: 0, slots: &[], era: 0, now: UnixMillis(0), count: 1, bytes: PING };
     for _ in 0..100 {

@@ -21,12 +21,13 @@ pub(crate) struct DriverThread {
 }
 
 impl DriverThread {
-    /// Starts the thread. The journal wakes it from now on.
-    pub(crate) fn start(driver: Driver) -> io::Result<Self> {
+    /// Starts the thread. The journal wakes it from now on. After each step it calls `look`.
+    pub(crate) fn start(driver: Driver, look: impl Fn() + Send + 'static) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let journal: Arc<Journal> = driver.journal().clone();
         let seen = stop.clone();
-        let thread = std::thread::Builder::new().name("keyslot-journal".into()).spawn(move || run(driver, &seen))?;
+        let thread =
+            std::thread::Builder::new().name("keyslot-journal".into()).spawn(move || run(driver, &seen, &look))?;
         journal.set_driver(Waker::from(Arc::new(Unpark(thread.thread().clone()))));
         // What was appended before there was somebody to wake.
         thread.thread().unpark();
@@ -44,12 +45,14 @@ impl DriverThread {
     }
 }
 
-fn run(mut driver: Driver, stop: &AtomicBool) -> Result<(), FileError> {
+fn run(mut driver: Driver, stop: &AtomicBool, look: &dyn Fn()) -> Result<(), FileError> {
     let _closes = CloseOnEnd(driver.journal().clone());
     let start = Instant::now();
     let now_ns = || start.elapsed().as_nanos() as u64;
     while !stop.load(Ordering::Acquire) {
-        match driver.step(now_ns()) {
+        let next = driver.step(now_ns());
+        look();
+        match next {
             Next::Idle => std::thread::park(),
             Next::At(at_ns) => {
                 let wait_ns = at_ns.saturating_sub(now_ns());

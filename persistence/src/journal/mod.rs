@@ -200,11 +200,6 @@ impl Journal {
         self.failure.get().map(|failure| failure.detail.as_str())
     }
 
-    /// How many effects were appended.
-    pub(crate) fn changes(&self) -> u64 {
-        self.appended.tail.lock().changes()
-    }
-
     /// Whether somebody waits for an fsync.
     pub(crate) fn is_fsync_awaited(&self) -> bool {
         self.wanted().1 > self.durable().0

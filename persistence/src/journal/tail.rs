@@ -28,8 +28,6 @@ pub(crate) struct Tail {
     selected: u32,
     /// That of the newest batch.
     era: u64,
-    /// Effects since the beginning.
-    changes: u64,
     marks: Vec<Mark>,
     /// At this end a new group is begun; 0 to begin one now.
     mark_limit: u64,
@@ -74,7 +72,6 @@ impl Tail {
             end: start,
             selected: NO_DB,
             era: 0,
-            changes: 0,
             marks: Vec::new(),
             mark_limit: 0,
             wake_at: 0,
@@ -135,13 +132,8 @@ impl Tail {
         batch.write_framed(selects, |part| self.writer.push(part));
         self.selected = u32::from(batch.db);
         self.end += (self.writer.filled() - before) as u64;
-        self.changes += u64::from(batch.count);
         self.writer.publish();
         self.end
-    }
-
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
     }
 
     /// Moves everything from `written` on into `taken`. The next batch begins a new group.

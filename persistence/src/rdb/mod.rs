@@ -26,4 +26,4 @@ mod writer;
 pub use error::RdbError;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
-pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, write_view};
+pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, Take, write_view};

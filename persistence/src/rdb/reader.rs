@@ -235,7 +235,7 @@ impl RdbReader {
                 let Some(text) = input.text().map_err(at)? else { return Ok(None) };
                 text.with_bytes(|text| sink(RdbEvent::Function(text)))?;
             }
-            MODULE_NOTE => return self.skip_module(input).map_err(E::from),
+            MODULE_NOTE => return Self::skip_module(input, base).map_err(E::from),
             DATABASE => {
                 let Some(number) = input.number().map_err(at)? else { return Ok(None) };
                 sink(RdbEvent::Database(number))?;
@@ -334,8 +334,7 @@ impl RdbReader {
     }
 
     /// Passes over what a module wrote beside the keys.
-    fn skip_module(&self, input: &mut Input<'_>) -> Result<Option<()>, RdbError> {
-        let base = self.position - input.position() as u64;
+    fn skip_module(input: &mut Input<'_>, base: u64) -> Result<Option<()>, RdbError> {
         let at = |error: PayloadError| corrupt(base, error);
         if input.number().map_err(at)?.is_none() {
             return Ok(None);
@@ -348,7 +347,12 @@ impl RdbReader {
                 3 => input.take(4).is_some(),
                 4 => input.take(8).is_some(),
                 5 => input.text().map_err(at)?.is_some(),
-                _ => return Err(RdbError::Corrupt { at: base, expected: "a value of a module's note" }),
+                _ => {
+                    return Err(RdbError::Corrupt {
+                        at: base + input.position() as u64,
+                        expected: "a value of a module's note",
+                    });
+                }
             };
             if !there {
                 return Ok(None);

@@ -171,13 +171,16 @@ impl RdbWriter {
     }
 }
 
+/// Takes a piece of an RDB, and hears how many keys are written with it.
+pub type Take<'t, E> = dyn FnMut(&[u8], u64) -> Result<(), E> + 't;
+
 /// Writes a whole view, slot by slot, and gives each slot's memory back as soon as it is written. `take` gets the bytes, in
-/// pieces of about 64 KiB or one key; its error ends the writing. The version is raised to the one that carries all values.
+/// pieces of about 64 KiB or one key, and how many keys are written; its error ends the writing. The version is raised to the one that carries all values.
 pub fn write_view<E>(
     view: &View,
     mut options: RdbOptions,
     notes: &[(&str, &str)],
-    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    take: &mut Take<'_, E>,
 ) -> Result<RdbWritten, E> {
     let sizes: Vec<Sizes> = (0..DATABASE_COUNT).map(|db| view.sizes(db)).collect();
     if sizes.iter().any(|sizes| sizes.timed_hashes > 0) {
@@ -200,13 +203,13 @@ pub fn write_view<E>(
             }
             writer.entry(&mut out, &entry).expect("the version carries all that the view holds");
             if out.len() >= PIECE_BYTES {
-                take(&out)?;
+                take(&out, writer.written.keys)?;
                 out.clear();
             }
         }
     }
     let written = writer.end(&mut out);
-    take(&out)?;
+    take(&out, written.keys)?;
     Ok(written)
 }
 

@@ -42,8 +42,6 @@ pub(crate) struct Reader {
     pub(crate) db: u16,
     /// Where the bytes stand in their file.
     pub(crate) place: u64,
-    /// Whether the bytes were written by us.
-    pub(crate) is_ours: bool,
     pub(crate) batches: u64,
     pub(crate) commands: u64,
 }
@@ -89,8 +87,8 @@ impl Reader {
                     Err(why) => return stop(why.moved_within(at + size, whole_to)),
                 },
                 Framing::Effect => {
-                    let (db, is_ours, at) = (self.db, self.is_ours, self.place + at as u64);
-                    if let Err(refused) = receiver.batch(&ReplayBatch { db, commands: &[&args], is_ours, at }) {
+                    let (db, at) = (self.db, self.place + at as u64);
+                    if let Err(refused) = receiver.batch(&ReplayBatch { db, commands: &[&args], at }) {
                         return stop(Why::Refused(refused));
                     }
                     self.batches += 1;
@@ -133,7 +131,7 @@ impl Reader {
                 Framing::Exec => {
                     self.db = db;
                     let place = self.place + start as u64;
-                    hand_on(&flat, &ends, self.is_ours, place, receiver)?;
+                    hand_on(&flat, &ends, place, receiver)?;
                     self.batches += 1;
                     self.commands += ends.len() as u64;
                     return Ok(at + size);
@@ -145,13 +143,7 @@ impl Reader {
 }
 
 /// Hands on the commands that end at `ends`, in runs of one database.
-fn hand_on(
-    flat: &[&[u8]],
-    ends: &[(u16, usize)],
-    is_ours: bool,
-    at: u64,
-    receiver: &mut dyn Receiver,
-) -> Result<(), Why> {
+fn hand_on(flat: &[&[u8]], ends: &[(u16, usize)], at: u64, receiver: &mut dyn Receiver) -> Result<(), Why> {
     let mut commands: Vec<&[&[u8]]> = Vec::with_capacity(ends.len());
     let mut start = 0;
     for run in ends.chunk_by(|a, b| a.0 == b.0) {
@@ -160,7 +152,7 @@ fn hand_on(
             commands.push(&flat[start..*end]);
             start = *end;
         }
-        let batch = ReplayBatch { db: run[0].0, commands: &commands, is_ours, at };
+        let batch = ReplayBatch { db: run[0].0, commands: &commands, at };
         receiver.batch(&batch).map_err(Why::Refused)?;
     }
     Ok(())

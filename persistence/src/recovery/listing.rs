@@ -70,6 +70,11 @@ impl Listing {
         Ok(Self { manifest, sources, moves, leftovers })
     }
 
+    /// How many bytes there are to read.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.sources.iter().map(|source| source.size_bytes).sum()
+    }
+
     /// For a log with a base: where it says that the journal goes on, if it says so.
     pub(crate) fn goes_on(&self) -> Option<Option<GoesOn>> {
         let manifest = self.manifest.as_ref()?;

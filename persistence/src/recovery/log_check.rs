@@ -36,7 +36,7 @@ pub fn check_log(bytes: &[u8]) -> LogCheck {
     let mut progress = Progress { offset, ..Progress::default() };
     let file = Box::new(Bytes(bytes.to_vec()));
     let scanned = Window::new(file, Path::new("bytes"))
-        .and_then(|mut window| scan(&mut window, &mut progress, &mut |_: &ReplayBatch<'_>| Ok(()), &mut |_| {}))
+        .and_then(|mut window| scan(&mut window, 0, &mut progress, &mut |_: &ReplayBatch<'_>| Ok(()), &mut |_| {}))
         .expect("bytes in memory can be read");
     LogCheck {
         sound_bytes: scanned.sound_to,

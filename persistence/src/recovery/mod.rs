@@ -21,6 +21,8 @@
 //! - Settling can be cut off anywhere and done again: bytes are copied to quarantine, synced, and only then cut.
 //! - Nothing is cut unless all of the log could be read up to there.
 
+mod base;
+mod dispatch;
 mod frames;
 mod listing;
 mod lock;
@@ -32,20 +34,23 @@ mod scan;
 mod settle;
 mod window;
 
+pub(crate) use dispatch::{Dispatcher, Lanes};
+pub(crate) use listing::Listing;
 pub(crate) use lock::lock;
 pub use log_check::{LogCheck, check_log};
-pub(crate) use receiver::{Receiver, Refused, ReplayBatch};
+pub(crate) use receiver::{Receiver, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
-pub use report::{Cut, RecoveryReport};
+pub use report::{BaseReport, Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
 
 use crate::error::OpenError;
+use crate::log::GoesOn;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX};
-use crate::log::{GoesOn, LogPlace};
 use crate::storage::{FileError, Storage};
+use base::{begins_rdb, read_rdb};
 use keyslot_engine::Offset;
-use listing::{Listing, Source};
+use listing::Source;
 use scan::{Cause, Damage, Progress, Scanned, Watch, scan};
 use std::path::{Path, PathBuf};
 use window::Window;
@@ -70,6 +75,7 @@ pub(crate) struct Inspection {
     pub(crate) files: Vec<ReadFile>,
     pub(crate) progress: Progress,
     pub(crate) broken: Option<Broken>,
+    pub(crate) base: Option<BaseReport>,
 }
 
 /// One file that was read.
@@ -122,53 +128,95 @@ impl Inspection {
 /// Reads a log and hands on its batches. `watch` is told the bytes read of all and how many there are.
 pub(crate) fn inspect(
     storage: &dyn Storage,
-    place: &LogPlace,
+    listing: Listing,
     receiver: &mut dyn Receiver,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<Inspection, OpenError> {
-    let listing = Listing::read(storage, place)?;
-    let total: u64 = listing.sources.iter().map(|source| source.size_bytes).sum();
-    let mut inspection = Inspection { listing, files: Vec::new(), progress: Progress::default(), broken: None };
-    let sources = inspection.listing.sources.clone();
-    let mut before = 0;
-    for (index, source) in sources.iter().enumerate() {
-        let mut window = Window::open(storage, &source.path)?;
-        if source.is_base && window.bytes_at(0, 5)?.starts_with(b"REDIS") {
-            return Err(OpenError::RdbBase { path: source.path.clone() });
-        }
-        let written = inspection.listing.manifest.as_ref().and_then(|manifest| manifest.base_size_bytes);
-        if let (true, Some(written)) = (source.is_base, written.filter(|size| *size != window.size())) {
-            return Err(OpenError::BaseSize { path: source.path.clone(), expected: written, found: window.size() });
-        }
-        if !source.is_base && index <= 1 {
-            enter_log(&mut window, inspection.listing.goes_on(), &mut inspection.progress)?;
-        }
-        receiver.begin_file(&source.path);
-        let mut watch_file: Watch<'_> = &mut |read| watch(before + read, total);
-        let start = inspection.progress.offset;
-        let scanned = scan(&mut window, &mut inspection.progress, receiver, &mut watch_file)?;
-        let damage = scanned.damage.clone();
-        let Source { path, is_base, .. } = source.clone();
-        let file = ReadFile { path, is_base, size: window.size(), start, scanned };
-        before += file.size;
-        inspection.files.push(file);
-        let Some(damage) = damage else { continue };
-        unrecoverable(&source.path, &damage)?;
-        let later = &sources[index + 1..];
-        if !source.is_base && goes_on(storage, later, &inspection.progress)? {
-            continue;
-        }
-        inspection.broken = Some(judge(storage, &mut window, &inspection, damage, later)?);
-        break;
-    }
-    reach_base(&mut inspection);
+    let mut inspection =
+        Inspection { listing, files: Vec::new(), progress: Progress::default(), broken: None, base: None };
+    let read = inspection.read(storage, receiver, watch);
+    // What was refused late stands before what stopped the reading.
     receiver.finish().map_err(|late| OpenError::Refused {
         path: late.path,
         offset: late.at,
         expected: format!("that {} can be applied", late.refused.what),
         reason: late.refused.reason,
     })?;
+    read?;
+    reach_base(&mut inspection);
     Ok(inspection)
+}
+
+impl Inspection {
+    fn read(
+        &mut self,
+        storage: &dyn Storage,
+        receiver: &mut dyn Receiver,
+        watch: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), OpenError> {
+        let sources = self.listing.sources.clone();
+        let total = self.listing.size_bytes();
+        let mut before = 0;
+        for (index, source) in sources.iter().enumerate() {
+            let mut window = Window::open(storage, &source.path)?;
+            let mut watch_file: Watch<'_> = &mut |read| watch(before + read, total);
+            receiver.begin_file(&source.path);
+            let mut rdb_size = 0;
+            if source.is_base {
+                rdb_size = self.read_base(&mut window, &source.path, receiver, &mut watch_file)?;
+            } else if index <= 1 {
+                enter_log(&mut window, self.listing.goes_on(), &mut self.progress)?;
+            }
+            let start = self.progress.offset;
+            let scanned = scan(&mut window, rdb_size, &mut self.progress, receiver, &mut watch_file)?;
+            let damage = scanned.damage.clone();
+            let Source { path, is_base, .. } = source.clone();
+            self.files.push(ReadFile { path, is_base, size: window.size(), start, scanned });
+            before += window.size();
+            let Some(damage) = damage else { continue };
+            unrecoverable(&source.path, &damage)?;
+            let later = &sources[index + 1..];
+            if !source.is_base && goes_on(storage, later, &self.progress)? {
+                continue;
+            }
+            self.broken = Some(judge(storage, &mut window, self, damage, later)?);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Reads the RDB of a base, if it has one, and says how large that is.
+    fn read_base(
+        &mut self,
+        window: &mut Window,
+        path: &Path,
+        receiver: &mut dyn Receiver,
+        watch: Watch<'_>,
+    ) -> Result<u64, OpenError> {
+        let manifest = self.listing.manifest.get_or_insert_default();
+        if let Some(expected) = manifest.base_size_bytes.filter(|size| *size != window.size()) {
+            return Err(OpenError::BaseSize { path: path.to_owned(), expected, found: window.size() });
+        }
+        let mut base = BaseReport { path: path.to_owned(), size_bytes: window.size(), ..BaseReport::default() };
+        if begins_rdb(window)? {
+            let rdb = read_rdb(window, receiver, watch)?;
+            if let Some(Damage { at: offset, expected, found, .. }) = rdb.damage {
+                return Err(OpenError::Base { path: path.to_owned(), offset, expected, found });
+            }
+            manifest.goes_on = manifest.goes_on.or(rdb.goes_on);
+            base = BaseReport {
+                rdb_version: Some(rdb.version),
+                keys: rdb.keys,
+                expired: receiver.expired(),
+                libraries: rdb.libraries,
+                ..base
+            };
+            self.base = Some(base);
+            return Ok(rdb.size_bytes);
+        }
+        self.base = Some(base);
+        Ok(0)
+    }
 }
 
 /// A log that ends before its base does, or has no files, goes on at the base's end. The former is damage: a base is named

@@ -1,5 +1,6 @@
 //! Who takes what recovery reads.
 
+use crate::rdb::RdbEvent;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,6 @@ pub(crate) struct ReplayBatch<'a> {
     pub(crate) db: u16,
     /// The commands, each a list of arguments with the name first.
     pub(crate) commands: &'a [&'a [&'a [u8]]],
-    /// Whether the writer says that each command touches one slot and reads no other.
-    pub(crate) is_ours: bool,
     /// Where the batch begins in the file that was begun last.
     pub(crate) at: u64,
 }
@@ -40,6 +39,12 @@ pub(crate) trait Receiver {
     /// Takes a batch. It may be applied later, but before anything that it could be told from.
     fn batch(&mut self, batch: &ReplayBatch<'_>) -> Result<(), Refused>;
 
+    /// Takes what an RDB tells. All of it comes before any batch.
+    fn event(&mut self, event: RdbEvent<'_>) -> Result<(), Refused>;
+
+    /// How many keys of the RDB were due already and dropped.
+    fn expired(&self) -> u64;
+
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;
 }
@@ -50,6 +55,14 @@ impl<F: FnMut(&ReplayBatch<'_>) -> Result<(), Refused>> Receiver for F {
 
     fn batch(&mut self, batch: &ReplayBatch<'_>) -> Result<(), Refused> {
         self(batch)
+    }
+
+    fn event(&mut self, _: RdbEvent<'_>) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn expired(&self) -> u64 {
+        0
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

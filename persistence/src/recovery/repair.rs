@@ -1,6 +1,6 @@
 //! Looking at a log, and making it readable for others, without opening a store.
 
-use super::{Inspection, Recovery, RecoveryReport, ReplayBatch, Settling, inspect, lock, settle};
+use super::{Inspection, Listing, Recovery, RecoveryReport, ReplayBatch, Settling, inspect, lock, settle};
 use crate::error::OpenError;
 use crate::log::{LogNames, LogPlace};
 use crate::storage::Storage;
@@ -59,5 +59,5 @@ pub fn repair(
 }
 
 fn read(storage: &dyn Storage, place: &LogPlace) -> Result<Inspection, OpenError> {
-    inspect(storage, place, &mut |_: &ReplayBatch<'_>| Ok(()), &mut |_, _| {})
+    inspect(storage, Listing::read(storage, place)?, &mut |_: &ReplayBatch<'_>| Ok(()), &mut |_, _| {})
 }

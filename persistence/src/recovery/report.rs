@@ -7,7 +7,9 @@ use std::path::PathBuf;
 /// What opening a log found and did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RecoveryReport {
-    /// How many log files were read.
+    /// What the log stands on, if it stands on something.
+    pub base: Option<BaseReport>,
+    /// How many files were read, the base included.
     pub files: usize,
     /// Their size up to where they are sound.
     pub log_size_bytes: u64,
@@ -25,6 +27,25 @@ pub struct RecoveryReport {
     pub zeros_size_bytes: u64,
     /// What was cut off, if anything was. The last one is the newest.
     pub cuts: Vec<Cut>,
+    /// How long reading took, by the engine's clock; 0 if nobody measured it.
+    pub elapsed_ms: u64,
+}
+
+/// The base that a log stands on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BaseReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its version, if it is an RDB or begins with one; else it holds commands.
+    pub rdb_version: Option<u32>,
+    /// Keys that it holds.
+    pub keys: u64,
+    /// Of which so many were due already and were dropped.
+    pub expired: u64,
+    /// Libraries of functions.
+    pub libraries: u64,
 }
 
 /// Bytes that were cut off a log file.
@@ -51,6 +72,9 @@ impl fmt::Display for RecoveryReport {
         if self.files == 0 {
             return write!(f, "new log");
         }
+        if let Some(base) = &self.base {
+            write!(f, "{base}; ")?;
+        }
         write!(
             f,
             "log {} in {} ({}, {}), journal offset {}",
@@ -60,12 +84,33 @@ impl fmt::Display for RecoveryReport {
             Count(self.commands, "command"),
             self.end,
         )?;
+        if let Some(rate) = self.commands.saturating_mul(1000).checked_div(self.elapsed_ms).filter(|rate| *rate > 0) {
+            write!(f, " at {rate} commands/s")?;
+        }
         f.write_str(if self.clean { ", stopped cleanly" } else { ", not stopped cleanly" })?;
         if self.zeros_size_bytes > 0 {
             write!(f, "; {} of unused space cut off", Size(self.zeros_size_bytes))?;
         }
         for cut in &self.cuts {
             write!(f, "; {cut}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for BaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.path.file_name().and_then(|n| n.to_str()).unwrap_or("?");
+        write!(f, "base {name}, {}", Size(self.size_bytes))?;
+        match self.rdb_version {
+            Some(version) => write!(f, ", RDB version {version}, {}", Count(self.keys, "key"))?,
+            None => f.write_str(" of commands")?,
+        }
+        if self.expired > 0 {
+            write!(f, ", {} of them expired and dropped", self.expired)?;
+        }
+        if self.libraries > 0 {
+            write!(f, ", {}", Count(self.libraries, "function library"))?;
         }
         Ok(())
     }
@@ -95,9 +140,11 @@ impl fmt::Display for Count {
         let plural = match self.1 {
             _ if self.0 == 1 => "",
             word if word.ends_with("ch") => "es",
+            word if word.ends_with('y') && !word.ends_with("ey") => "ies",
             _ => "s",
         };
-        write!(f, "{} {}{plural}", self.0, self.1)
+        let stem = if plural == "ies" { self.1.trim_end_matches('y') } else { self.1 };
+        write!(f, "{} {stem}{plural}", self.0)
     }
 }
 

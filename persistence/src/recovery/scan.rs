@@ -70,16 +70,17 @@ pub(crate) enum Cause {
 /// Told how many bytes of the file were read.
 pub(crate) type Watch<'f> = &'f mut dyn FnMut(u64);
 
-/// Reads a file.
+/// Reads a file from byte `from` on.
 pub(crate) fn scan(
     window: &mut Window,
+    from: u64,
     progress: &mut Progress,
     receiver: &mut dyn Receiver,
     watch: Watch<'_>,
 ) -> Result<Scanned, FileError> {
     let mut scan = Scan {
         scanned: Scanned {
-            sound_to: 0,
+            sound_to: from,
             file_id: None,
             foreign: false,
             stopped: false,
@@ -203,7 +204,7 @@ impl Scan<'_> {
             self.accept(&line, at, start + line.length);
             return Ok(());
         }
-        (self.reader.db, self.reader.place, self.reader.is_ours) = (line.db, start, true);
+        (self.reader.db, self.reader.place) = (line.db, start);
         let read = self.reader.read(payload, Comments::Malformed, receiver);
         match read.why {
             Why::End => {}
@@ -257,7 +258,7 @@ impl Scan<'_> {
     fn foreign(&mut self, receiver: &mut dyn Receiver, watch: Watch<'_>) -> Result<(), FileError> {
         self.scanned.foreign = true;
         self.scanned.stopped = false;
-        (self.reader.db, self.reader.is_ours) = (0, false);
+        self.reader.db = 0;
         let mut needed = 1;
         loop {
             let at = self.scanned.sound_to;

@@ -76,6 +76,7 @@ fn report_of(inspection: &Inspection) -> RecoveryReport {
     let progress = &inspection.progress;
     let last = inspection.files.last();
     RecoveryReport {
+        base: inspection.base.clone(),
         files: inspection.files.len(),
         log_size_bytes: inspection.files.iter().map(|file| file.scanned.sound_to).sum(),
         batches: progress.batches,
@@ -85,6 +86,7 @@ fn report_of(inspection: &Inspection) -> RecoveryReport {
         clean: last.is_none_or(|last| last.scanned.stopped && last.scanned.sound_to == last.size),
         zeros_size_bytes: 0,
         cuts: Vec::new(),
+        elapsed_ms: 0,
     }
 }
 

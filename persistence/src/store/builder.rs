@@ -1,13 +1,16 @@
 //! How a store is described and opened.
 
+use super::compaction::{CompactionPolicy, Compactor};
 use super::{Drive, EngineHandle, Progress, Store};
+use crate::driver::crew::with_crew;
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
-use crate::recovery::{Inspection, Recovery, Refused, ReplayBatch, Settled, Settling, inspect, lock, settle};
+use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, inspect, lock, settle};
+use crate::saving::Saver;
 use crate::storage::{FileError, RealStorage, Storage};
-use keyslot_engine::{Ack, Engine, EngineBuilder, Offset, Origin};
+use keyslot_engine::{Ack, Engine, EngineBuilder, Offset};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +39,9 @@ pub struct StoreBuilder {
     log: LogOptions,
     preallocation: Option<Preallocation>,
     names: LogNames,
+    compaction: CompactionPolicy,
     has_thread: bool,
+    recovery_threads: usize,
     on_progress: Option<OnProgress>,
 }
 
@@ -51,7 +56,9 @@ impl Default for StoreBuilder {
             log: LogOptions::default(),
             preallocation: None,
             names: LogNames::default(),
+            compaction: CompactionPolicy::default(),
             has_thread: true,
+            recovery_threads: 2,
             on_progress: None,
         }
     }
@@ -69,6 +76,13 @@ impl StoreBuilder {
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.recovery = recovery;
+        self
+    }
+
+    /// On how many threads a log is replayed, besides the one that reads it; 2 if not said. With 1 the reader does it all.
+    #[must_use]
+    pub fn recovery_threads(mut self, threads: usize) -> Self {
+        self.recovery_threads = threads.clamp(1, RECOVERY_THREADS_MAX);
         self
     }
 
@@ -117,6 +131,13 @@ impl StoreBuilder {
         self
     }
 
+    /// When the log is compacted by itself; as in Redis if not given.
+    #[must_use]
+    pub fn compaction(mut self, policy: CompactionPolicy) -> Self {
+        self.compaction = policy;
+        self
+    }
+
     /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
     #[must_use]
     pub fn without_thread(mut self) -> Self {
@@ -130,27 +151,35 @@ impl StoreBuilder {
         let place = self.names.place(path);
         let lock = lock(&*self.storage, path)?;
         let engine = std::mem::take(&mut self.engine).in_memory();
+        let start_ms = engine.now().0;
         let inspection = self.replay(&engine, &place)?;
+        let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
         if let Some(refusal) = inspection.refusal(self.recovery) {
             return Err(refusal);
         }
         make_directories(&*self.storage, path, &place)?;
-        let settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
+        let mut settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
+        settled.report.elapsed_ms = elapsed_ms;
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
+        // Eras go on where they were, so that the log tells them apart.
+        engine.resume_era(report.era + 1);
         engine.attach_sink(journal.clone());
-        let files = driver.files().clone();
+        let saver = Saver::over(engine.clone(), self.storage.clone());
+        let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
+        compactor.set_policy(self.compaction);
         let drive = if self.has_thread {
-            Drive::Thread(DriverThread::start(driver).map_err(OpenError::Thread)?)
+            let compactor = compactor.clone();
+            Drive::Thread(DriverThread::start(driver, move || compactor.look()).map_err(OpenError::Thread)?)
         } else {
             Drive::Manual(Box::new(driver))
         };
         tracing::info!(path = %path.display(), %report, "store opened");
         Ok(Store {
             engine: EngineHandle(engine),
-            log_size_at_open_bytes: journal.log_size_bytes(),
             journal,
-            files,
+            saver,
+            compactor,
             drive: Mutex::new(drive),
             report,
             _lock: lock,
@@ -168,12 +197,16 @@ impl StoreBuilder {
                 told(&Progress { done_bytes, total_bytes, elapsed_ms });
             }
         };
-        let mut apply = |batch: &ReplayBatch<'_>| {
-            engine
-                .apply(Origin::Replay, batch.db, batch.commands)
-                .map_err(|error| Refused::new(batch.commands[0], error))
-        };
-        inspect(&*self.storage, place, &mut apply, &mut watch)
+        let listing = Listing::read(&*self.storage, place)?;
+        let is_worth_threads = listing.size_bytes() >= THREADS_SIZE_BYTES_MIN && self.recovery_threads > 1;
+        let threads = if is_worth_threads { self.recovery_threads } else { 0 };
+        let lanes = Lanes::new(threads);
+        let work = |number| lanes.work(number, engine);
+        with_crew(threads, work, |running| {
+            let _closing = lanes.closing();
+            let mut dispatcher = Dispatcher::new(engine, &lanes, running);
+            inspect(&*self.storage, listing, &mut dispatcher, &mut watch)
+        })
     }
 
     fn start_journal(
@@ -223,4 +256,7 @@ fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Res
     }
 }
 
+/// A smaller log is replayed before threads are started.
+const THREADS_SIZE_BYTES_MIN: u64 = 1 << 20;
+const RECOVERY_THREADS_MAX: usize = 64;
 const PROGRESS_STEP_BYTES: u64 = 4 << 20;

@@ -16,20 +16,24 @@
 //! With `set_ack(Ack::Logged)` a reply waits for the write to the file, and the death of the process loses nothing.
 
 mod builder;
+mod compaction;
 mod info;
 mod progress;
 mod rebase;
 
 pub use builder::{Durability, StoreBuilder};
-pub use info::PersistenceInfo;
+pub use compaction::CompactionPolicy;
+pub use info::{LogInfo, PersistenceInfo};
 pub use progress::Progress;
 
 use crate::driver::{Driver, DriverThread, Next};
 use crate::error::OpenError;
 use crate::journal::Journal;
-use crate::log::LogFiles;
+use crate::rdb::RdbOptions;
 use crate::recovery::RecoveryReport;
+use crate::saving::{SaveError, Saver};
 use crate::storage::{FileError, StorageLock};
+use compaction::Compactor;
 use keyslot_engine::effect::OutcomeUnknown;
 use keyslot_engine::{Ack, EffectSink, Engine, Offset};
 use parking_lot::Mutex;
@@ -56,10 +60,10 @@ use std::sync::Arc;
 pub struct Store {
     engine: EngineHandle,
     journal: Arc<Journal>,
-    files: Arc<LogFiles>,
+    saver: Saver,
+    compactor: Compactor,
     drive: Mutex<Drive>,
     report: RecoveryReport,
-    log_size_at_open_bytes: u64,
     /// Declared last: the directory is free only after the driver has stopped.
     _lock: Box<dyn StorageLock>,
 }
@@ -115,17 +119,51 @@ impl Store {
         }
     }
 
+    /// Writes all data to a new base and drops the log files before it. Writers go on; blocks until it is done.
+    pub fn compact(&self) -> Result<(), SaveError> {
+        self.compactor.run(|| self.catch_up())
+    }
+
+    /// Has a driver without a thread write what there is. False if there is none.
+    fn catch_up(&self) -> bool {
+        match &mut *self.drive.lock() {
+            Drive::Manual(driver) => driver.catch_up(),
+            Drive::Thread(_) | Drive::Stopped => return false,
+        }
+        true
+    }
+
+    /// Begins to [compact](Self::compact) on a thread of its own; [`saver`](Self::saver) tells how it goes.
+    pub fn start_compaction(&self) -> Result<(), SaveError> {
+        self.compactor.start()
+    }
+
+    /// When the log is compacted by itself. A store without a thread does so only when asked.
+    pub fn set_compaction_policy(&self, policy: CompactionPolicy) {
+        self.compactor.set_policy(policy);
+    }
+
+    /// How new bases of the log are written.
+    pub fn set_rdb_options(&self, options: RdbOptions) {
+        self.compactor.set_rdb_options(options);
+    }
+
+    /// What writes files of the data, and tells how that goes.
+    pub fn saver(&self) -> &Saver {
+        &self.saver
+    }
+
     /// The figures of INFO's persistence section.
     pub fn info(&self) -> PersistenceInfo {
-        PersistenceInfo {
-            aof_last_write_ok: self.journal.failure().is_none(),
-            aof_current_size: self.journal.log_size_bytes(),
-            aof_base_size: self.log_size_at_open_bytes,
-            aof_buffer_length: self.journal.end().0 - self.journal.written().0.min(self.journal.end().0),
-            aof_pending_bio_fsync: u64::from(self.journal.is_fsync_awaited()),
-            aof_delayed_fsync: self.journal.delayed_fsyncs(),
-            changes_since_last_save: self.journal.changes(),
-        }
+        let log = LogInfo {
+            last_write_ok: self.journal.failure().is_none(),
+            current_size: self.journal.log_size_bytes(),
+            base_size: self.compactor.base_size_bytes(),
+            buffer_length: self.journal.end().0 - self.journal.written().0.min(self.journal.end().0),
+            pending_bio_fsync: u64::from(self.journal.is_fsync_awaited()),
+            delayed_fsync: self.journal.delayed_fsyncs(),
+        };
+        PersistenceInfo { saving: self.saver.status(), now_ms: self.now().0, log: Some(log) }
     }
 
     /// Writes and fsyncs everything, marks the log as stopped in good order, and frees the directory. Engines and
@@ -135,6 +173,9 @@ impl Store {
     }
 
     fn stop(&self) -> Result<(), CloseError> {
+        // A base that is half written is of no use to the next opening.
+        self.saver.cancel();
+        self.saver.wait();
         let was_failed = self.journal.failure().map(str::to_owned);
         let drive = std::mem::replace(&mut *self.drive.lock(), Drive::Stopped);
         match drive {

@@ -1,6 +1,6 @@
 //! A scripted workload with rotation and bases, on a disk that fails at every single call in every way it can.
 
-use super::rebase::RebaseError;
+use super::rebase::rebase;
 use super::*;
 use crate::log::{GoesOn, LogOptions, Preallocation};
 use crate::recovery::Recovery;
@@ -27,18 +27,25 @@ fn state_of(db: &Store) -> State {
 }
 
 /// A base as commands: what a view of the state at the journal's end holds.
-fn rebase(db: &Store) -> Result<GoesOn, RebaseError> {
-    let view = || (state_of(db), GoesOn { offset: db.position().0, era: 0 });
-    db.rebase("aof", view, |state, _, storage, path| {
-        let mut bytes = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".to_vec();
-        for (key, value) in &state {
-            encode_effect(&mut bytes, &[b"SET", key.as_bytes(), value]);
-        }
-        let mut file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
-        file.write_at(&[&bytes], 0).map_err(|e| FileError::new("write", path, e))?;
-        file.sync_data().map_err(|e| FileError::new("sync", path, e))?;
-        Ok(bytes.len() as u64)
-    })
+fn replace_base(db: &Store) -> Result<GoesOn, SaveError> {
+    let take_view = || (state_of(db), GoesOn { offset: db.position().0, era: 0 });
+    rebase(
+        db.compactor.files(),
+        &db.journal,
+        || db.catch_up(),
+        "aof",
+        take_view,
+        |state, _, storage, path| {
+            let mut bytes = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".to_vec();
+            for (key, value) in &state {
+                encode_effect(&mut bytes, &[b"SET", key.as_bytes(), value]);
+            }
+            let mut file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
+            file.write_at(&[&bytes], 0).map_err(|e| FileError::new("write", path, e))?;
+            file.sync_data().map_err(|e| FileError::new("sync", path, e))?;
+            Ok(bytes.len() as u64)
+        },
+    )
 }
 
 /// What the workload did before the disk failed.
@@ -71,7 +78,7 @@ fn run(disk: &MemoryStorage, durability: Durability, from: usize) -> Run {
             db.step(number as u64 * 400 * MS + 20 * MS);
         }
         if number % 5 == 4 {
-            run.bases += usize::from(rebase(&db).is_ok());
+            run.bases += usize::from(replace_base(&db).is_ok());
         }
         run.durable = db.journal().durable();
     }

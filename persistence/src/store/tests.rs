@@ -115,7 +115,7 @@ fn a_failed_fsync_refuses_writes_until_the_store_is_opened_again() {
     }
     assert_eq!(db.get("b").unwrap(), None, "reads go on");
     assert!(matches!(db.get("a"), Err(CommandError::OutcomeUnknown)), "but show nothing that a crash could take back");
-    assert!(!db.info().aof_last_write_ok);
+    assert!(!db.info().log.is_some_and(|log| log.last_write_ok));
     assert!(matches!(db.close(), Err(CloseError::Failed(_))));
     let db = builder(&disk).open("/data").unwrap();
     db.set("b", "1").unwrap();
@@ -139,14 +139,17 @@ fn recovered_bytes_that_a_failed_fsync_forgot_are_durable_after_opening() {
 }
 
 #[test]
-fn an_rdb_base_is_named() {
+fn an_rdb_base_that_is_damaged_is_named_with_its_place() {
     let disk = MemoryStorage::new(1);
     let manifest = b"file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
     disk.put("/data/appendonlydir/appendonly.aof.manifest".as_ref(), manifest);
     disk.put("/data/appendonlydir/appendonly.aof.1.base.rdb".as_ref(), b"REDIS0010...");
     assert!(matches!(builder(&disk).open("/data"), Err(OpenError::MissingFile { .. })));
     disk.put(LOG.as_ref(), b"");
-    assert!(matches!(builder(&disk).open("/data"), Err(OpenError::RdbBase { .. })));
+    for recovery in [Recovery::Strict, Recovery::Salvage] {
+        let error = builder(&disk).recovery(recovery).open("/data").unwrap_err();
+        assert!(matches!(error, OpenError::Base { offset: 12, .. }), "{error}");
+    }
 }
 
 #[test]

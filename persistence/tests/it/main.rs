@@ -9,3 +9,4 @@ mod kill;
 mod rdb;
 mod redis;
 mod server;
+mod takeover;

@@ -43,7 +43,7 @@ fn digest(db: &Engine) -> String {
 
 fn written(db: &Engine, options: RdbOptions) -> (Vec<u8>, RdbWritten) {
     let mut bytes = Vec::new();
-    let mut keep = |piece: &[u8]| {
+    let mut keep = |piece: &[u8], _: u64| {
         bytes.extend_from_slice(piece);
         Ok::<(), ()>(())
     };

@@ -10,6 +10,7 @@ mod memory;
 mod module;
 mod process;
 mod role;
+mod save;
 mod slowlog;
 mod time;
 
@@ -17,14 +18,18 @@ use super::row::Row;
 
 /// Rows of the family.
 pub(super) const ROWS: &[Row] = &[
+    save::BGREWRITEAOF,
+    save::BGSAVE,
     process::CONFIG,
     debug::DEBUG,
     info::INFO,
+    save::LASTSAVE,
     latency::LATENCY,
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
     role::ROLE,
+    save::SAVE,
     process::SHUTDOWN,
     slowlog::SLOWLOG,
     time::TIME,

@@ -180,6 +180,8 @@ impl Node {
             "appendonly" if values.switch(name) != self.data.is_durable() => {
                 return Err("this node opens and closes its log only when it starts".into());
             }
+            "rdbcompression" | "rdbchecksum" => self.set_compaction(values),
+            name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));

@@ -19,6 +19,7 @@ mod live;
 pub(crate) mod process;
 mod roster;
 mod rounds;
+mod saving;
 mod shutdown;
 mod worker;
 
@@ -32,6 +33,8 @@ use live::Live;
 pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
 use roster::Roster;
+use saving::Scheduled;
+pub(crate) use saving::rdb_path;
 use shutdown::{ShutdownMode, Signals};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -47,6 +50,7 @@ use worker::Workers;
 pub(crate) struct Node {
     pub(crate) engine: Engine,
     data: Data,
+    scheduled: Scheduled,
     /// Only with `cluster-enabled`.
     cluster: Option<Cluster>,
     pub(crate) settings: Settings,
@@ -105,6 +109,7 @@ impl Host {
         let node = Arc::new(Node {
             engine,
             data,
+            scheduled: Scheduled::default(),
             cluster,
             settings,
             live,
@@ -119,6 +124,7 @@ impl Host {
             requests,
         });
         node.set_password(values.text("requirepass"));
+        node.set_compaction(&values);
         node.engine.attach_host(Arc::clone(&node) as Arc<dyn keyslot::engine::Host>);
         Ok(Self { node, inbox, thread_count })
     }
@@ -141,16 +147,21 @@ impl Host {
         let node = Arc::clone(&self.node);
         Ok(runtime.block_on(async move {
             let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
-            let signals = self.serve(&mut doors, workers, signals).await;
+            let (signals, mode) = self.serve(&mut doors, workers, signals).await;
             drop(doors);
             rounds.abort();
             process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
-            shutdown::finish(signals, move || node.last_writes()).await
+            shutdown::finish(signals, move || node.last_writes(mode)).await
         }))
     }
 
     /// Accepts clients and does what is asked, until it is time to stop.
-    async fn serve(&mut self, doors: &mut Doors, mut workers: Workers, mut signals: Signals) -> Signals {
+    async fn serve(
+        &mut self,
+        doors: &mut Doors,
+        mut workers: Workers,
+        mut signals: Signals,
+    ) -> (Signals, ShutdownMode) {
         loop {
             tokio::select! {
                 arrival = doors.accept() => match arrival {
@@ -165,15 +176,14 @@ impl Host {
                     Some(Request::Listen(listeners)) => doors.replace_tcp(listeners),
                     Some(Request::Shutdown(mode)) => {
                         tracing::warn!("User requested shutdown...");
-                        tracing::debug!("{mode:?}");
-                        return signals;
+                        return (signals, mode);
                     }
-                    None => return signals,
+                    None => return (signals, ShutdownMode::default()),
                 },
                 name = signals.next() => {
                     tracing::warn!("Received {name} scheduling shutdown...");
                     tracing::warn!("User requested shutdown...");
-                    return signals;
+                    return (signals, ShutdownMode::default());
                 }
             }
         }
@@ -209,11 +219,12 @@ impl Node {
     }
 
     /// Makes everything safe that clients were told, lets them go, and ends the log.
-    fn last_writes(&self) -> Result<(), String> {
+    fn last_writes(&self, mode: ShutdownMode) -> Result<(), String> {
         let flushed = self.data.flush();
         self.rosters.iter().for_each(Roster::end_all);
+        let saved = self.save_at_end(mode);
         let closed = self.data.close();
-        flushed.and(closed)
+        saved.and(flushed).and(closed)
     }
 
     /// Asks something of the control thread.

@@ -43,6 +43,7 @@ pub(super) async fn run(node: Arc<Node>) {
             // Keys that are due wait for nobody, but clients that arrive come first.
             tokio::task::yield_now().await;
         }
+        node.save_what_is_due();
         node.look_after_clients();
     }
 }

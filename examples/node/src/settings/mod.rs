@@ -24,7 +24,7 @@ mod values;
 mod words;
 
 pub(crate) use change::ChangeError;
-pub(crate) use composite::BufferLimit;
+pub(crate) use composite::{BufferLimit, SavePoint};
 pub(crate) use load::{Directive, DiskFiles, Loaded, load, os_message, read_limited};
 pub(crate) use report::{check_report, help, paragraph, without_effect};
 pub(crate) use rewrite::replace_file;

@@ -244,8 +244,10 @@ pub(crate) static ROWS: &[Row] = &[
     row("appenddirname", Kind::FileName, "appendonlydir").at_start()
         .live(Persistence, "Folder of the log's files, inside dir."),
     switch("no-appendfsync-on-rewrite", "no"),
-    count("auto-aof-rewrite-percentage", 0, INT, "100"),
-    bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb"),
+    count("auto-aof-rewrite-percentage", 0, INT, "100")
+        .live(Persistence, "The log is compacted when it has grown by so many percent since the last time; 0: never by itself."),
+    bytes("auto-aof-rewrite-min-size", 0, BYTES, "64mb")
+        .live(Persistence, "And is larger than this."),
     switch("aof-load-truncated", "yes")
         .live(Persistence, "Start on a log with a torn end: it is cut off and kept in a quarantine file."),
     switch("aof-use-rdb-preamble", "yes"),
@@ -254,11 +256,16 @@ pub(crate) static ROWS: &[Row] = &[
     switch("aof-disable-auto-gc", "no"),
 
     // Files: snapshots.
-    row("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
-    row("dbfilename", Kind::FileName, "dump.rdb").protected(),
-    switch("stop-writes-on-bgsave-error", "yes"),
-    switch("rdbcompression", "yes"),
-    switch("rdbchecksum", "yes").at_start(),
+    row("save", Kind::SavePoints, "3600 1 300 100 60 10000")
+        .live(Persistence, "Save after so many seconds if there were so many changes; several pairs; empty: never by itself."),
+    row("dbfilename", Kind::FileName, "dump.rdb").protected()
+        .live(Persistence, "The file that is saved to, and read at start where there is no log."),
+    switch("stop-writes-on-bgsave-error", "yes")
+        .live(Persistence, "Refuse writes while the newest save has failed."),
+    switch("rdbcompression", "yes")
+        .live(Persistence, "Compress long strings in files of the data."),
+    switch("rdbchecksum", "yes").at_start()
+        .live(Persistence, "End files of the data with a checksum."),
     switch("rdb-del-sync-files", "no"),
     switch("rdb-save-incremental-fsync", "yes"),
 

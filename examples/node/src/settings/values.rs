@@ -1,6 +1,6 @@
 //! One value for every row of the table, and typed reading of the keys that the node acts on.
 
-use super::composite::BufferLimits;
+use super::composite::{BufferLimits, SavePoint};
 use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
 use keyslot::engine::EventClasses;
@@ -117,6 +117,13 @@ impl Values {
         match self.named("client-output-buffer-limit") {
             Value::BufferLimits(limits) => *limits,
             other => unreachable!("not buffer limits but {other:?}"),
+        }
+    }
+
+    pub(crate) fn save_points(&self) -> &[SavePoint] {
+        match self.named("save") {
+            Value::SavePoints(points) => points,
+            other => unreachable!("not save points but {other:?}"),
         }
     }
 

@@ -9,6 +9,7 @@ mod node;
 mod persistence;
 mod process;
 mod redis;
+mod saving;
 mod settings;
 mod side_by_side;
 mod watch;

@@ -1,0 +1,200 @@
+//! Effects of a log, applied in groups: as [`apply`](crate::apply) does it, with the lookups of a group overlapping.
+//!
+//! ```text
+//! commands    SET a 1 | INCR b | FLUSHALL | DEL c d
+//! route       slot    | slot   | barrier  | barrier, unless c and d share a slot
+//! ```
+//!
+//! Commands of different slots may be applied on different threads at once, in any order; before and after a barrier all
+//! others have to be done.
+
+use crate::apply::{apply, check_database, unknown};
+use crate::command::How;
+use crate::command::keys::Include;
+use crate::command::table::{Command, table};
+use crate::core::Core;
+use crate::error::CommandError;
+use crate::resp::{ReplyWriter, RespVersion};
+use crate::slot::Slot;
+use crate::table::prefetch;
+use crate::turn::{KnownKey, Opening, Origin, Turn};
+
+/// What a command of a log touches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// This slot and no other.
+    Slot(Slot),
+    /// Anything else: it is applied while nothing else is.
+    Barrier,
+}
+
+/// A command of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedCommand<'a> {
+    /// The database.
+    pub db: u16,
+    /// The arguments, the name first.
+    pub args: &'a [&'a [u8]],
+}
+
+/// A command that cannot be applied: its number in the group, and why. Those before it are applied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedCommand {
+    /// The number, from 0.
+    pub index: usize,
+    /// Why.
+    pub error: CommandError,
+}
+
+/// What a command touches, by its row and its arguments.
+pub(crate) fn route(args: &[&[u8]]) -> Result<Route, CommandError> {
+    let command = resolve(args)?;
+    if let How::Store(_) = command.row.run.0 {
+        return Ok(Route::Barrier);
+    }
+    if let Some(range) = command.plain_range(args.len()) {
+        return Ok(one_slot(range.positions().map(|at| args[at])));
+    }
+    if command.reads_unnamed_keys(args) {
+        return Ok(Route::Barrier);
+    }
+    Ok(one_slot(command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize])))
+}
+
+fn one_slot<'k>(mut keys: impl Iterator<Item = &'k [u8]>) -> Route {
+    let Some(slot) = keys.next().map(Slot::of) else { return Route::Barrier };
+    if keys.all(|key| Slot::of(key) == slot) { Route::Slot(slot) } else { Route::Barrier }
+}
+
+/// Applies commands, each in a turn of its own, in order.
+pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
+    let mut out = Vec::new();
+    for (number, group) in commands.chunks(GROUP_COMMANDS).enumerate() {
+        let mut known = [None; GROUP_COMMANDS];
+        for (known, command) in known.iter_mut().zip(group) {
+            *known = look_ahead(core, command.args);
+        }
+        prefetch_entries(core, group, &known);
+        for (index, (command, known)) in group.iter().zip(known).enumerate() {
+            let applied = match known {
+                Some((row, known)) => apply_known(core, origin, command, row, known, &mut out),
+                None => apply(core, origin, command.db, &[command.args]),
+            };
+            applied.map_err(|error| RefusedCommand { index: number * GROUP_COMMANDS + index, error })?;
+        }
+    }
+    Ok(())
+}
+
+/// A command with one plain key, and that key.
+type Ahead = Option<(&'static Command, KnownKey)>;
+
+#[inline]
+fn look_ahead(core: &Core, args: &[&[u8]]) -> Ahead {
+    let command = table().resolve(args).ok()?;
+    let range = command.plain_range(args.len()).filter(|range| range.first == range.last)?;
+    let How::Turn(_) = command.row.run.0 else { return None };
+    let bytes = args[range.first];
+    let slot = Slot::of(bytes);
+    core.slots.prefetch_slot(slot);
+    let (address, len) = (bytes.as_ptr() as usize, bytes.len());
+    Some((command, KnownKey { address, len, slot, hash: core.hasher.hash(bytes) }))
+}
+
+/// Asks for what the lookups of a group will read: lines first, then entries.
+fn prefetch_entries(core: &Core, group: &[LoggedCommand<'_>], known: &[Ahead; GROUP_COMMANDS]) {
+    for (_, key) in known.iter().flatten() {
+        core.totals.hints.prefetch(key.slot, key.hash);
+    }
+    let mut entries = [std::ptr::null(); GROUP_COMMANDS];
+    for ((entry, command), known) in entries.iter_mut().zip(group).zip(known) {
+        let Some((_, key)) = known else { continue };
+        let guard = core.slots.try_lock(key.slot);
+        let shard = guard.as_ref().and_then(|guard| guard.state.shard(command.db));
+        *entry = shard.and_then(|shard| shard.candidate(key.hash)).map_or(std::ptr::null(), |(_, address)| address);
+    }
+    // Apart from the locking: a prefetch that has to walk page tables holds up the next locked instruction.
+    for entry in entries.into_iter().filter(|entry| !entry.is_null()) {
+        prefetch(entry);
+        prefetch(entry.wrapping_add(64));
+    }
+}
+
+#[inline]
+fn apply_known(
+    core: &Core,
+    origin: Origin,
+    command: &LoggedCommand<'_>,
+    row: &Command,
+    known: KnownKey,
+    out: &mut Vec<u8>,
+) -> Result<(), CommandError> {
+    let db = check_database(Some(command.db))?;
+    let How::Turn(adapter) = row.row.run.0 else { return apply(core, origin, db, &[command.args]) };
+    let opening = Opening { origin, known: Some(known), ..Opening::client(db) };
+    let mut turn = Turn::begin(core, opening, &[known.slot])?;
+    out.clear();
+    let mut reply = ReplyWriter::new(out, RespVersion::V2);
+    adapter(&mut turn, command.args, &mut reply)?;
+    turn.commit();
+    Ok(())
+}
+
+fn resolve(args: &[&[u8]]) -> Result<&'static Command, CommandError> {
+    table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))
+}
+
+/// Commands that are looked ahead together.
+const GROUP_COMMANDS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+
+    fn words(line: &str) -> Vec<&[u8]> {
+        line.split(' ').map(str::as_bytes).collect()
+    }
+
+    #[test]
+    fn commands_go_where_their_keys_are() {
+        let at = |key: &str| Ok(Route::Slot(Slot::of(key.as_bytes())));
+        assert_eq!(route(&words("SET a 1")), at("a"));
+        assert_eq!(route(&words("del {a}1 {a}2")), at("a"));
+        assert_eq!(route(&words("XGROUP CREATE a g $")), at("a"));
+        assert_eq!(route(&words("ZUNIONSTORE {a}d 2 {a}1 {a}2")), at("a"));
+        for barrier in ["DEL a b", "MSET a 1 b 2", "FLUSHALL", "SWAPDB 0 1", "SORT a BY w_* STORE a", "PING"] {
+            assert_eq!(route(&words(barrier)), Ok(Route::Barrier), "{barrier}");
+        }
+        assert!(route(&words("NOSUCH a")).is_err());
+        assert!(route(&words("GET")).is_err());
+    }
+
+    #[test]
+    fn a_group_is_applied_in_order_and_in_its_databases() {
+        let db = Engine::in_memory();
+        let lines: Vec<String> = (0..50).map(|i| format!("APPEND k{} {i},", i % 3)).collect();
+        let mut args: Vec<Vec<&[u8]>> = lines.iter().map(|line| words(line)).collect();
+        args.push(words("MSET a 1 b 2"));
+        args.push(words("DEL k1"));
+        let mut commands: Vec<LoggedCommand<'_>> = args.iter().map(|args| LoggedCommand { db: 0, args }).collect();
+        commands.push(LoggedCommand { db: 3, args: &args[0] });
+        assert_eq!(db.apply_each(Origin::Replay, &commands), Ok(()));
+        let expected: String = (0..50).filter(|i| i % 3 == 0).map(|i| format!("{i},")).collect();
+        assert_eq!(db.get("k0").unwrap().as_deref(), Some(expected.as_bytes()));
+        assert_eq!((db.get("k1").unwrap(), db.get("b").unwrap().as_deref()), (None, Some(&b"2"[..])));
+        assert_eq!(db.db_size(), 4);
+    }
+
+    #[test]
+    fn a_refusal_has_its_number() {
+        let db = Engine::in_memory();
+        let args: Vec<Vec<&[u8]>> = (0..20).map(|i| words(if i == 18 { "LPUSH k 1" } else { "SET k 1" })).collect();
+        let commands: Vec<LoggedCommand<'_>> = args.iter().map(|args| LoggedCommand { db: 0, args }).collect();
+        let refused = RefusedCommand { index: 18, error: CommandError::WrongType };
+        assert_eq!(db.apply_each(Origin::Replay, &commands), Err(refused));
+        let unknown = LoggedCommand { db: 16, args: &args[0] };
+        let refused = RefusedCommand { index: 0, error: CommandError::DatabaseOutOfRange };
+        assert_eq!(db.apply_each(Origin::Replay, &[unknown]), Err(refused));
+    }
+}

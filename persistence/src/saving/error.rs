@@ -1,0 +1,41 @@
+//! Why a file of the data was not written.
+
+use super::kind::SaveKind;
+use crate::log::InstallError;
+use crate::storage::FileError;
+
+/// Why a file of the data was not written. What had its name before is still there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The disk refused something.
+    #[error("{0}; what was saved before is still there")]
+    File(#[from] FileError),
+    /// Something else is being written.
+    #[error("{} is being written; wait for it or cancel it", .running.name())]
+    Busy {
+        /// What.
+        running: SaveKind,
+    },
+    /// The log takes no more writes, or went on within a file; the latter may be tried again.
+    #[error("no file of the log begins at journal offset {offset}, where the new base would end; the log is as it was")]
+    NoStart {
+        /// Where.
+        offset: u64,
+    },
+    /// Somebody wanted it to end.
+    #[error("it was cancelled; what was saved before is still there")]
+    Cancelled,
+    /// The system gave no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl From<InstallError> for SaveError {
+    fn from(error: InstallError) -> Self {
+        match error {
+            InstallError::NoStart(offset) => Self::NoStart { offset },
+            InstallError::Io(error) => Self::File(error),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How far a save got, and whether it is to go on.
+
+use super::error::SaveError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Shared by who writes and who watches.
+#[derive(Debug, Default)]
+pub(crate) struct SaveProgress {
+    keys_done: AtomicU64,
+    keys_total: AtomicU64,
+    is_cancelled: AtomicBool,
+}
+
+impl SaveProgress {
+    /// Nothing is done and nobody wants it to end.
+    pub(crate) fn reset(&self) {
+        self.begin(0);
+        self.is_cancelled.store(false, Ordering::Relaxed);
+    }
+
+    /// Says how many keys there are.
+    pub(crate) fn begin(&self, keys: u64) {
+        self.keys_total.store(keys, Ordering::Relaxed);
+        self.keys_done.store(0, Ordering::Relaxed);
+    }
+
+    /// Says that so many keys are written. An error if somebody wants it to end.
+    pub(crate) fn reach(&self, keys: u64) -> Result<(), SaveError> {
+        self.keys_done.store(keys, Ordering::Relaxed);
+        if self.is_cancelled.load(Ordering::Relaxed) { Err(SaveError::Cancelled) } else { Ok(()) }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Keys written, and keys to write.
+    pub(crate) fn keys(&self) -> (u64, u64) {
+        (self.keys_done.load(Ordering::Relaxed), self.keys_total.load(Ordering::Relaxed))
+    }
+}
