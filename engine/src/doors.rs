@@ -339,6 +339,7 @@ impl Engine {
     /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
     pub fn reset_stats(&self) {
         self.core.stats.reset();
+        self.core.reclaim.forget_freed();
         for slot in Slot::all() {
             let mut guard = self.core.slots.lock(slot);
             guard.state.forget_lookups();

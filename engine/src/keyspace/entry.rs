@@ -36,7 +36,10 @@ impl Block<Object> {
     /// Whether freeing the value takes long enough to be done in parts. O(1).
     #[inline]
     pub(crate) fn is_long_to_free(&self) -> bool {
-        self.as_object().is_some_and(|object| object.is_collection() && object.heap_bytes() >= LARGE_BYTES_MIN)
+        self.as_object().is_some_and(|object| match object {
+            Object::Stream(stream) if stream.node_count() > LARGE_NODES_MIN => true,
+            object => object.is_collection() && object.heap_bytes() >= LARGE_BYTES_MIN,
+        })
     }
 
     /// When the first of what is here is due: the key, or a field of a hash. O(1).
@@ -103,6 +106,9 @@ impl Block<Object> {
 
 /// A value of fewer bytes is freed at once.
 const LARGE_BYTES_MIN: usize = 64 << 10;
+
+/// A stream of more nodes is not, however small they are; the number is that of Redis, and shows in INFO.
+const LARGE_NODES_MIN: usize = 64;
 
 impl ValueType {
     fn kind(self) -> Kind {

@@ -44,9 +44,14 @@ impl Reclaim {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// How many keys' values were freed so far.
+    /// How many keys' values were freed since counting began.
     pub(crate) fn freed(&self) -> u64 {
         self.freed.load(Ordering::Relaxed)
+    }
+
+    /// Counts from zero again.
+    pub(crate) fn forget_freed(&self) {
+        self.freed.store(0, Ordering::Relaxed);
     }
 
     /// Frees about `budget` elements. Returns how many; less than `budget` when none is left.

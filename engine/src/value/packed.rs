@@ -69,7 +69,8 @@ pub(crate) fn iter(bytes: &[u8]) -> Elements<'_> {
 
 /// How many elements there are. O(elements).
 pub(crate) fn count(bytes: &[u8]) -> usize {
-    iter(bytes).count()
+    let mut elements = iter(bytes);
+    std::iter::from_fn(|| elements.pass()).count()
 }
 
 /// Where the first element equal to `element` lies, among those at every `step`-th place from the first on. O(elements).
@@ -115,6 +116,25 @@ impl Elements<'_> {
     /// Where the next element begins.
     pub(crate) fn position(&self) -> usize {
         self.at
+    }
+
+    /// Passes over the next element, if there is one, without reading it.
+    #[inline]
+    pub(crate) fn pass(&mut self) -> Option<()> {
+        let rest = self.bytes.get(self.at..)?;
+        let (&first, tail) = rest.split_first()?;
+        let size = match first {
+            0..SMALL_INT => 1 + usize::from(first),
+            SMALL_INT..INT => 1,
+            INT..LONG => 2 + usize::from(first - INT),
+            LONG => 3 + usize::from(u16::from_le_bytes(*tail.first_chunk()?)),
+            _ => 5 + u32::from_le_bytes(*tail.first_chunk()?) as usize,
+        };
+        if size > rest.len() {
+            return None;
+        }
+        self.at += size;
+        Some(())
     }
 }
 
@@ -185,6 +205,13 @@ mod tests {
         }
         assert_eq!(iter(&bytes).collect::<Vec<_>>(), elements);
         assert_eq!(count(&bytes), elements.len());
+        let mut walk = iter(&bytes);
+        for element in &elements {
+            let mut other = walk.clone();
+            assert_eq!(other.next(), Some(*element));
+            walk.pass().unwrap();
+            assert_eq!(walk.position(), other.position());
+        }
     }
 
     #[test]

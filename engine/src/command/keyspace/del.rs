@@ -144,6 +144,14 @@ mod tests {
             assert!(ticks > 5, "{ticks}");
             assert_totals(&bench.db);
         }
+        // Many nodes are long to free however small they are.
+        bench.db.options().stream_node_entries_max.store(1, std::sync::atomic::Ordering::Relaxed);
+        (1..=65).for_each(|n| drop(bench.run(&format!("XADD s {n} f v"))));
+        bench.db.reset_stats();
+        bench.db.unlink("s").unwrap();
+        assert_eq!(waste(&bench), (1, 0));
+        while bench.db.tick(bench.db.now(), 2_000).more {}
+        assert_eq!(waste(&bench), (0, 1));
         bench.db.del("other").unwrap();
         bench.db.sadd_many("k", &members).unwrap();
         bench.db.atomic("k", |turn| turn.srem("k", 5)).unwrap();

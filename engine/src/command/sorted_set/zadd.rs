@@ -15,7 +15,7 @@ use crate::event::EventClass;
 use crate::resp::ReplyWriter;
 use crate::table::Spot;
 use crate::turn::{Key, Pieces, Turn};
-use crate::value::sorted_set::{CompactMax, Placed, SortedSetRef};
+use crate::value::sorted_set::{CompactMax, Placed};
 use smallvec::SmallVec;
 
 pub(super) const ZADD: Row = Row::new("zadd", -4, Run::Turn(zadd))
@@ -137,7 +137,13 @@ fn zadd(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
     Ok(())
 }
 
+const OPTION_WORDS: [&[u8]; 6] = [b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"];
+
 fn zincr_by(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    // Redis reads it as ZADD's options are read, and then no pair is left.
+    if OPTION_WORDS.iter().any(|word| args[2].eq_ignore_ascii_case(word)) {
+        return Err(CommandError::Syntax);
+    }
     let delta = score(args[2])?;
     let key = turn.key(args[1])?;
     write_score(reply, increment(turn, &key, args[3], delta, AddIf::default())?);
@@ -218,8 +224,8 @@ fn apply(
     };
     match spot {
         Some(spot) => turn.update(key, spot, |entry| {
-            let is_larger = |set: SortedSetRef<'_>| set.len() + all.len() > CompactMax::of(&core.options).entries;
-            if entry.packed().is_some() && read(entry).is_ok_and(is_larger) {
+            // So many pairs make it large even if few members are new, as in Redis.
+            if all.len() > CompactMax::of(&core.options).entries {
                 outgrow(core, entry);
             }
             change(entry);
@@ -458,6 +464,7 @@ mod tests {
             ("ZADD z INCR 1 a 2 b", "ERR INCR option supports a single increment-element pair"),
             ("ZADD z 1 a nan b", "ERR value is not a valid float"),
             ("ZINCRBY z x a", "ERR value is not a valid float"),
+            ("ZINCRBY z incr 1", "ERR syntax error"),
             ("ZADD s 1 a", "WRONGTYPE Operation against a key holding the wrong kind of value"),
             ("ZINCRBY s 1 a", "WRONGTYPE Operation against a key holding the wrong kind of value"),
         ] {

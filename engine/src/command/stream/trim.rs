@@ -5,7 +5,7 @@
 
 use super::arguments::id;
 use super::limits::trim_limit;
-use super::lookup::{edit_stream, find_stream};
+use super::lookup::{edit_beside, edit_stream, find_stream};
 use crate::command::row::flag::WRITE;
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -189,7 +189,13 @@ fn xtrim(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Co
 
 fn trim_stream(turn: &mut Turn<'_>, key: &Key<'_>, trim: Trim) -> Result<u64, CommandError> {
     let Some(spot) = find_stream(turn, key)? else { return Ok(0) };
-    if !turn.entry(key, spot).as_stream().is_some_and(|stream| may_trim(stream, trim.to)) {
+    let entry = turn.entry(key, spot);
+    let stream = entry.as_stream().expect("a stream was found at this spot");
+    let is_hollow = matches!(trim.to, TrimTo::Id(start) if stream.is_hollow_below(start));
+    if !may_trim(stream, trim.to) {
+        if is_hollow {
+            edit_beside(turn, key, spot, |stream| stream.trim(trim.to, trim.exactness));
+        }
         return Ok(0);
     }
     let (removed, left) = edit_stream(turn, key, spot, |stream| trim.apply(stream));
@@ -276,6 +282,25 @@ mod tests {
         ];
         assert_eq!(bench.effects(), expected);
         assert_eq!(bench.run("XTRIM nokey MAXLEN 0"), Value::Integer(0));
+        bench.assert_replays();
+    }
+
+    #[test]
+    fn a_node_whose_last_entry_is_deleted_stays_until_trimming_passes_it() {
+        let bench = Bench::new();
+        bench.db.options().stream_node_entries_max.store(3, std::sync::atomic::Ordering::Relaxed);
+        (1..=4).for_each(|n| drop(bench.run(&format!("XADD s {n} f v"))));
+        bench.run("XDEL s 2 3");
+        let node_count = || bench.db.xinfo_stream("s").unwrap().node_count;
+        for (line, removed, nodes) in [
+            ("XTRIM s MINID ~ 3", 0, 2),
+            ("XTRIM s MINID 3", 1, 2),
+            ("XTRIM s MAXLEN 1", 0, 2),
+            ("XTRIM s MINID ~ 4", 0, 1),
+        ] {
+            assert_eq!(bench.run(line), Value::Integer(removed), "{line}");
+            assert_eq!(node_count(), nodes, "{line}");
+        }
         bench.assert_replays();
     }
 

@@ -35,6 +35,17 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
+/// Members alone, in order, from that of a rank on.
+pub(crate) fn members(bytes: &[u8], rank: usize) -> impl Iterator<Item = StrRef<'_>> {
+    let mut elements = packed::iter(bytes);
+    let is_there = (0..2 * rank).all(|_| elements.pass().is_some());
+    std::iter::from_fn(move || {
+        let member = elements.next().filter(|_| is_there)?;
+        elements.pass();
+        Some(member)
+    })
+}
+
 /// How many members there are.
 pub(crate) fn count(bytes: &[u8]) -> usize {
     packed::count(bytes) / 2
@@ -155,6 +166,10 @@ mod tests {
             (b"z", f64::INFINITY),
         ];
         assert_eq!(listed, expected.map(|(m, s)| (m.to_vec(), s)));
+        for rank in 0..8 {
+            let left: Vec<_> = expected.iter().skip(rank).map(|(m, _)| m.to_vec()).collect();
+            assert_eq!(members(&bytes, rank).map(StrRef::to_vec).collect::<Vec<_>>(), left);
+        }
         let (rank, pair) = find(&bytes, b"9").unwrap();
         assert_eq!((rank, pair.score), (2, -3.0));
         bytes.drain(place(&bytes, 1..3));

@@ -5,6 +5,7 @@
 
 use super::Stream;
 use super::id::StreamId;
+use super::node::Node;
 
 /// What trimming leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +58,12 @@ impl Stream {
             self.find_first_id();
         }
         removed
+    }
+
+    /// Whether it begins with a node that has only deleted entries, and trimming to `start` would take it.
+    pub(crate) fn is_hollow_below(&self, start: StreamId) -> bool {
+        let is_due = |node: &Node| node.len() == 0 && node.edge_id().is_none_or(|last| last < start);
+        self.nodes.first().is_some_and(|(_, node)| is_due(node))
     }
 
     fn trim_within(&mut self, node: StreamId, to: TrimTo) -> u64 {

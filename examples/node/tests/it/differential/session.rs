@@ -145,13 +145,29 @@ impl Session {
                 [b" db ", db.as_bytes(), b" ", &key, b" ", &value, expires].concat()
             });
             if ours != theirs {
-                difference.ours.extend(ours);
-                difference.theirs.extend(theirs);
+                difference.ours.extend([ours, contents(&mut self.ours, &key)].concat());
+                difference.theirs.extend([theirs, contents(&mut self.theirs, &key)].concat());
                 difference.keys.push(key);
             }
         }
         Some(difference)
     }
+}
+
+/// What is at a key, for people.
+fn contents(wire: &mut Wire, key: &[u8]) -> Vec<u8> {
+    let kind = wire.ask(&[b"TYPE".to_vec(), key.to_vec()]);
+    let (before, after): (&[&str], &[&str]) = match kind.as_slice() {
+        b"+string\r\n" => (&["GET"], &[]),
+        b"+list\r\n" => (&["LRANGE"], &["0", "-1"]),
+        b"+set\r\n" => (&["SORT"], &["ALPHA"]),
+        b"+hash\r\n" => (&["HGETALL"], &[]),
+        b"+zset\r\n" => (&["ZRANGE"], &["0", "-1", "WITHSCORES"]),
+        b"+stream\r\n" => (&["XINFO", "STREAM"], &["FULL", "COUNT", "0"]),
+        _ => return kind,
+    };
+    let plain = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    [b" ".to_vec(), wire.ask(&[plain(before), vec![key.to_vec()], plain(after)].concat())].concat()
 }
 
 /// Those that requests select.

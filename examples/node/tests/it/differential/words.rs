@@ -51,6 +51,7 @@ impl Random {
                 if !HYPERLOGLOGS.contains(&key.as_slice())
                     && !LEX_SETS.contains(&key.as_slice())
                     && !SORTED.contains(&key.as_slice())
+                    && !APART.contains(&key.as_slice())
                 {
                     break key;
                 }
@@ -64,6 +65,8 @@ impl Random {
             "lex-set" => self.pick(LEX_SETS),
             "stream" => self.key(STREAMS),
             "geo" => self.key(GEOS),
+            // Where no two places are equally far, as a rule.
+            "apart" => self.pick(APART),
             "hll" => match self.below(20) {
                 0 => self.pick(LISTS),
                 _ => self.pick(HYPERLOGLOGS),
@@ -77,7 +80,9 @@ impl Random {
                 _ => self.pick(VALUES),
             },
             "element" | "member" | "field" => self.member(),
+            // 7.0 loses the sign of a zero among the first of many.
             "score" => match self.below(12) {
+                0 if self.many => self.decimal(-10, 30),
                 0 => self.pick(&[b"inf", b"-inf", b"+inf", b"0", b"-0", b"1e3", b"0.5", b"nan", b"x", b""]),
                 1 => (self.below(2000) as f64 / 8.0 - 125.0).to_string().into_bytes(),
                 _ => self.decimal(-10, 30),
@@ -236,6 +241,7 @@ pub(super) const KEYS: &[&[u8]] = &[
     b"x0",
     b"x1",
     b"g0",
+    b"o0",
     b"p0",
     b"p1",
     b"p2",
@@ -264,6 +270,7 @@ const SORTED: &[&[u8]] = &[b"t0", b"t1", b"v0"];
 const LEX_SETS: &[&[u8]] = &[b"y0", b"y1"];
 const STREAMS: &[&[u8]] = &[b"x0", b"x1"];
 const GEOS: &[&[u8]] = &[b"g0"];
+const APART: &[&[u8]] = &[b"o0"];
 const HYPERLOGLOGS: &[&[u8]] = &[b"p0", b"p1", b"p2"];
 const BITMAPS: &[&[u8]] = &[b"b0", b"b1", b"k0", b"k1"];
 

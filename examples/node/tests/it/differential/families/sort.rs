@@ -1,4 +1,5 @@
 //! SORT, over all that it sorts: keys of its own, because in Redis it turns the sorted set that it sorts into a large one.
+//! What is stored is sorted as texts: 7.0 now and then takes numbers for none, and then the data would differ.
 
 use super::{Agreement, Family, Reply};
 
@@ -9,9 +10,9 @@ const RULES: &[(&str, Agreement)] = &[("SORT", Agreement::By(sorted)), ("SORT_RO
 /// What a set answers unsorted, and the order of equal weights, is each server's own affair.
 fn sorted(words: &[Vec<u8>], ours: Reply, theirs: Reply) -> bool {
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-    // 7.0 now and then refuses numbers because of an error number that an earlier one left behind.
+    // 7.0 now and then refuses numbers because of an error number that an earlier one left behind. Weights are not seen here.
     let theirs_refuses = theirs.text.starts_with(b"ERR One or more scores can't be converted");
-    if theirs_refuses && ours.items.iter().all(|item| is_number(&item.text)) {
+    if theirs_refuses && (has("BY") || ours.items.iter().all(|item| is_number(&item.text))) {
         return !ours.is_error();
     }
     // Texts are compared up to their first zero byte.
@@ -38,7 +39,7 @@ const SHAPES: &[&str] = &[
     "SORT t0 ALPHA GET {pattern} GET {pattern}",
     "SORT t0 ALPHA LIMIT {count} {count} STORE {list}",
     "SORT t1 ALPHA STORE {list}",
-    "SORT {t0|t1|v0} STORE {list}",
+    "SORT {t0|t1|v0} ALPHA DESC STORE {list}",
     "SORT t0 BY nosort LIMIT {rank} {count} {?DESC}",
     "SORT v0 BY nosort LIMIT {rank} {count} {?DESC}",
     "SORT v0 BY nosort DESC GET # STORE {list}",
