@@ -40,7 +40,10 @@ use std::time::Duration;
 pub struct EngineBuilder {
     clock: Option<Box<dyn Clock>>,
     seed: Option<u64>,
+    options: Option<SetOptions>,
 }
+
+type SetOptions = Box<dyn FnOnce(&Options) + Send>;
 
 impl EngineBuilder {
     /// Where the time comes from; the machine's clock if not given.
@@ -57,11 +60,22 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets options before anything is loaded: how values are kept and what is known of their use follows from them.
+    #[must_use]
+    pub fn options(mut self, set: impl FnOnce(&Options) + Send + 'static) -> Self {
+        self.options = Some(Box::new(set));
+        self
+    }
+
     /// Makes the engine. Nothing is opened, nothing started.
     pub fn in_memory(self) -> Engine {
         let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::default()));
         let seed = self.seed.unwrap_or_else(random_seed);
-        Engine { core: Arc::new(Core::new(clock, seed, table().len())) }
+        let core = Core::new(clock, seed, table().len());
+        if let Some(set) = self.options {
+            set(&core.options);
+        }
+        Engine { core: Arc::new(core) }
     }
 }
 

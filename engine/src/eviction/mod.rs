@@ -52,7 +52,13 @@ fn make_room_for_ns(core: &Core, now: UnixMillis, limit_ns: u64) -> Memory {
     }
     let began = core.monotonic_ns();
     let (memory, evicted) = evict(core, now, began.saturating_add(limit_ns));
-    core.stats.note_eviction(memory != Memory::Enough, evicted, core.monotonic_ns());
+    let ended = core.monotonic_ns();
+    core.stats.note_eviction(memory != Memory::Enough, evicted, ended);
+    let (ms, threshold_ms) =
+        (ended.saturating_sub(began) / 1_000_000, core.options.latency_threshold_ms.load(Ordering::Relaxed));
+    if threshold_ms > 0 && ms >= threshold_ms {
+        core.stats.add_latency("eviction-cycle", now, ms);
+    }
     memory
 }
 

@@ -26,6 +26,7 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
@@ -56,7 +57,12 @@ pub(crate) enum Outcome {
 pub(crate) struct Waiter {
     state: AtomicU8,
     outcome: Mutex<Option<Outcome>>,
-    waker: Waker,
+    terms: Terms,
+}
+
+/// What a [`Waiter`] waits for, and how its request is run then.
+pub(crate) struct Terms {
+    pub(crate) waker: Waker,
     pub(crate) db: u16,
     pub(crate) resp: RespVersion,
     /// The request that is run when a key is ready.
@@ -74,18 +80,13 @@ pub(crate) struct Waiter {
     pub(crate) work: Box<dyn Any + Send + Sync>,
 }
 
-/// What a [`Waiter`] is made of.
-pub(crate) struct Terms {
-    pub(crate) waker: Waker,
-    pub(crate) db: u16,
-    pub(crate) resp: RespVersion,
-    pub(crate) request: Vec<Box<[u8]>>,
-    pub(crate) keys: Vec<Box<[u8]>>,
-    pub(crate) slots: SmallVec<[Slot; 2]>,
-    pub(crate) wanted: ValueType,
-    pub(crate) on_removal: bool,
-    pub(crate) deadline: Option<UnixMillis>,
-    pub(crate) work: Box<dyn Any + Send + Sync>,
+/// The terms do not change, so they are read as the waiter's own.
+impl Deref for Waiter {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        &self.terms
+    }
 }
 
 const WAITING: u8 = 0;
@@ -94,9 +95,7 @@ const DONE: u8 = 2;
 
 impl Waiter {
     pub(crate) fn new(terms: Terms) -> Self {
-        let Terms { waker, db, resp, request, keys, slots, wanted, on_removal, deadline, work } = terms;
-        let (state, outcome) = (AtomicU8::new(WAITING), Mutex::new(None));
-        Self { state, outcome, waker, db, resp, request, keys, slots, wanted, on_removal, deadline, work }
+        Self { state: AtomicU8::new(WAITING), outcome: Mutex::new(None), terms }
     }
 
     /// Whether nobody claimed it so far.

@@ -1,7 +1,7 @@
 //! Keyspace events on their way: noted while a turn runs, announced when it ends and its slots are still held, so that the
 //! events of a key are told in the order in which they happened. A turn that is given up announces nothing.
 
-use super::Turn;
+use super::{Origin, Turn};
 use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::pubsub::Woken;
@@ -25,6 +25,10 @@ impl Turn<'_> {
 
     #[cold]
     fn note(&mut self, event: &'static str, key: &[u8]) {
+        // Nobody listens yet.
+        if self.origin == Origin::Replay {
+            return;
+        }
         self.notices.push(Notice { db: self.db, event, key: key.into() });
     }
 

@@ -1,6 +1,6 @@
 //! The data that a node serves: an engine in memory, or a store that keeps a log of all changes.
 
-use crate::host::rdb_path;
+use crate::host::{rdb_path, take_engine_options};
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
 use keyslot::persistence::rdb::RdbOptions;
@@ -33,13 +33,16 @@ pub(crate) struct Data {
 impl Data {
     /// Opens what the settings ask for, in the current folder. Progress goes to the log.
     pub(crate) fn open(values: &Values) -> Result<Self, DataError> {
+        let given = values.clone();
+        let engine = Engine::builder().options(move |options| take_engine_options(options, &given));
         if !values.switch("appendonly") {
-            return Self::load(&rdb_path(values));
+            return Self::load(engine.in_memory(), &rdb_path(values));
         }
         let names = log_names(values);
         let started = Instant::now();
         let mut told = started;
         let store = Store::builder()
+            .engine(engine)
             .durability(durability(values.choice("appendfsync")))
             .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .log_names(names.dir, names.file)
@@ -58,8 +61,8 @@ impl Data {
     }
 
     /// An engine without a log, with what the newest file of the data holds.
-    fn load(path: &Path) -> Result<Self, DataError> {
-        let (engine, started) = (Engine::in_memory(), Instant::now());
+    fn load(engine: Engine, path: &Path) -> Result<Self, DataError> {
+        let started = Instant::now();
         let loaded = load_rdb(&engine, &RealStorage, path)?;
         if let Some(loaded) = loaded {
             tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);

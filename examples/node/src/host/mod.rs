@@ -30,6 +30,7 @@ use cluster::Cluster;
 use connection::Arrival;
 use keyslot::engine::Engine;
 use live::Live;
+pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
 use roster::Roster;
 use saving::Scheduled;
@@ -100,7 +101,6 @@ impl Host {
         };
         let live = Live::default();
         live.take_all(&values);
-        live::take_engine_options(engine.options(), &values);
         let cluster = match values.switch("cluster-enabled") {
             true => Some(Cluster::open(&engine, &values)?),
             false => None,
