@@ -1,5 +1,5 @@
 use super::*;
-use crate::log::LogNames;
+use crate::log::{LogNames, LogOptions, Preallocation};
 use crate::storage::{Fault, Loss, MemoryStorage};
 use crate::store::{Durability, Store};
 
@@ -9,7 +9,9 @@ const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 
 fn killed() -> MemoryStorage {
     let disk = MemoryStorage::new(1);
-    let db = Store::builder().storage(disk.clone()).durability(Durability::Always).open("/data").unwrap();
+    let log = LogOptions { preallocation: Preallocation::Zeros, ..LogOptions::default() };
+    let builder = Store::builder().storage(disk.clone()).durability(Durability::Always).log(log);
+    let db = builder.open("/data").unwrap();
     db.set("a", "1").unwrap();
     disk.crash(Loss::Nothing);
     drop(db);

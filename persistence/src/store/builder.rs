@@ -6,7 +6,7 @@ use crate::driver::crew::with_crew;
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
-use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter, Preallocation};
+use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter};
 use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, inspect, lock, settle};
 use crate::saving::Saver;
 use crate::storage::{FileError, RealStorage, Storage};
@@ -37,7 +37,6 @@ pub struct StoreBuilder {
     recovery: Recovery,
     journal: JournalOptions,
     log: LogOptions,
-    preallocation: Option<Preallocation>,
     names: LogNames,
     compaction: CompactionPolicy,
     has_thread: bool,
@@ -54,7 +53,6 @@ impl Default for StoreBuilder {
             recovery: Recovery::default(),
             journal: JournalOptions::default(),
             log: LogOptions::default(),
-            preallocation: None,
             names: LogNames::default(),
             compaction: CompactionPolicy::default(),
             has_thread: true,
@@ -114,11 +112,10 @@ impl StoreBuilder {
         self
     }
 
-    /// How the log uses its files. Without this, zeros are written ahead for [`Durability::Always`], and space is
-    /// reserved otherwise.
+    /// How the log uses its files. Without this, space is reserved, so that `redis-server` takes the files as they are even
+    /// after the process was killed; zeros written ahead make each fsync of [`Durability::Always`] cheaper.
     #[must_use]
     pub fn log(mut self, options: LogOptions) -> Self {
-        self.preallocation = Some(options.preallocation);
         self.log = options;
         self
     }
@@ -220,11 +217,7 @@ impl StoreBuilder {
             Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
             Durability::Always => (Fsync::Always, Ack::Durable),
         };
-        let preallocation = self.preallocation.unwrap_or(match self.durability {
-            Durability::Always => Preallocation::Zeros,
-            Durability::Never | Durability::EverySecond => Preallocation::Reserve,
-        });
-        let options = LogOptions { preallocation, ..self.log };
+        let options = self.log;
         let line = FirstLine { offset: settled.report.end.0, era: settled.report.era, time_ms: engine.now().0 };
         let resumable = settled.resumable.filter(|(_, position)| *position < options.file_size_bytes_max);
         let (manifest, base_size) = (settled.manifest, settled.base_size_bytes);

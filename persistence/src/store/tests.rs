@@ -1,4 +1,5 @@
 use super::*;
+use crate::log::{LogOptions, Preallocation};
 use crate::recovery::Recovery;
 use crate::storage::{Fault, Loss, MemoryStorage};
 use keyslot_engine::CommandError;
@@ -6,7 +7,8 @@ use keyslot_engine::CommandError;
 const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 
 fn builder(disk: &MemoryStorage) -> StoreBuilder {
-    Store::builder().storage(disk.clone()).durability(Durability::Always)
+    let log = LogOptions { preallocation: Preallocation::Zeros, ..LogOptions::default() };
+    Store::builder().storage(disk.clone()).durability(Durability::Always).log(log)
 }
 
 fn written(disk: &MemoryStorage) {

@@ -3,7 +3,7 @@
 use crate::server::{Server, has};
 use keyslot_persistence::recovery::{Repair, repair};
 use keyslot_persistence::{Durability, LogNames, LogOptions, Preallocation, RealStorage, Store};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A server that keeps a log and no snapshots.
@@ -75,7 +75,7 @@ fn redis_takes_the_directory_of_a_closed_store() {
 }
 
 #[test]
-fn redis_takes_the_directory_of_a_killed_store_after_a_repair() {
+fn redis_takes_the_directory_of_a_killed_store() {
     if !has("redis-check-aof") || !has("redis-server") {
         return;
     }
@@ -83,13 +83,33 @@ fn redis_takes_the_directory_of_a_killed_store_after_a_repair() {
     let path = dir.path().join("source");
     let db = Store::builder().durability(Durability::Always).open(&path).unwrap();
     fill(&db);
-    // What a killed process leaves is what the files hold now.
-    let copy = dir.path().join("copy");
+    let copy = copy_of(&path, dir.path());
+    assert!(check_aof(&copy).0);
+    same_keys(&mut Server::start(&copy, AOF));
+}
+
+/// What a killed process leaves is what the files hold now.
+fn copy_of(path: &Path, dir: &Path) -> PathBuf {
+    let copy = dir.join("copy");
     std::fs::create_dir_all(copy.join("appendonlydir")).unwrap();
     for entry in std::fs::read_dir(path.join("appendonlydir")).unwrap() {
         let from = entry.unwrap().path();
         std::fs::copy(&from, copy.join("appendonlydir").join(from.file_name().unwrap())).unwrap();
     }
+    copy
+}
+
+#[test]
+fn redis_takes_the_directory_of_a_killed_store_with_zeros_after_a_repair() {
+    if !has("redis-check-aof") || !has("redis-server") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("source");
+    let log = LogOptions { preallocation: Preallocation::Zeros, ..LogOptions::default() };
+    let db = Store::builder().durability(Durability::Always).log(log).open(&path).unwrap();
+    fill(&db);
+    let copy = copy_of(&path, dir.path());
     assert!(!check_aof(&copy).0, "zeros written ahead are nothing that redis knows");
     let report = repair(&RealStorage, &copy, &LogNames::default(), Repair::TornTail).unwrap();
     assert!(report.zeros_size_bytes > 0 && report.cuts.is_empty(), "{report}");
