@@ -236,23 +236,25 @@ mod loom_models {
 
     #[test]
     fn loom_batches_of_an_era_stand_before_those_of_the_next() {
-        loom::model(|| {
-            let turnstile = loom::sync::Arc::new((Turnstile::new(), Mutex::new(Vec::new())));
-            let turn = |shared: &(Turnstile, Mutex<Vec<u64>>)| {
-                let era = shared.0.enter();
-                shared.0.wait_open(era);
-                shared.1.lock().unwrap().push(era);
-                shared.0.leave(era);
-            };
-            let threads: Vec<_> = (0..2)
-                .map(|_| {
-                    let shared = turnstile.clone();
-                    loom::thread::spawn(move || turn(&shared))
+        let mut model = loom::model::Builder::new();
+        // Waiting is by yielding, which the model would let happen without end.
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let shared = loom::sync::Arc::new((Turnstile::new(), Mutex::new(Vec::new())));
+            let turns = {
+                let shared = shared.clone();
+                loom::thread::spawn(move || {
+                    for _ in 0..2 {
+                        let era = shared.0.enter();
+                        shared.0.wait_open(era);
+                        shared.1.lock().unwrap().push(era);
+                        shared.0.leave(era);
+                    }
                 })
-                .collect();
-            let (era, count) = turnstile.0.raise(|| turnstile.1.lock().unwrap().len());
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
-            let journal = turnstile.1.lock().unwrap();
+            };
+            let (era, count) = shared.0.raise(|| shared.1.lock().unwrap().len());
+            turns.join().unwrap();
+            let journal = shared.1.lock().unwrap();
             assert!(journal.iter().enumerate().all(|(at, of)| (at >= count) == (*of == era)), "{journal:?} {count}");
         });
     }
