@@ -4,7 +4,7 @@
 //! SELECT 0 | SET k v | PEXPIREAT k t | RPUSH l a b .. | SADD .. | ZADD .. | HSET .. | XADD .. XSETID .. XGROUP .. | SELECT 3 ..
 //! ```
 //!
-//! Large collections come in pieces of [`ITEMS_MAX`] elements. What commands cannot say is left out: idle times, access
+//! Large collections come in pieces of at most 64 elements. What commands cannot say is left out: idle times, access
 //! counters, and pending entries of messages that were deleted.
 
 use keyslot_engine::effect::encode_effect;
