@@ -31,6 +31,6 @@ pub use error::OpenError;
 pub use journal::{Fsync, Journal, JournalOptions};
 pub use log::{LogNames, LogOptions, Preallocation};
 pub use recovery::{BaseReport, Cut, Recovery, RecoveryReport};
-pub use saving::{SaveError, SaveKind, SavePoint, Saver, SavingStatus};
+pub use saving::{LogBase, SaveError, SaveKind, SavePoint, Saver, SavingStatus};
 pub use storage::{MemoryStorage, RealStorage, Storage};
 pub use store::{CloseError, CompactionPolicy, Durability, LogInfo, PersistenceInfo, Progress, Store, StoreBuilder};

@@ -3,11 +3,10 @@
 use crate::host::{rdb_path, take_engine_options};
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
-use keyslot::persistence::rdb::RdbOptions;
 use keyslot::persistence::saving::{LoadRdbError, load_rdb};
 use keyslot::persistence::{
-    CompactionPolicy, Durability, Fsync, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery, SaveError, Saver,
-    Store,
+    CompactionPolicy, Durability, Fsync, LogBase, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery,
+    SaveError, Saver, Store,
 };
 use parking_lot::Mutex;
 use std::path::Path;
@@ -83,10 +82,10 @@ impl Data {
     }
 
     /// Says when the log is compacted, and how its bases are written.
-    pub(crate) fn set_compaction(&self, policy: CompactionPolicy, options: RdbOptions) {
+    pub(crate) fn set_compaction(&self, policy: CompactionPolicy, base: LogBase) {
         if let Some(store) = &*self.store.lock() {
             store.set_compaction_policy(policy);
-            store.set_rdb_options(options);
+            store.set_log_base(base);
         }
     }
 

@@ -16,6 +16,8 @@
 
 mod error;
 mod kind;
+mod log_base;
+mod new_file;
 mod points;
 mod progress;
 mod rdb_file;
@@ -26,10 +28,10 @@ mod tests;
 
 pub use error::SaveError;
 pub use kind::SaveKind;
+pub use log_base::LogBase;
 pub use points::SavePoint;
 pub(crate) use progress::SaveProgress;
 use rdb_file::write_rdb;
-pub(crate) use rdb_file::write_whole;
 pub use rdb_load::{LoadRdbError, load_rdb};
 pub use status::{PastSaves, RunningSave, SavingStatus};
 

@@ -27,6 +27,11 @@ impl SaveProgress {
     /// Says that so many keys are written. An error if somebody wants it to end.
     pub(crate) fn reach(&self, keys: u64) -> Result<(), SaveError> {
         self.keys_done.store(keys, Ordering::Relaxed);
+        self.check()
+    }
+
+    /// An error if somebody wants it to end.
+    pub(crate) fn check(&self) -> Result<(), SaveError> {
         if self.is_cancelled.load(Ordering::Relaxed) { Err(SaveError::Cancelled) } else { Ok(()) }
     }
 

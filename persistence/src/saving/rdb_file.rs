@@ -1,8 +1,9 @@
 //! An RDB as a file: written under another name, renamed when it is whole and durable.
 
+use super::new_file::NewFile;
 use super::{SaveError, SaveProgress};
 use crate::rdb::{RdbOptions, write_view};
-use crate::storage::{Access, FileError, Storage};
+use crate::storage::{FileError, Storage};
 use keyslot_engine::{DATABASE_COUNT, View};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ pub(super) fn write_rdb(
 
 /// Writes what the view shows to a new file, with these notes and those of every RDB, and makes its bytes durable. Returns their
 /// count.
-pub(crate) fn write_whole(
+pub(super) fn write_whole(
     view: &View,
     storage: &dyn Storage,
     path: &Path,
@@ -45,25 +46,14 @@ pub(crate) fn write_whole(
     let mut all =
         vec![("redis-ver", REDIS_VERSION), ("redis-bits", "64"), ("ctime", &seconds), ("keyslot-ver", KEYSLOT_VERSION)];
     all.extend_from_slice(notes);
-    let mut file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
-    let (mut buffer, mut at) = (Vec::with_capacity(2 * BUFFER_BYTES), 0);
+    let mut out = NewFile::create(storage, path)?;
     write_view(view, options, &all, &mut |piece, keys| {
         progress.reach(keys)?;
-        buffer.extend_from_slice(piece);
-        if buffer.len() >= BUFFER_BYTES {
-            file.write_at(&[&buffer], at).map_err(|e| FileError::new("write", path, e))?;
-            at += buffer.len() as u64;
-            buffer.clear();
-        }
-        Ok::<(), SaveError>(())
+        out.push(piece)
     })?;
-    file.write_at(&[&buffer], at).map_err(|e| FileError::new("write", path, e))?;
-    file.sync_data().map_err(|e| FileError::new("sync", path, e))?;
-    Ok(at + buffer.len() as u64)
+    out.finish()
 }
 
 /// The version that files name: that of the server whose commands are served.
 const REDIS_VERSION: &str = "7.2.4";
 const KEYSLOT_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-const BUFFER_BYTES: usize = 1 << 20;

@@ -1,13 +1,12 @@
 //! Compaction: a new base in the place of the log's older files, by hand or when the log has grown.
 //!
-//! The base is an RDB, so that `redis-server` boots from the directory, too. It is written from a view on a thread of its own,
+//! The base is an RDB or commands, so that `redis-server` boots from the directory, too. It is written from a view on a thread of its own,
 //! while the log goes on; how files change places is drawn in [`rebase`](super::rebase).
 
 use super::rebase::rebase;
 use crate::journal::Journal;
 use crate::log::{GoesOn, LogFiles};
-use crate::rdb::RdbOptions;
-use crate::saving::{SaveError, SaveKind, SaveProgress, Saver, write_whole};
+use crate::saving::{LogBase, SaveError, SaveKind, SaveProgress, Saver};
 use keyslot_engine::Engine;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -50,7 +49,7 @@ struct Shared {
     engine: Engine,
     journal: Arc<Journal>,
     files: Arc<LogFiles>,
-    settings: Mutex<(CompactionPolicy, RdbOptions)>,
+    settings: Mutex<(CompactionPolicy, LogBase)>,
     /// The log's size after the last compaction, or at opening.
     base_size_bytes: AtomicU64,
 }
@@ -58,7 +57,7 @@ struct Shared {
 impl Compactor {
     pub(super) fn new(saver: Saver, engine: Engine, journal: Arc<Journal>, files: Arc<LogFiles>) -> Self {
         let base_size_bytes = AtomicU64::new(journal.log_size_bytes());
-        let settings = Mutex::new((CompactionPolicy::default(), RdbOptions::default()));
+        let settings = Mutex::new((CompactionPolicy::default(), LogBase::default()));
         Self { saver, shared: Arc::new(Shared { engine, journal, files, settings, base_size_bytes }) }
     }
 
@@ -66,8 +65,8 @@ impl Compactor {
         self.shared.settings.lock().0 = policy;
     }
 
-    pub(super) fn set_rdb_options(&self, options: RdbOptions) {
-        self.shared.settings.lock().1 = options;
+    pub(super) fn set_base(&self, base: LogBase) {
+        self.shared.settings.lock().1 = base;
     }
 
     #[cfg(test)]
@@ -105,14 +104,14 @@ impl Compactor {
 
 impl Shared {
     fn compact(&self, step: impl FnOnce() -> bool, progress: &SaveProgress) -> Result<(), SaveError> {
-        let options = self.settings.lock().1;
+        let base = self.settings.lock().1;
         let take_view = || {
             let view = self.engine.view();
             let goes_on = GoesOn { offset: view.offset().0, era: view.era() };
             (view, goes_on)
         };
-        rebase(&self.files, &self.journal, step, "rdb", take_view, |view, _, storage, path| {
-            write_whole(&view, storage, path, options, &[("aof-base", "1")], progress)
+        rebase(&self.files, &self.journal, step, base.kind(), take_view, |view, _, storage, path| {
+            base.write(&view, storage, path, progress)
         })?;
         self.base_size_bytes.store(self.files.older_size_bytes(), Ordering::Relaxed);
         Ok(())

@@ -29,9 +29,8 @@ pub use progress::Progress;
 use crate::driver::{Driver, DriverThread, Next};
 use crate::error::OpenError;
 use crate::journal::Journal;
-use crate::rdb::RdbOptions;
 use crate::recovery::RecoveryReport;
-use crate::saving::{SaveError, Saver};
+use crate::saving::{LogBase, SaveError, Saver};
 use crate::storage::{FileError, StorageLock};
 use compaction::Compactor;
 use keyslot_engine::effect::OutcomeUnknown;
@@ -144,8 +143,8 @@ impl Store {
     }
 
     /// How new bases of the log are written.
-    pub fn set_rdb_options(&self, options: RdbOptions) {
-        self.compactor.set_rdb_options(options);
+    pub fn set_log_base(&self, base: LogBase) {
+        self.compactor.set_base(base);
     }
 
     /// What writes files of the data, and tells how that goes.

@@ -182,7 +182,7 @@ impl Node {
             "appendonly" if values.switch(name) != self.data.is_durable() => {
                 return Err("this node opens and closes its log only when it starts".into());
             }
-            "rdbcompression" | "rdbchecksum" => self.set_compaction(values),
+            "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" => self.set_compaction(values),
             name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {

@@ -7,7 +7,7 @@ use keyslot::engine::Origin;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::persistence::rdb::RdbOptions;
 use keyslot::persistence::saving::load_rdb;
-use keyslot::persistence::{CompactionPolicy, RealStorage, SaveError, SaveKind, SavePoint};
+use keyslot::persistence::{CompactionPolicy, LogBase, RealStorage, SaveError, SaveKind, SavePoint};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -178,7 +178,11 @@ impl Node {
             growth_percent: values.number("auto-aof-rewrite-percentage"),
             size_bytes_min: values.number("auto-aof-rewrite-min-size"),
         };
-        self.data.set_compaction(policy, rdb_options(values));
+        let base = match values.switch("aof-use-rdb-preamble") {
+            true => LogBase::Rdb(rdb_options(values)),
+            false => LogBase::Commands,
+        };
+        self.data.set_compaction(policy, base);
     }
 }
 

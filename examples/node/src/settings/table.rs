@@ -250,7 +250,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Persistence, "And is larger than this."),
     switch("aof-load-truncated", "yes")
         .live(Persistence, "Start on a log with a torn end: it is cut off and kept in a quarantine file."),
-    switch("aof-use-rdb-preamble", "yes"),
+    switch("aof-use-rdb-preamble", "yes")
+        .live(Persistence, "Write new bases of the log as RDB; else as commands."),
     switch("aof-timestamp-enabled", "no"),
     switch("aof-rewrite-incremental-fsync", "yes"),
     switch("aof-disable-auto-gc", "no"),

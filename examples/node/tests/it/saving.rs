@@ -113,8 +113,13 @@ fn what_redis_server_saved_is_loaded() {
 
 #[test]
 fn a_rewritten_log_is_read_here_and_by_redis_server() {
+    rewrite_and_read("rdb", &[]);
+    rewrite_and_read("aof", &["--aof-use-rdb-preamble", "no"]);
+}
+
+fn rewrite_and_read(kind: &str, more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(folder.path(), WITH_LOG);
+    let node = Node::start(folder.path(), &[WITH_LOG, more].concat());
     let mut client = node.client();
     fill(&mut client);
     for round in 0..3 {
@@ -128,7 +133,7 @@ fn a_rewritten_log_is_read_here_and_by_redis_server() {
     let expected = digest(&mut client);
     end(node);
     let manifest = std::fs::read_to_string(folder.path().join("appendonlydir/appendonly.aof.manifest")).unwrap();
-    assert!(manifest.contains(".base.rdb "), "{manifest}");
+    assert!(manifest.contains(&format!(".base.{kind} ")), "{manifest}");
     let node = Node::start(folder.path(), WITH_LOG);
     assert_eq!(digest(&mut node.client()), expected);
     end(node);
