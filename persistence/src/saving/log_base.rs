@@ -1,7 +1,7 @@
 //! The base of a log: the state that its files go on from.
 
-use super::new_file::NewFile;
 use super::rdb_file::write_whole;
+use super::sequential::SequentialFile;
 use super::{SaveError, SaveProgress};
 use crate::aof::write_commands;
 use crate::rdb::RdbOptions;
@@ -44,7 +44,7 @@ impl LogBase {
         match self {
             Self::Rdb(options) => write_whole(view, storage, path, options, &[("aof-base", "1")], progress),
             Self::Commands => {
-                let mut out = NewFile::create(storage, path)?;
+                let mut out = SequentialFile::create(storage, path)?;
                 write_commands(view, &mut |piece| {
                     progress.check()?;
                     out.push(piece)

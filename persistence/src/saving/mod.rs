@@ -17,11 +17,11 @@
 mod error;
 mod kind;
 mod log_base;
-mod new_file;
 mod points;
 mod progress;
 mod rdb_file;
 mod rdb_load;
+mod sequential;
 mod status;
 #[cfg(test)]
 mod tests;

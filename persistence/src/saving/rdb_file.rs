@@ -1,6 +1,6 @@
 //! An RDB as a file: written under another name, renamed when it is whole and durable.
 
-use super::new_file::NewFile;
+use super::sequential::SequentialFile;
 use super::{SaveError, SaveProgress};
 use crate::rdb::{RdbOptions, write_view};
 use crate::storage::{FileError, Storage};
@@ -46,7 +46,7 @@ pub(super) fn write_whole(
     let mut all =
         vec![("redis-ver", REDIS_VERSION), ("redis-bits", "64"), ("ctime", &seconds), ("keyslot-ver", KEYSLOT_VERSION)];
     all.extend_from_slice(notes);
-    let mut out = NewFile::create(storage, path)?;
+    let mut out = SequentialFile::create(storage, path)?;
     write_view(view, options, &all, &mut |piece, keys| {
         progress.reach(keys)?;
         out.push(piece)

@@ -5,14 +5,14 @@ use crate::storage::{Access, FileError, Storage, StorageFile};
 use std::path::Path;
 
 /// A new file. Its bytes gather in a buffer.
-pub(super) struct NewFile<'p> {
+pub(super) struct SequentialFile<'p> {
     file: Box<dyn StorageFile>,
     path: &'p Path,
     buffer: Vec<u8>,
     at: u64,
 }
 
-impl<'p> NewFile<'p> {
+impl<'p> SequentialFile<'p> {
     pub(super) fn create(storage: &dyn Storage, path: &'p Path) -> Result<Self, SaveError> {
         let file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
         Ok(Self { file, path, buffer: Vec::with_capacity(2 * BUFFER_BYTES), at: 0 })
