@@ -98,6 +98,12 @@ impl Node {
         if mode.abort {
             return reply.error("ERR No shutdown in progress.");
         }
+        if let Err(error) = self.save_at_end(mode)
+            && !mode.force
+        {
+            tracing::warn!("Error trying to save the DB, can't exit: {error}");
+            return reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+        }
         // The connection ends with the process, which is the answer.
         if self.request(Request::Shutdown(mode)).is_err() {
             reply.error("ERR Errors trying to SHUTDOWN. Check logs.");

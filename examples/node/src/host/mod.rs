@@ -183,7 +183,10 @@ impl Host {
                 name = signals.next() => {
                     tracing::warn!("Received {name} scheduling shutdown...");
                     tracing::warn!("User requested shutdown...");
-                    return (signals, ShutdownMode::default());
+                    match self.node.save_at_end(ShutdownMode::default()) {
+                        Ok(()) => return (signals, ShutdownMode::default()),
+                        Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+                    }
                 }
             }
         }
@@ -222,7 +225,9 @@ impl Node {
     fn last_writes(&self, mode: ShutdownMode) -> Result<(), String> {
         let flushed = self.data.flush();
         self.rosters.iter().for_each(Roster::end_all);
-        let saved = self.save_at_end(mode);
+        // What came between the save that let the node end and the end of the clients.
+        let is_saved = self.data.saver().status().unsaved_changes == 0;
+        let saved = if is_saved { Ok(()) } else { self.save_at_end(mode) };
         let closed = self.data.close();
         saved.and(flushed).and(closed)
     }
