@@ -94,7 +94,7 @@ fn replay(dir: &Path, threads: usize, keys: u64) -> f64 {
 /// The rate by the server's own account.
 fn server(dir: &Path, keys: u64) -> Option<f64> {
     let mut child = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "yes", "--dir"])
+        .args(["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "yes", "--dir"])
         .arg(dir)
         .stdout(Stdio::piped())
         .spawn()
