@@ -205,7 +205,9 @@ fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)
     let options = ["--appendonly", "no", "--logfile", "log"];
     let folder = theirs.parent().expect("the file lies in a folder");
     let peer = Server::start(&settings.peer, settings.port, folder, &options);
+    let begun = Instant::now();
     loop {
+        assert!(begun.elapsed() < LOAD_TIME_MAX, "the peer does not load its file: see {}", log.display());
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         // "... * DB loaded from disk: 3.812 seconds"
         if let Some((_, rest)) = text.split_once("DB loaded from disk: ") {
@@ -216,6 +218,8 @@ fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
+
+const LOAD_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(600);
 
 fn warm_up(path: &Path) {
     std::fs::read(path).expect("the file is there");

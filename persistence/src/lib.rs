@@ -2,16 +2,18 @@
 //!
 //! ```text
 //!   Engine --append--> journal (memory) --driver--> log (files)       while the store is open
-//!   Engine <--apply--- recovery <------------------ log (files)       when it is opened
+//!   Engine --view----> saving: RDB files, new bases of the log        now and then, on a thread of its own
+//!   Engine <--apply--- recovery <------- base, then log (files)       when it is opened
 //! ```
 //!
 //! The log is in the form of Redis 7's append-only file; its bytes are drawn in `log` and `log::annotation`.
 //!
-//! Architecture Invariant: only `storage` opens, reads and writes files; only the driver's thread file starts a thread or
+//! Architecture Invariant: only `storage` opens, reads and writes files; only the `driver` room starts threads and
 //! reads a clock. Everything else takes a [`Storage`] and a time, so that a test can fail any call of a disk and a simulation can
 //! run many nodes in one thread.
 //!
-//! Architecture Invariant: the bytes that the engine encoded are the bytes on disk; nothing here encodes values.
+//! Architecture Invariant: the bytes that the engine encoded are the bytes in the log. Values are encoded by the engine's
+//! `payload`; `rdb`, `snapshot` and `aof` put them into files.
 //!
 //! Architecture Invariant: unsafe code stands in `journal::chunk` and `storage::map` only.
 

@@ -1,7 +1,8 @@
 //! Moves the journal to the log: what is appended is written, what is written is fsynced, who waits is woken.
 //!
 //! [`Driver::step`] does one round of work and says when to call it next; it knows no thread and no clock, so a test or
-//! a simulation can be the driver's thread. [`DriverThread`] is the one thread of an embedded store.
+//! a simulation can be the driver's thread. [`DriverThread`] is the thread of an embedded store; `job` and `crew` start those that
+//! write and load files.
 //!
 //! ```text
 //!                  unwritten bytes?                      unsynced bytes?

@@ -26,6 +26,9 @@ pub enum SaveError {
     /// Somebody wanted it to end.
     #[error("it was cancelled; what was saved before is still there")]
     Cancelled,
+    /// It did not come to its end: the thread was not started, or panicked.
+    #[error("it did not come to its end; what was saved before is still there")]
+    Interrupted,
     /// The system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),

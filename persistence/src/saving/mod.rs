@@ -103,9 +103,9 @@ impl Saver {
         kind: SaveKind,
         work: impl FnOnce(&SaveProgress) -> Result<(), SaveError>,
     ) -> Result<(), SaveError> {
-        self.begin(kind)?;
+        let running = self.begin(kind)?;
         let outcome = work(&self.shared.progress);
-        self.end(kind, outcome.as_ref().copied());
+        running.end(outcome.as_ref().copied());
         outcome
     }
 
@@ -115,31 +115,28 @@ impl Saver {
         kind: SaveKind,
         work: impl FnOnce(&SaveProgress) -> Result<(), SaveError> + Send + 'static,
     ) -> Result<(), SaveError> {
-        self.begin(kind)?;
+        let running = self.begin(kind)?;
         let saver = self.clone();
         let started = spawn("keyslot-save", move || {
             let outcome = work(&saver.shared.progress);
-            saver.end(kind, outcome.as_ref().copied());
+            running.end(outcome.as_ref().copied());
             match outcome {
                 Ok(()) => tracing::info!("{} was written", kind.name()),
                 Err(error) => tracing::error!(%error, "{} was not written", kind.name()),
             }
         });
-        started.map_err(|source| {
-            let error = SaveError::Thread(source);
-            self.end(kind, Err(&error));
-            error
-        })
+        // A thread that was not started has dropped what it was to run.
+        started.map_err(SaveError::Thread)
     }
 
-    fn begin(&self, kind: SaveKind) -> Result<(), SaveError> {
+    fn begin(&self, kind: SaveKind) -> Result<Running, SaveError> {
         let mut state = self.shared.state.lock();
         if let Some((running, _)) = state.running {
             return Err(SaveError::Busy { running });
         }
         state.running = Some((kind, self.shared.engine.now().0));
         self.shared.progress.reset();
-        Ok(())
+        Ok(Running { saver: self.clone(), kind, is_over: false })
     }
 
     fn end(&self, kind: SaveKind, outcome: Result<(), &SaveError>) {
@@ -180,6 +177,28 @@ impl Saver {
     pub fn note_loaded(&self) {
         let changes = self.shared.engine.changes();
         self.shared.state.lock().saved_changes = changes;
+    }
+}
+
+/// The one save that runs. It ends when this is dropped, too: who waits for it must not wait for a thread that panicked.
+struct Running {
+    saver: Saver,
+    kind: SaveKind,
+    is_over: bool,
+}
+
+impl Running {
+    fn end(mut self, outcome: Result<(), &SaveError>) {
+        self.is_over = true;
+        self.saver.end(self.kind, outcome);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.saver.end(self.kind, Err(&SaveError::Interrupted));
+        }
     }
 }
 

@@ -153,3 +153,13 @@ fn one_save_runs_at_a_time_and_can_be_cancelled() {
     assert_eq!((status.running, status.rewrites.last_error, status.rewrites.count), (None, None, 0));
     assert_eq!(keys_of(&disk), None);
 }
+
+#[test]
+fn a_save_that_panics_is_over() {
+    let saver = Saver::new(filled(), disk());
+    saver.start(SaveKind::Snapshot, |_| panic!("as a test wants")).expect("nothing runs");
+    saver.wait();
+    let past = saver.status().snapshots;
+    assert_eq!((past.count, past.failures_in_a_row), (0, 1));
+    saver.save_rdb(Path::new(PATH), RdbOptions::default()).expect("nothing runs any more");
+}

@@ -132,9 +132,11 @@ impl Store {
         true
     }
 
-    /// Begins to [compact](Self::compact) on a thread of its own; [`saver`](Self::saver) tells how it goes.
+    /// Begins to [compact](Self::compact) on a thread of its own; [`saver`](Self::saver) tells how it goes. A store
+    /// [without a thread](StoreBuilder::without_thread) compacts at once: nobody else would step its driver.
     pub fn start_compaction(&self) -> Result<(), SaveError> {
-        self.compactor.start()
+        let has_thread = !matches!(*self.drive.lock(), Drive::Manual(_));
+        if has_thread { self.compactor.start() } else { self.compact() }
     }
 
     /// When the log is compacted by itself. A store without a thread does so only when asked.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod allowance;
-mod corpus;
 mod crash;
 mod damage;
 mod dataset;

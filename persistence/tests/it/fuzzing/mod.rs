@@ -2,6 +2,8 @@
 
 pub(crate) mod aof;
 pub(crate) mod manifest;
+mod payload;
+mod rdb;
 pub(crate) mod snapshot;
 
 use crate::allowance::peak_of;
@@ -80,6 +82,36 @@ fn checking_a_log_takes_memory_by_its_size() {
             bent[at] ^= 0x80 >> (at % 8);
             let peak = peak_of(|| drop(check_log(&bent)));
             assert!(peak <= bent.len() * 8 + (1 << 20), "{}, byte {at}: {peak} bytes", path.display());
+        }
+    }
+}
+
+#[test]
+fn serialised_values_of_the_corpus() {
+    let db = keyslot_engine::Engine::in_memory();
+    for (path, input) in corpus("payload") {
+        println!("{}", path.display());
+        assert!(payload::read(&db, &input));
+        payload::run(&input);
+        // And bent here and there: what a fuzzer would try first.
+        for bit in 0..input.len() * 8 {
+            let mut bent = input.clone();
+            bent[bit / 8] ^= 1 << (bit % 8);
+            payload::run(&bent);
+        }
+        (0..input.len()).for_each(|len| payload::run(&input[..len]));
+    }
+}
+
+#[test]
+fn rdbs_of_the_corpus() {
+    for (path, input) in corpus("rdb") {
+        println!("{}", path.display());
+        rdb::run(&input);
+        for at in (1..input.len()).step_by(input.len() / 20 + 1) {
+            let mut bent = input.clone();
+            bent[at] ^= 1 << (at % 8);
+            rdb::run(&bent);
         }
     }
 }
