@@ -10,6 +10,9 @@
 //! a log format in between. A figure is the median of rounds that take turns; the ratio is the median of ratios within a
 //! round.
 
+#[path = "flags.rs"]
+mod flags;
+
 use keyslot_persistence::{Durability, Store};
 use parking_lot::{Condvar, Mutex};
 use std::fs::File;
@@ -59,22 +62,15 @@ fn main() {
     std::fs::remove_dir_all(&dir).unwrap_or_default();
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let mut settings = Settings { threads: 16, writes: 2000, rounds: 5, dir: PathBuf::from("target") };
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
-        }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let wrong = || format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--threads" => settings.threads = text.parse().map_err(|_| wrong())?,
-            "--writes" => settings.writes = text.parse().map_err(|_| wrong())?,
-            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
-            "--dir" => settings.dir = PathBuf::from(&text),
-            _ => return Err(wrong()),
-        }
-    }
+    flags::read(args, |flag, text| match flag {
+        "--threads" => flags::set(&mut settings.threads, text),
+        "--writes" => flags::set(&mut settings.writes, text),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--dir" => flags::set(&mut settings.dir, text),
+        _ => None,
+    })?;
     Ok(settings)
 }
 

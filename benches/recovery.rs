@@ -8,6 +8,9 @@
 //! The log holds one SET each of a key of 16 and a value of 64 bytes. The server's figure is the time that it logs itself; it
 //! is left out where there is no server. A figure is the median of rounds that take turns.
 
+#[path = "flags.rs"]
+mod flags;
+
 use keyslot_persistence::{Durability, Store};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,22 +58,15 @@ fn main() {
     std::fs::remove_dir_all(&dir).unwrap_or_default();
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let mut settings = Settings { keys: 2_000_000, rounds: 3, threads: 2, dir: PathBuf::from("target") };
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
-        }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let wrong = || format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--keys" => settings.keys = text.parse().map_err(|_| wrong())?,
-            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
-            "--threads" => settings.threads = text.parse().map_err(|_| wrong())?,
-            "--dir" => settings.dir = PathBuf::from(&text),
-            _ => return Err(wrong()),
-        }
-    }
+    flags::read(args, |flag, text| match flag {
+        "--keys" => flags::set(&mut settings.keys, text),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--threads" => flags::set(&mut settings.threads, text),
+        "--dir" => flags::set(&mut settings.dir, text),
+        _ => None,
+    })?;
     Ok(settings)
 }
 

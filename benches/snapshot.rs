@@ -10,6 +10,8 @@
 //! A figure is the median of the rounds, a ratio the median of the ratios within a round. Beside the seconds stand those of
 //! the processors, which hardly depend on what else the machine does. With `--peer none` there is nothing beside.
 
+#[path = "flags.rs"]
+mod flags;
 #[path = "server/process.rs"]
 mod process;
 
@@ -50,25 +52,21 @@ fn main() {
     std::fs::remove_dir_all(&folder).unwrap_or_default();
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let mut settings =
         Settings { keys: 5_000_000, rounds: 3, threads: 2, peer: "redis-server".to_owned(), port: 21790, dir: None };
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
+    flags::read(args, |flag, text| match flag {
+        "--keys" => flags::set(&mut settings.keys, text),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--threads" => flags::set(&mut settings.threads, text),
+        "--port" => flags::set(&mut settings.port, text),
+        "--peer" => flags::set(&mut settings.peer, text),
+        "--dir" => {
+            settings.dir = Some(text.into());
+            Some(())
         }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let wrong = || format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--keys" => settings.keys = text.parse().map_err(|_| wrong())?,
-            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
-            "--threads" => settings.threads = text.parse().map_err(|_| wrong())?,
-            "--port" => settings.port = text.parse().map_err(|_| wrong())?,
-            "--peer" => settings.peer = text.clone(),
-            "--dir" => settings.dir = Some(text.clone().into()),
-            _ => return Err(wrong()),
-        }
-    }
+        _ => None,
+    })?;
     if settings.rounds == 0 || settings.keys == 0 { Err("nothing to do".to_owned()) } else { Ok(settings) }
 }
 
