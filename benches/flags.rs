@@ -1,4 +1,5 @@
 //! The flags of a bench: `--name value`, each known to the bench.
+#![allow(dead_code, reason = "each bench has its own copy and needs a part")]
 
 use std::str::FromStr;
 
@@ -18,6 +19,26 @@ pub fn read(
 
 /// Stores what `text` says.
 pub fn set<T: FromStr>(place: &mut T, text: &str) -> Option<()> {
-    *place = text.parse().ok()?;
+    put(place, text.parse().ok())
+}
+
+/// Stores a value, if there is one.
+pub fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
     Some(())
+}
+
+/// The parts between commas, each read by `one`; empty ones are passed over.
+pub fn list<T>(text: &str, one: impl FnMut(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split(',').filter(|part| !part.is_empty()).map(one).collect()
+}
+
+/// `1500000`, `1.5m` or `100k`.
+pub fn count(text: &str) -> Option<u32> {
+    let (number, unit) = match text.strip_suffix(['m', 'k']) {
+        Some(number) => (number, if text.ends_with('m') { 1_000_000.0 } else { 1_000.0 }),
+        None => (text, 1.0),
+    };
+    let count = number.parse::<f64>().ok()? * unit;
+    (count >= 1.0 && count <= f64::from(u32::MAX)).then_some(count as u32)
 }

@@ -13,6 +13,8 @@
 //! has other work. All maps use jemalloc, as the node does, and the same hash function. `moka` is slow to fill and joins
 //! only when it is named.
 
+#[path = "../flags.rs"]
+mod flags;
 mod keys;
 mod maps;
 mod memory;
@@ -98,7 +100,7 @@ fn main() {
     }
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let mut settings = Settings {
         keys: vec![1_000_000],
         threads: vec![1, std::thread::available_parallelism().map_or(2, usize::from)],
@@ -110,45 +112,22 @@ fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> 
         fill: None,
     };
     settings.threads.dedup();
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
-        }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let words = || text.split(',');
-        let wrong = || format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--keys" => settings.keys = words().map(parse_count).collect::<Option<_>>().ok_or_else(wrong)?,
-            "--memory" => settings.memory = words().map(parse_count).collect::<Option<_>>().ok_or_else(wrong)?,
-            "--threads" => {
-                settings.threads = words().map(|n| n.parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?
-            }
-            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
-            "--maps" => settings.maps = words().map(str::to_owned).collect(),
-            "--work" => {
-                settings.work =
-                    words().filter(|w| !w.is_empty()).map(Work::parse).collect::<Option<_>>().ok_or_else(wrong)?
-            }
-            "--clock" if text == "cpu" => settings.clock = ClockId::ThreadCPUTime,
-            "--clock" if text == "wall" => settings.clock = ClockId::Monotonic,
-            "--fill" => settings.fill = Some(text.clone()),
-            _ => return Err(wrong()),
-        }
-    }
+    flags::read(args, |flag, text| match flag {
+        "--keys" => flags::put(&mut settings.keys, flags::list(text, flags::count)),
+        "--memory" => flags::put(&mut settings.memory, flags::list(text, flags::count)),
+        "--threads" => flags::put(&mut settings.threads, flags::list(text, |n| n.parse().ok())),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--maps" => flags::put(&mut settings.maps, flags::list(text, |map| Some(map.to_owned()))),
+        "--work" => flags::put(&mut settings.work, flags::list(text, Work::parse)),
+        "--clock" if text == "cpu" => flags::put(&mut settings.clock, Some(ClockId::ThreadCPUTime)),
+        "--clock" if text == "wall" => flags::put(&mut settings.clock, Some(ClockId::Monotonic)),
+        "--fill" => flags::put(&mut settings.fill, Some(Some(text.to_owned()))),
+        _ => None,
+    })?;
     match settings.maps.iter().find(|map| !NAMES.contains(&map.as_str())) {
         Some(map) => Err(format!("{map} is none of {NAMES:?}")),
         None => Ok(settings),
     }
-}
-
-/// `1500000`, `1.5m` or `100k`.
-fn parse_count(text: &str) -> Option<u32> {
-    let (number, unit) = match text.strip_suffix(['m', 'k']) {
-        Some(number) => (number, if text.ends_with('m') { 1_000_000.0 } else { 1_000.0 }),
-        None => (text, 1.0),
-    };
-    let count = number.parse::<f64>().ok()? * unit;
-    (count >= 1.0 && count <= f64::from(u32::MAX)).then_some(count as u32)
 }
 
 fn compare_speed(settings: &Settings, count: u32) {

@@ -17,6 +17,8 @@
 //! their own, and are stopped when this ends.
 
 #[allow(dead_code)]
+#[path = "../flags.rs"]
+mod flags;
 #[path = "../server/process.rs"]
 mod process;
 mod wire;
@@ -62,7 +64,7 @@ fn main() {
     std::fs::remove_dir_all(&folder).unwrap_or_default();
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let target = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("keyslot-node")));
     let words = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let mut settings = Settings {
@@ -75,24 +77,17 @@ fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> 
         only: Vec::new(),
         port: 21780,
     };
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
-        }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let wrong = |_| format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--node" => settings.node = text.clone(),
-            "--peer" => settings.peer = text.clone(),
-            "--rounds" => settings.rounds = text.parse().map_err(wrong)?,
-            "--requests" => settings.requests = text.parse().map_err(wrong)?,
-            "--members" => settings.members = text.parse().map_err(wrong)?,
-            "--port" => settings.port = text.parse().map_err(wrong)?,
-            "--tables" => settings.tables = words(&text),
-            "--only" => settings.only = words(&text),
-            _ => return Err(format!("{flag} is not known")),
-        }
-    }
+    flags::read(args, |flag, text| match flag {
+        "--node" => flags::set(&mut settings.node, text),
+        "--peer" => flags::set(&mut settings.peer, text),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--requests" => flags::set(&mut settings.requests, text),
+        "--members" => flags::set(&mut settings.members, text),
+        "--port" => flags::set(&mut settings.port, text),
+        "--tables" => flags::put(&mut settings.tables, Some(words(text))),
+        "--only" => flags::put(&mut settings.only, Some(words(text))),
+        _ => None,
+    })?;
     match PathBuf::from(&settings.node).exists() {
         true => Ok(settings),
         false => Err(format!("{} is not there: cargo build --release -p keyslot-node", settings.node)),

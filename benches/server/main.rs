@@ -15,6 +15,8 @@
 //! Servers listen on 127.0.0.1 only, keep their files in a folder of their own, and are stopped when this ends.
 
 mod client;
+#[path = "../flags.rs"]
+mod flags;
 mod process;
 
 use client::Client;
@@ -53,7 +55,7 @@ fn main() {
     std::fs::remove_dir_all(&folder).unwrap_or_default();
 }
 
-fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
     let target = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("keyslot-node")));
     let mut settings = Settings {
         node: target.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
@@ -66,44 +68,23 @@ fn settings(mut args: impl Iterator<Item = String>) -> Result<Settings, String> 
         memory: Vec::new(),
         port: 21780,
     };
-    while let Some(flag) = args.next() {
-        if flag == "--bench" {
-            continue;
-        }
-        let text = args.next().ok_or(format!("{flag} needs a value"))?;
-        let words = || text.split(',').map(str::to_owned).collect::<Vec<_>>();
-        let wrong = || format!("{flag} {text} is not understood");
-        match flag.as_str() {
-            "--node" => settings.node = text.clone(),
-            "--peer" => settings.peer = text.clone(),
-            "--rounds" => settings.rounds = text.parse().map_err(|_| wrong())?,
-            "--requests" => settings.requests = text.parse().map_err(|_| wrong())?,
-            "--port" => settings.port = text.parse().map_err(|_| wrong())?,
-            "--tests" => settings.tests = words(),
-            "--log" => settings.logs = words().into_iter().filter(|log| !log.is_empty()).collect(),
-            "--pipeline" => {
-                settings.pipelines = words().iter().map(|n| n.parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?;
-            }
-            "--memory" => {
-                settings.memory = words().iter().map(|n| parse_count(n)).collect::<Option<_>>().ok_or_else(wrong)?;
-            }
-            _ => return Err(wrong()),
-        }
-    }
+    let word = |text: &str| Some(text.to_owned());
+    flags::read(args, |flag, text| match flag {
+        "--node" => flags::set(&mut settings.node, text),
+        "--peer" => flags::set(&mut settings.peer, text),
+        "--rounds" => flags::set(&mut settings.rounds, text),
+        "--requests" => flags::set(&mut settings.requests, text),
+        "--port" => flags::set(&mut settings.port, text),
+        "--tests" => flags::put(&mut settings.tests, flags::list(text, word)),
+        "--log" => flags::put(&mut settings.logs, flags::list(text, word)),
+        "--pipeline" => flags::put(&mut settings.pipelines, flags::list(text, |n| n.parse().ok())),
+        "--memory" => flags::put(&mut settings.memory, flags::list(text, flags::count)),
+        _ => None,
+    })?;
     match PathBuf::from(&settings.node).exists() {
         true => Ok(settings),
         false => Err(format!("{} is not there: cargo build --release -p keyslot-node", settings.node)),
     }
-}
-
-/// `1500000`, `1.5m` or `100k`.
-fn parse_count(text: &str) -> Option<u32> {
-    let (number, unit) = match text.strip_suffix(['m', 'k']) {
-        Some(number) => (number, if text.ends_with('m') { 1_000_000.0 } else { 1_000.0 }),
-        None => (text, 1.0),
-    };
-    let count = number.parse::<f64>().ok()? * unit;
-    (count >= 1.0 && count <= f64::from(u32::MAX)).then_some(count as u32)
 }
 
 /// What one run of redis-benchmark cost and reached.
