@@ -33,6 +33,7 @@ mod repair;
 mod report;
 mod scan;
 mod settle;
+mod sorter;
 mod survey;
 mod window;
 
@@ -46,6 +47,7 @@ pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{BaseKind, BaseReport, Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
+pub(crate) use sorter::{Sorted, Sorter};
 pub use survey::{Contents, FileKind, Survey, survey};
 
 use crate::error::OpenError;
@@ -59,6 +61,7 @@ use keyslot_engine::Offset;
 use listing::Source;
 use scan::{Cause, Damage, Progress, Scanned, Watch, scan};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use window::Window;
 
 /// What to do about a log that is damaged where a crash cannot have damaged it.
@@ -206,7 +209,7 @@ impl Inspection {
         }
         let mut base = BaseReport { path: path.to_owned(), size_bytes: window.size(), ..BaseReport::default() };
         if window.bytes_at(0, SNAPSHOT_MAGIC.len())?.starts_with(SNAPSHOT_MAGIC) {
-            let snapshot = Snapshot::open(storage, path, Tolerance::Strict)?;
+            let snapshot = Arc::new(Snapshot::open(storage, path, Tolerance::Strict)?);
             let loaded = receiver.snapshot(&snapshot)?;
             let header = snapshot.header();
             let goes_on = GoesOn { offset: header.offset.0, era: header.era };
