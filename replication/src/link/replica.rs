@@ -140,7 +140,7 @@ enum Phase {
     /// A snapshot is announced, and its header has not come.
     Announced(Offset),
     Receiving(Box<Receiving>),
-    Streaming(StreamReader),
+    Streaming(Box<StreamReader>),
     Failed,
 }
 
@@ -461,7 +461,7 @@ impl ReplicaLink {
     }
 
     fn begin_stream(&mut self, selected: u16, now: UnixMillis) {
-        self.phase = Phase::Streaming(StreamReader::new(selected));
+        self.phase = Phase::Streaming(Box::new(StreamReader::new(selected)));
         self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
     }
 
