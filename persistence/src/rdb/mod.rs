@@ -18,11 +18,13 @@
 //!
 //! Numbers and strings are those of `payload`. What is not read: values of modules and versions above 12.
 
+mod check;
 mod error;
 mod load;
 mod reader;
 mod writer;
 
+pub use check::{RdbCheck, check_rdb};
 pub use error::RdbError;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};

@@ -1,14 +1,18 @@
 //! How a store is described and opened.
 
 use super::compaction::{CompactionPolicy, Compactor};
+use super::instant::Background;
 use super::{Drive, EngineHandle, Progress, Store};
 use crate::driver::crew::with_crew;
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter};
-use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, inspect, lock, settle};
-use crate::saving::Saver;
+use crate::recovery::{
+    Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, Sorted, Sorter, inspect, lock, settle,
+};
+use crate::saving::{LogBase, Saver};
+use crate::snapshot::{LoadOptions, Tolerance, WriteOptions};
 use crate::storage::{FileError, RealStorage, Storage};
 use keyslot_engine::{Ack, Engine, EngineBuilder, Offset};
 use parking_lot::Mutex;
@@ -39,6 +43,8 @@ pub struct StoreBuilder {
     log: LogOptions,
     names: LogNames,
     compaction: CompactionPolicy,
+    log_base: LogBase,
+    is_instant: bool,
     has_thread: bool,
     recovery_threads: usize,
     on_progress: Option<OnProgress>,
@@ -55,6 +61,8 @@ impl Default for StoreBuilder {
             log: LogOptions::default(),
             names: LogNames::default(),
             compaction: CompactionPolicy::default(),
+            log_base: LogBase::default(),
+            is_instant: false,
             has_thread: true,
             recovery_threads: 2,
             on_progress: None,
@@ -135,6 +143,28 @@ impl StoreBuilder {
         self
     }
 
+    /// How new bases of the log are written: as snapshots, if not said. [`LogBase::Rdb`] keeps the directory one that
+    /// `redis-server` boots from.
+    #[must_use]
+    pub fn log_base(mut self, base: LogBase) -> Self {
+        self.log_base = base;
+        self
+    }
+
+    /// Serves before the data is loaded: each slot is loaded when it is first touched, the others in the background. That takes
+    /// a base that is a [snapshot](LogBase::Snapshot), or none; and up to 1 GiB of log behind it that holds nothing but
+    /// changes of single slots, as this store writes them. Otherwise, or after a FLUSHALL or the like in that log, opening
+    /// loads everything first, as without this.
+    ///
+    /// The log is read and checked at opening, the base's index too; the bytes of a slot in the base when it is loaded. A slot
+    /// that turns out to be damaged then answers [`CommandError::SlotUnreadable`](keyslot_engine::CommandError::SlotUnreadable),
+    /// all others go on, and no file of the data is written that would lack it.
+    #[must_use]
+    pub fn instant(mut self, is_instant: bool) -> Self {
+        self.is_instant = is_instant;
+        self
+    }
+
     /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
     #[must_use]
     pub fn without_thread(mut self) -> Self {
@@ -149,7 +179,7 @@ impl StoreBuilder {
         let lock = lock(&*self.storage, path)?;
         let engine = std::mem::take(&mut self.engine).in_memory();
         let start_ms = engine.now().0;
-        let inspection = self.replay(&engine, &place)?;
+        let (inspection, sorted) = self.replay(&engine, &place)?;
         let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
         if let Some(refusal) = inspection.refusal(self.recovery) {
             return Err(refusal);
@@ -157,6 +187,8 @@ impl StoreBuilder {
         make_directories(&*self.storage, path, &place)?;
         let mut settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
         settled.report.elapsed_ms = elapsed_ms;
+        let background = sorted.map(|sorted| self.begin_cold(&engine, sorted)).transpose()?;
+        settled.report.cold_slots = engine.cold_slots();
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place, settled)?;
         // Eras go on where they were, so that the log tells them apart.
@@ -165,6 +197,13 @@ impl StoreBuilder {
         let saver = Saver::over(engine.clone(), self.storage.clone());
         let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
         compactor.set_policy(self.compaction);
+        compactor.set_base(match self.log_base.clone() {
+            LogBase::Snapshot(options) if !self.has_thread => LogBase::Snapshot(WriteOptions { threads: 0, ..options }),
+            base => base,
+        });
+        if let (Some(background), true) = (&background, self.has_thread) {
+            background.start(&engine, self.recovery_threads.div_ceil(2));
+        }
         let drive = if self.has_thread {
             let compactor = compactor.clone();
             Drive::Thread(DriverThread::start(driver, move || compactor.look()).map_err(OpenError::Thread)?)
@@ -179,11 +218,25 @@ impl StoreBuilder {
             compactor,
             drive: Mutex::new(drive),
             report,
+            background,
             _lock: lock,
         })
     }
 
-    fn replay(&mut self, engine: &Engine, place: &LogPlace) -> Result<Inspection, OpenError> {
+    /// Leaves the keys where they are, and loads the rest.
+    fn begin_cold(&self, engine: &Engine, sorted: Sorted) -> Result<Arc<Background>, OpenError> {
+        if let Some(snapshot) = sorted.snapshot() {
+            snapshot.load_libraries(engine)?;
+        }
+        let tolerance = match self.recovery {
+            Recovery::Salvage => Tolerance::Salvage,
+            Recovery::Strict | Recovery::Whole => Tolerance::Strict,
+        };
+        Ok(Background::begin(engine, sorted, LoadOptions { tolerance, ..LoadOptions::default() }))
+    }
+
+    /// Reads the log, and applies it or sorts it.
+    fn replay(&mut self, engine: &Engine, place: &LogPlace) -> Result<(Inspection, Option<Sorted>), OpenError> {
         let start_ms = engine.now().0;
         let mut told_bytes = 0;
         let mut watch = |done_bytes: u64, total_bytes: u64| {
@@ -202,7 +255,12 @@ impl StoreBuilder {
         with_crew(threads, work, |running| {
             let _closing = lanes.closing();
             let mut dispatcher = Dispatcher::new(engine, &lanes, running);
-            inspect(&*self.storage, listing, &mut dispatcher, &mut watch)
+            if !self.is_instant {
+                return Ok((inspect(&*self.storage, listing, &mut dispatcher, &mut watch)?, None));
+            }
+            let mut sorter = Sorter::new(engine, dispatcher);
+            let inspection = inspect(&*self.storage, listing, &mut sorter, &mut watch)?;
+            Ok((inspection, sorter.into_sorted()))
         })
     }
 

@@ -18,6 +18,7 @@
 mod builder;
 mod compaction;
 mod info;
+mod instant;
 mod progress;
 mod rebase;
 
@@ -33,6 +34,7 @@ use crate::recovery::RecoveryReport;
 use crate::saving::{LogBase, SaveError, Saver};
 use crate::storage::{FileError, StorageLock};
 use compaction::Compactor;
+use instant::Background;
 use keyslot_engine::effect::OutcomeUnknown;
 use keyslot_engine::{Ack, EffectSink, Engine, Offset};
 use parking_lot::Mutex;
@@ -63,6 +65,8 @@ pub struct Store {
     compactor: Compactor,
     drive: Mutex<Drive>,
     report: RecoveryReport,
+    /// Who loads cold slots.
+    background: Option<Arc<Background>>,
     /// Declared last: the directory is free only after the driver has stopped.
     _lock: Box<dyn StorageLock>,
 }
@@ -109,12 +113,14 @@ impl Store {
     /// Does what is due at `now_ns`, for a store that was opened [without a thread](StoreBuilder::without_thread), and
     /// says when there is more to do, if nobody writes before. Any clock that does not go back will do.
     pub fn step(&self, now_ns: u64) -> Option<u64> {
-        match &mut *self.drive.lock() {
-            Drive::Manual(driver) => match driver.step(now_ns) {
-                Next::At(at_ns) => Some(at_ns),
-                Next::Idle => None,
-            },
-            Drive::Thread(_) | Drive::Stopped => None,
+        let next = match &mut *self.drive.lock() {
+            Drive::Manual(driver) => driver.step(now_ns),
+            Drive::Thread(_) | Drive::Stopped => return None,
+        };
+        match (&self.background, next) {
+            (Some(background), _) if background.load(self, STEP_SLOTS) => Some(now_ns),
+            (_, Next::At(at_ns)) => Some(at_ns),
+            (_, Next::Idle) => None,
         }
     }
 
@@ -174,6 +180,9 @@ impl Store {
     }
 
     fn stop(&self) -> Result<(), CloseError> {
+        if let Some(background) = &self.background {
+            background.stop();
+        }
         // A base that is half written is of no use to the next opening.
         self.saver.cancel();
         self.saver.wait();
@@ -207,6 +216,9 @@ impl Drop for Store {
     }
 }
 
+/// So many cold slots are loaded in a step of a store without a thread.
+const STEP_SLOTS: usize = 16;
+
 struct EngineHandle(Engine);
 
 impl std::fmt::Debug for EngineHandle {
@@ -226,6 +238,8 @@ pub enum CloseError {
     Failed(String),
 }
 
+#[cfg(test)]
+mod instant_tests;
 #[cfg(test)]
 mod rebase_tests;
 #[cfg(test)]
