@@ -101,7 +101,7 @@ impl<'a> Query<'a> {
 
     /// Where it counts from the front only: the rank of the first member, and how many there are at most. What lies behind
     /// them need not be looked at then.
-    pub(super) fn from_front(&self) -> Option<(usize, usize)> {
+    pub(super) fn front(&self) -> Option<(usize, usize)> {
         match (&self.wanted, self.direction) {
             (Wanted::Ranks(start, stop), Direction::Up) => {
                 let (start, stop) = (usize::try_from(*start).ok()?, usize::try_from(*stop).ok()?);
