@@ -133,8 +133,7 @@ fn zrevrange_by_lex(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyW
 fn write(entry: Option<&EntryRef>, query: &Query<'_>, reply: &mut ReplyWriter<'_>) -> CommandResult {
     let set = read_or_empty(entry)?;
     // What is asked for most: nothing is read that is not shown, and nothing twice.
-    if let (SortedSetRef::Compact(bytes), Some((rank, count)), Scores::Hidden) = (set, query.front(), query.scores)
-    {
+    if let (SortedSetRef::Compact(bytes), Some((rank, count)), Scores::Hidden) = (set, query.front(), query.scores) {
         write_front(bytes, rank, count, reply);
         return Ok(());
     }
