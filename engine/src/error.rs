@@ -111,6 +111,9 @@ pub enum CommandError {
     /// The journal takes no writes.
     #[error("MISCONF Errors writing to the AOF file: {0}")]
     NotWritable(String),
+    /// Only the primary's stream changes this node's data.
+    #[error("READONLY You can't write against a read only replica.")]
+    ReadOnly,
     /// The data could not be saved, and the host wants writes to be refused then.
     #[error(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \

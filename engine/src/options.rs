@@ -71,6 +71,10 @@ pub struct Options {
     pub subscriber_bytes_max: AtomicU64,
     /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
     pub save_failed: AtomicBool,
+    /// Whether sessions refuse writes, because a primary's stream is what changes the data (`replica-read-only`).
+    pub read_only: AtomicBool,
+    /// Whether turns of clients record nothing: the journal is a primary's stream.
+    pub follows: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
     pub(crate) lfu: AtomicBool,
     eviction_policy: AtomicU8,
@@ -192,6 +196,8 @@ impl Default for Options {
             rdb_compression: AtomicBool::new(true),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
             save_failed: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
+            follows: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
             ack: AtomicU8::new(Ack::Memory as u8),

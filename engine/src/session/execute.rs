@@ -168,18 +168,21 @@ impl Execution<'_> {
         if self.connection.listens {
             self.admit_listener(command)?;
         }
-        let may_write = match &self.connection.transaction {
+        let does = match &self.connection.transaction {
             // An EXEC that goes on was admitted when it began.
             Some(transaction) if transaction.progress.is_some() => return Ok(()),
             // EXEC does what was queued.
             Some(transaction) if matches!(command.row.run.0, How::Exec) => Flags(transaction.flags),
             _ => flags,
-        }
-        .has(flag::WRITE | flag::MAY_REPLICATE);
+        };
+        let may_write = does.has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
             Some(PauseMode::All) => return Err(Refusal::Parked(Parked::Pause)),
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
+        }
+        if does.has(flag::WRITE) && self.core.options.read_only.load(Ordering::Relaxed) {
+            return Err(CommandError::ReadOnly.into());
         }
         if may_write && self.core.options.save_failed.load(Ordering::Relaxed) {
             return Err(CommandError::NotSaved.into());

@@ -19,10 +19,11 @@ use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
-use keyslot_engine::{Engine, Offset, UnixMillis};
+use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 /// Which link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -280,6 +281,16 @@ impl Primary {
             self.links.remove(&link);
         }
         outcome
+    }
+
+    /// Whether [`poll_output`](Self::poll_output) has something to give, or an end to tell. `Pending`: `waker` is woken when the
+    /// journal grows; what the replica sends may have something come too.
+    pub fn poll_more(&self, link: LinkId, waker: &Waker) -> Poll<()> {
+        match self.links.get(&link).map(|link| (&link.phase, link.outbox.is_empty())) {
+            Some((Phase::Stream(at), true)) => self.journal.poll_more(*at, waker),
+            Some((Phase::Waiting(_), true)) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
     }
 
     /// Lets a replica go.
