@@ -162,11 +162,15 @@ impl Execution<'_> {
         if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
             return Err(CommandError::NoAuth.into());
         }
-        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 {
+        let is_loading = self.core.options.loading.load(Ordering::Relaxed);
+        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 && !is_loading {
             self.admit_memory(command, args)?;
         }
         if self.connection.listens {
             self.admit_listener(command)?;
+        }
+        if is_loading && self.needs_data(command) {
+            return Err(CommandError::Loading.into());
         }
         let may_write = match &self.connection.transaction {
             // An EXEC that goes on was admitted when it began.
@@ -192,6 +196,15 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a request could see that the data is not all there yet: EXEC does what was queued.
+    #[cold]
+    fn needs_data(&self, command: &Command) -> bool {
+        match &self.connection.transaction {
+            Some(transaction) if matches!(command.row.run.0, How::Exec) => transaction.needs_data,
+            _ => !command.flags.has(flag::LOADING),
+        }
     }
 
     /// Evicts keys where the data takes more than it may, and refuses what may only add to it where that does not help.

@@ -148,6 +148,14 @@ impl Tail {
         taken.chunks.push(self.writer.chunk().clone());
     }
 
+    /// Forgets what was not taken: nobody will write it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.marks.clear();
+        self.mark_limit = 0;
+        self.wake_at = 0;
+        self.forget_db();
+    }
+
     /// Has the next batch say its database, so that a reader who starts there needs nothing from before.
     pub(crate) fn forget_db(&mut self) {
         self.selected = NO_DB;

@@ -109,7 +109,7 @@ pub(super) fn derive_memory(core: &Core, lines: &mut Lines) {
 }
 
 fn persistence(core: &Core, lines: &mut Lines) {
-    lines.set("loading", 0);
+    lines.set("loading", u8::from(core.options.loading.load(Relaxed)));
     lines.set("async_loading", 0);
     lines.set("rdb_changes_since_last_save", core.stats.changes());
     lines.set("rdb_bgsave_in_progress", 0);
