@@ -270,7 +270,7 @@ impl Engine {
                     self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
-                Err(Parked::Room) => std::thread::park(),
+                Err(Parked::Room | Parked::Awaited) => std::thread::park(),
                 Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {
                     Some(offset) => break offset,
                     None => {

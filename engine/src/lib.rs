@@ -57,7 +57,7 @@ pub use engine::Engine;
 pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
-pub use host::{Asker, Host, InfoSection};
+pub use host::{Asker, Host, InfoSection, LaterReply};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};
 pub use options::{EvictionPolicy, Options};

@@ -1,7 +1,7 @@
 //! Reading an RDB file into an engine.
 
-use crate::rdb::{RdbLoadError, RdbLoaded, RdbLoader};
 use crate::progress::Progress;
+use crate::rdb::{RdbLoadError, RdbLoaded, RdbLoader};
 use crate::storage::{Access, FileError, Storage};
 use keyslot_engine::Engine;
 use std::io;

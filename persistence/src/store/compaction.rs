@@ -102,7 +102,10 @@ impl Compactor {
         let has_no_base = self.has_no_base();
         let is_due = has_no_base || policy.is_due(self.shared.journal.log_size_bytes(), self.base_size_bytes());
         if is_due && !rests() {
-            tracing::info!("the log {}", if has_no_base { "gets its first base" } else { "has grown: it is compacted" });
+            tracing::info!(
+                "the log {}",
+                if has_no_base { "gets its first base" } else { "has grown: it is compacted" }
+            );
             if let Err(error) = self.start() {
                 tracing::warn!(%error, "the log was not compacted");
             }

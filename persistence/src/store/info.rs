@@ -53,7 +53,7 @@ impl LoadingInfo {
 }
 
 /// What INFO says about the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogInfo {
     /// Whether the log takes writes.
     pub last_write_ok: bool,
@@ -72,6 +72,11 @@ pub struct LogInfo {
 }
 
 impl PersistenceInfo {
+    /// What there is to say of an engine without a log.
+    pub fn without_log(saving: SavingStatus, now_ms: i64) -> Self {
+        Self { saving, now_ms, log: None, is_rewrite_scheduled: false, loading: None, loaded: (0, 0) }
+    }
+
     /// Appends all lines of the section in Redis's order, `field:value\r\n`.
     pub fn append_to(&self, out: &mut String) {
         let mut line = |field: &str, value: &dyn Display| {

@@ -168,7 +168,7 @@ impl Store {
             delayed_fsync: self.journal.delayed_fsyncs(),
             has_base: !self.compactor.has_no_base(),
         };
-        PersistenceInfo { saving: self.saver.status(), now_ms: self.now().0, log: Some(log), loading: None, loaded: (0, 0), is_rewrite_scheduled: false }
+        PersistenceInfo { log: Some(log), ..PersistenceInfo::without_log(self.saver.status(), self.now().0) }
     }
 
     /// Writes and fsyncs everything, marks the log as stopped in good order, and frees the directory. Engines and
