@@ -7,6 +7,9 @@
 //!
 //! Commands of different slots may be applied on different threads at once, in any order; before and after a barrier all
 //! others have to be done.
+//!
+//! What a log holds most of, strings that are stored, is stored without a turn where nobody could tell: of a replay nothing is
+//! recorded, and where nobody watches a key of the slot or waits for one there is nobody to be told.
 
 use crate::apply::{apply, check_database, unknown};
 use crate::command::How;
@@ -14,10 +17,15 @@ use crate::command::keys::Include;
 use crate::command::table::{Command, table};
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::event::EventClasses;
+use crate::keyspace::shard::Filled;
+use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
 use crate::table::prefetch;
-use crate::turn::{KnownKey, Opening, Origin, Turn};
+use crate::text::{StrRef, parse_i64};
+use crate::time::UnixMillis;
+use crate::turn::{KnownKey, Opening, Origin, Turn, bring};
 
 /// What a command of a log touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +77,8 @@ fn one_slot<'k>(mut keys: impl Iterator<Item = &'k [u8]>) -> Route {
 /// Applies commands, each in a turn of its own, in order.
 pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
     let mut out = Vec::new();
+    let mut filled = Filled::default();
+    let may_store = origin == Origin::Replay && core.options.keyspace_events() == EventClasses::default();
     for (number, group) in commands.chunks(GROUP_COMMANDS).enumerate() {
         let mut known = [None; GROUP_COMMANDS];
         for (known, command) in known.iter_mut().zip(group) {
@@ -77,13 +87,62 @@ pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<
         prefetch_entries(core, group, &known);
         for (index, (command, known)) in group.iter().zip(known).enumerate() {
             let applied = match known {
+                Some((row, known)) if may_store && store_plainly(core, command, row, known, &mut filled) => Ok(()),
                 Some((row, known)) => apply_known(core, origin, command, row, known, &mut out),
                 None => apply(core, origin, command.db, &[command.args]),
             };
-            applied.map_err(|error| RefusedCommand { index: number * GROUP_COMMANDS + index, error })?;
+            if let Err(error) = applied {
+                filled.settle(&core.totals);
+                return Err(RefusedCommand { index: number * GROUP_COMMANDS + index, error });
+            }
         }
+        filled.settle(&core.totals);
     }
     Ok(())
+}
+
+/// Stores the string of `SET key value` and `SET key value PXAT ms`, the forms that turns record. False, and nothing is
+/// changed, if this takes a turn.
+#[inline]
+fn store_plainly(
+    core: &Core,
+    command: &LoggedCommand<'_>,
+    row: &Command,
+    known: KnownKey,
+    filled: &mut Filled,
+) -> bool {
+    let (key, value, expiry) = match *command.args {
+        [_, key, value] => (key, value, None),
+        [_, key, value, word, ms] if word.eq_ignore_ascii_case(b"PXAT") => match parse_i64(ms).filter(|ms| *ms > 0) {
+            Some(ms) => (key, value, Some(UnixMillis(ms))),
+            None => return false,
+        },
+        _ => return false,
+    };
+    if !row.row.stores_plainly || command.db >= DATABASE_COUNT {
+        return false;
+    }
+    let mut guard = core.slots.lock(known.slot);
+    if guard.state.has_audience() {
+        return false;
+    }
+    bring(core, &mut guard, core.eras.current());
+    let around = core.surroundings(known.slot, command.db);
+    let shard = guard.state.shard_mut(command.db);
+    let value = StrRef::of(value);
+    match shard.find(known.hash, key) {
+        Some(spot) if shard.get(spot).is_long_to_free() => return false,
+        Some(spot) => shard.update(spot, around, |entry| {
+            entry.set_string(value, false, expiry);
+            core.touch(entry);
+        }),
+        None => {
+            let entry = EntryRef::string(key, value, false, expiry);
+            entry.set_access(core.fresh_access());
+            shard.fill(known.hash, entry, around, filled);
+        }
+    }
+    true
 }
 
 /// A command with one plain key, and that key.
@@ -145,7 +204,7 @@ fn resolve(args: &[&[u8]]) -> Result<&'static Command, CommandError> {
 }
 
 /// Commands that are looked ahead together.
-const GROUP_COMMANDS: usize = 16;
+const GROUP_COMMANDS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +243,52 @@ mod tests {
         assert_eq!(db.get("k0").unwrap().as_deref(), Some(expected.as_bytes()));
         assert_eq!((db.get("k1").unwrap(), db.get("b").unwrap().as_deref()), (None, Some(&b"2"[..])));
         assert_eq!(db.db_size(), 4);
+    }
+
+    #[test]
+    fn strings_are_stored_as_turns_store_them() {
+        let big = "x".repeat(5000);
+        let lines = [
+            "SET a 1".to_owned(),
+            format!("SET {{a}}b {big}"),
+            "set a text PXAT 99999999999999".to_owned(),
+            "RPUSH l 1 2 3".to_owned(),
+            "SET l now-a-string".to_owned(),
+            "SET a -17".to_owned(),
+            format!("SET {{a}}b {}", &big[1..]),
+            "SET old v PXAT 1".to_owned(),
+            "APPEND a x".to_owned(),
+            "SET a y NX".to_owned(),
+        ];
+        let args: Vec<Vec<&[u8]>> = lines.iter().map(|line| words(line)).collect();
+        let commands: Vec<LoggedCommand<'_>> =
+            [0, 5].iter().flat_map(|db| args.iter().map(|args| LoggedCommand { db: *db, args })).collect();
+        let engine = || Engine::builder().seed(7).in_memory();
+        let (plain, by_turns) = (engine(), engine());
+        let view = plain.view();
+        assert_eq!(plain.apply_each(Origin::Replay, &commands), Ok(()));
+        assert_eq!(view.sizes(0).keys, 0, "what came later is not in it");
+        for command in &commands {
+            by_turns.apply(Origin::Replay, command.db, &[command.args]).unwrap();
+        }
+        assert_eq!(plain.core.totals.bytes(), by_turns.core.totals.bytes());
+        for db in [0, 5] {
+            assert_eq!(plain.view().sizes(db), by_turns.view().sizes(db));
+        }
+        assert_eq!(plain.call(&["DEBUG", "DIGEST"]), by_turns.call(&["DEBUG", "DIGEST"]));
+        assert_eq!(plain.ttl("a"), by_turns.ttl("a"));
+    }
+
+    #[test]
+    fn who_watches_a_key_learns_of_a_replay() {
+        let db = Engine::in_memory();
+        let mut session = db.session(std::task::Waker::noop().clone(), crate::PeerInfo::default());
+        session.feed(b"WATCH k\r\nMULTI\r\nPING\r\n");
+        db.apply_each(Origin::Replay, &[LoggedCommand { db: 0, args: &[b"SET", b"k", b"v"] }]).unwrap();
+        session.feed(b"EXEC\r\n");
+        let mut out = Vec::new();
+        session.poll_output(&mut out);
+        assert_eq!(out, b"+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
     }
 
     #[test]

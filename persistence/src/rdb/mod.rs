@@ -21,9 +21,11 @@
 mod error;
 mod load;
 mod reader;
+mod view;
 mod writer;
 
 pub use error::RdbError;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
-pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, Take, write_view};
+pub use view::{Take, write_view};
+pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten};
