@@ -42,19 +42,22 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
             turn.select(check_database(db)?);
             continue;
         }
-        let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
-        out.clear();
-        let mut reply = ReplyWriter::new(&mut out, RespVersion::V2);
-        match command.row.run.0 {
-            How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(&mut turn, args, &mut reply)?,
-            How::Look(_) | How::LookAt(_) => {}
-            How::Connection(_) | How::Exec | How::Watch | How::Host => {
-                return Err(unknown(b"ERR a control command is no effect"));
-            }
-        }
+        run(&mut turn, args, &mut out)?;
     }
     turn.commit();
     Ok(())
+}
+
+/// Runs a command in a turn that holds its slots. `out` is for its reply, which nobody reads.
+pub(crate) fn run(turn: &mut Turn<'_>, args: &[&[u8]], out: &mut Vec<u8>) -> Result<(), CommandError> {
+    let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
+    out.clear();
+    let mut reply = ReplyWriter::new(out, RespVersion::V2);
+    match command.row.run.0 {
+        How::Turn(adapter) | How::Store(adapter) | How::Visit(adapter) => adapter(turn, args, &mut reply),
+        How::Look(_) | How::LookAt(_) => Ok(()),
+        How::Connection(_) | How::Exec | How::Watch | How::Host => Err(unknown(b"ERR a control command is no effect")),
+    }
 }
 
 pub(crate) fn check_database(db: Option<u16>) -> Result<u16, CommandError> {

@@ -167,9 +167,9 @@ impl Engine {
             false => (GateState::Down, GateState::Open),
         };
         for slot in Slot::all() {
-            let mut guard = self.core.slots.lock(slot);
-            if guard.state.gate == from {
-                guard.state.gate = to;
+            let mut guard = self.core.slots.lock_as_is(slot);
+            if guard.state.admission.gate() == from {
+                guard.state.admission.set_gate(to);
                 self.send_away(guard);
             }
         }
@@ -189,8 +189,8 @@ impl Engine {
         };
         let mut woken = Woken::new();
         for slot in slots {
-            let mut guard = self.core.slots.lock(slot);
-            guard.state.gate = state;
+            let mut guard = self.core.slots.lock_as_is(slot);
+            guard.state.admission.set_gate(state);
             if !matches!(state, GateState::Open | GateState::Down) {
                 self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
             }
@@ -201,7 +201,7 @@ impl Engine {
 
     /// Tells those who wait in a closed slot what they would be told if they came now.
     fn send_away(&self, mut guard: SlotGuard<'_>) {
-        let (slot, gate) = (guard.slot(), guard.state.gate);
+        let (slot, gate) = (guard.slot(), guard.state.admission.gate());
         if gate != GateState::Open && guard.state.is_awaited() {
             let waiters = dismiss(&mut guard);
             drop(guard);
@@ -353,7 +353,7 @@ impl Engine {
         self.core.stats.reset();
         self.core.reclaim.forget_freed();
         for slot in Slot::all() {
-            let mut guard = self.core.slots.lock(slot);
+            let mut guard = self.core.slots.lock_as_is(slot);
             guard.state.forget_lookups();
         }
     }

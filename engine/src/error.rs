@@ -100,6 +100,14 @@ pub enum CommandError {
     /// The cluster as a whole is not serving.
     #[error("CLUSTERDOWN The cluster is down")]
     ClusterDown,
+    /// The keys of the slot could not be loaded.
+    #[error("ERR slot {slot} could not be loaded and is not served: {reason}")]
+    SlotUnreadable {
+        /// The slot.
+        slot: Slot,
+        /// What is wrong.
+        reason: String,
+    },
     /// The journal takes no writes.
     #[error("MISCONF Errors writing to the AOF file: {0}")]
     NotWritable(String),
@@ -149,7 +157,14 @@ impl CommandError {
     /// Whether a request that gets this was turned away at the door, before its command could look at it.
     #[cold]
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Moved { .. } | Self::SlotNotServed | Self::ClusterDown | Self::CrossSlot { .. })
+        matches!(
+            self,
+            Self::Moved { .. }
+                | Self::SlotNotServed
+                | Self::ClusterDown
+                | Self::CrossSlot { .. }
+                | Self::SlotUnreadable { .. }
+        )
     }
 
     /// A text around a word of the request. Like Redis, it ends the word at its first zero byte.

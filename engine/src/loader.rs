@@ -5,6 +5,8 @@
 //! begin -> part* -> end -+     a group, whose lines are asked for before they are needed
 //! ```
 //!
+//! A loader that fills one slot apart gives its tables to whoever holds the slot: see [`hydration`](crate::hydration).
+//!
 //! Several loaders may fill one engine at once, each on a thread of its own; they meet in slots only, and those that keep to
 //! slots of their own never wait for each other.
 //!
@@ -17,7 +19,7 @@
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::error::CommandError;
-use crate::keyspace::shard::Filled;
+use crate::keyspace::shard::{Filled, Shard};
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::library::Collision;
 use crate::payload::{Build, Decoder, Dialect, Forms, Input, Part, PayloadError};
@@ -40,6 +42,42 @@ pub struct Loader {
     report: Loaded,
     /// Slot, database and number of the keys that come next.
     expected: Option<(Slot, u16, usize)>,
+    place: Place,
+}
+
+/// Where entries go.
+enum Place {
+    /// Into the slots of the engine, each locked for a moment.
+    Slots,
+    /// Into tables of one slot, which nobody sees yet.
+    Apart(Apart),
+}
+
+/// Tables of one slot, one for each database that has keys. They are counted in the engine's totals.
+struct Apart {
+    core: Arc<Core>,
+    slot: Slot,
+    shards: Vec<(u16, Shard)>,
+}
+
+impl Apart {
+    fn shard_mut(&mut self, db: u16) -> &mut Shard {
+        let at = self.shards.iter().position(|(of, _)| *of == db).unwrap_or_else(|| {
+            self.shards.push((db, Shard::default()));
+            self.shards.len() - 1
+        });
+        &mut self.shards[at].1
+    }
+}
+
+impl Drop for Apart {
+    /// Whoever wanted the tables took them.
+    fn drop(&mut self) {
+        for (db, shard) in &mut self.shards {
+            let mut taken = shard.take(self.core.surroundings(self.slot, *db));
+            while taken.free_part(self.slot, &self.core.totals, &mut Vec::new()) > 0 {}
+        }
+    }
 }
 
 /// What is known of a key besides its value.
@@ -84,6 +122,14 @@ pub enum LoadError {
     /// A value contradicts itself.
     #[error(transparent)]
     Value(#[from] PayloadError),
+    /// The key does not belong to the slot that is loaded.
+    #[error("key {key:?} belongs to slot {slot}")]
+    OtherSlot {
+        /// Where it belongs.
+        slot: Slot,
+        /// The key, as far as it is text.
+        key: String,
+    },
     /// A library of functions cannot be used.
     #[error("a library of functions: {0}")]
     Library(CommandError),
@@ -115,22 +161,41 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn loader(&self) -> Loader {
-        self.core.now();
-        let build = Build::new(Forms::of(&self.core.options), &self.core.hasher);
-        Loader {
-            core: Arc::clone(&self.core),
-            build,
+        Loader::new(&self.core, Place::Slots)
+    }
+}
+
+impl Loader {
+    fn new(core: &Arc<Core>, place: Place) -> Self {
+        // Moves the access clock.
+        core.now();
+        Self {
+            core: Arc::clone(core),
+            build: Build::new(Forms::of(&core.options), &core.hasher),
             open: None,
             key: Vec::new(),
             group: Vec::with_capacity(GROUP_KEYS),
             filled: Filled::default(),
             report: Loaded::default(),
             expected: None,
+            place,
         }
     }
-}
 
-impl Loader {
+    /// A loader that fills tables for one slot.
+    pub(crate) fn apart(core: &Arc<Core>, slot: Slot) -> Self {
+        Self::new(core, Place::Apart(Apart { core: Arc::clone(core), slot, shards: Vec::new() }))
+    }
+
+    /// The tables of a loader that fills them [apart](Self::apart), by database.
+    pub(crate) fn into_shards(mut self) -> Result<Vec<(u16, Shard)>, LoadError> {
+        self.flush()?;
+        match &mut self.place {
+            Place::Apart(apart) => Ok(std::mem::take(&mut apart.shards)),
+            Place::Slots => Ok(Vec::new()),
+        }
+    }
+
     /// Stores a string. O(key + value).
     #[inline]
     pub fn string(
@@ -257,33 +322,45 @@ impl Loader {
 
     /// Stores what is still on its way.
     pub fn flush(&mut self) -> Result<(), LoadError> {
-        let mut twice = None;
-        let mut group = self.group.drain(..).peekable();
-        while let Some(first) = group.next() {
+        let Self { core, group, filled, report, expected, place, .. } = self;
+        let mut fault = None;
+        let mut group = group.drain(..).peekable();
+        while let Some(first) = group.peek() {
             let (slot, db) = (first.slot, first.db);
-            let around = self.core.surroundings(slot, db);
-            let mut guard = self.core.slots.lock(slot);
-            bring(&self.core, &mut guard, self.core.eras.current());
-            let shard = guard.state.shard_mut(db);
-            if let Some((.., keys)) = self.expected.take_if(|(of, number, _)| (*of, *number) == (slot, db)) {
-                shard.reserve(keys, around);
-            }
-            let mut next = Some(first);
-            while let Some(Waiting { entry, hash, .. }) = next {
-                if shard.find(hash, entry.key()).is_some() {
-                    let key = String::from_utf8_lossy(entry.key()).into_owned();
-                    twice.get_or_insert(LoadError::Twice { db, key });
-                } else {
-                    self.report.keys += 1;
-                    self.report.expires += u64::from(entry.has_expiry());
-                    shard.fill(hash, entry, around, &mut self.filled);
+            let around = core.surroundings(slot, db);
+            let mut run = std::iter::from_fn(|| group.next_if(|waiting| (waiting.slot, waiting.db) == (slot, db)));
+            let room = expected.take_if(|(of, number, _)| (*of, *number) == (slot, db)).map(|(.., keys)| keys);
+            let mut put = |shard: &mut Shard, run: &mut dyn Iterator<Item = Waiting>| {
+                if let Some(keys) = room {
+                    shard.reserve(keys, around);
                 }
-                next = group.next_if(|waiting| (waiting.slot, waiting.db) == (slot, db));
+                for Waiting { entry, hash, .. } in run {
+                    if shard.find(hash, entry.key()).is_some() {
+                        fault.get_or_insert(LoadError::Twice { db, key: name(entry.key()) });
+                    } else {
+                        report.keys += 1;
+                        report.expires += u64::from(entry.has_expiry());
+                        shard.fill(hash, entry, around, filled);
+                    }
+                }
+            };
+            match place {
+                Place::Slots => {
+                    let mut guard = core.slots.lock(slot);
+                    bring(core, &mut guard, core.eras.current());
+                    put(guard.state.shard_mut(db), &mut run);
+                }
+                Place::Apart(apart) if apart.slot == slot => put(apart.shard_mut(db), &mut run),
+                Place::Apart(_) => {
+                    let strays = run.map(|waiting| name(waiting.entry.key())).last();
+                    let key = strays.unwrap_or_default();
+                    fault.get_or_insert(LoadError::OtherSlot { slot, key });
+                }
             }
         }
         drop(group);
         self.filled.settle(&self.core.totals);
-        twice.map_or(Ok(()), Err)
+        fault.map_or(Ok(()), Err)
     }
 }
 
@@ -310,6 +387,10 @@ impl Attributes {
 
 fn check(db: u16) -> Result<(), LoadError> {
     if db < DATABASE_COUNT { Ok(()) } else { Err(LoadError::NoDatabase(db.into())) }
+}
+
+fn name(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }
 
 #[cold]

@@ -18,6 +18,7 @@ use crate::command::table::{Command, table};
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::event::EventClasses;
+use crate::keyspace::admission::Keys;
 use crate::keyspace::shard::Filled;
 use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::resp::{ReplyWriter, RespVersion};
@@ -123,7 +124,7 @@ fn store_plainly(
         return false;
     }
     let mut guard = core.slots.lock(known.slot);
-    if guard.state.has_audience() {
+    if guard.state.admission.keys() != Keys::Here || guard.state.has_audience() {
         return false;
     }
     bring(core, &mut guard, core.eras.current());

@@ -4,6 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../../persistence/tests/it/allowance.rs"]
+mod allowance;
+#[allow(dead_code, reason = "a part of it is used")]
 #[path = "../../persistence/tests/it/fuzzing/aof.rs"]
 mod aof;
 #[path = "../../persistence/tests/it/fuzzing/manifest.rs"]

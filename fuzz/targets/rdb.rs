@@ -4,6 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../../persistence/tests/it/allowance.rs"]
+mod allowance;
 #[path = "../../persistence/tests/it/fuzzing/rdb.rs"]
 mod rdb;
 

@@ -106,10 +106,11 @@ impl<'o> ValueWriter<'o> {
                 self.item(b"HSET", &[*field, *text]);
                 self.timed.extend(expiry.map(|expiry| (field.to_vec(), expiry)));
             }
-            Part::Entry(id, fields) => {
+            Part::Node { .. } => {}
+            Part::Entry(id, pairs) => {
                 self.has_entries = true;
                 let mut args: Vec<Vec<u8>> = vec![id.to_string().into_bytes()];
-                args.extend(fields.iter().map(|text| text.to_vec()));
+                args.extend(pairs.clone().flat_map(|(field, value)| [field.to_vec(), value.to_vec()]));
                 let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
                 self.now(&[b"XADD"], &args);
             }

@@ -70,7 +70,7 @@ fn count_keys(core: &Core, policy: EvictionPolicy, pool: &mut Pool) {
 
 /// How many keys of a slot may go; one that is held by others counts as having one.
 fn slot_count(core: &Core, policy: EvictionPolicy, db: u16, slot: Slot) -> usize {
-    let Some(guard) = core.slots.try_lock(slot) else { return 1 };
+    let Some(guard) = core.slots.try_lock_warm(slot) else { return 1 };
     match guard.state.shard(db) {
         None => 0,
         Some(shard) if policy.is_volatile() => shard.expires(),
@@ -81,7 +81,7 @@ fn slot_count(core: &Core, policy: EvictionPolicy, db: u16, slot: Slot) -> usize
 /// Draws a key and offers it. False if none was met.
 fn sample(core: &Core, policy: EvictionPolicy, pool: &mut Pool) -> bool {
     let Some((db, slot)) = pool.draw(|below| core.random_below(below)) else { return false };
-    let Some(guard) = core.slots.try_lock(slot) else { return false };
+    let Some(guard) = core.slots.try_lock_warm(slot) else { return false };
     let Some(entry) = guard.state.shard(db).and_then(|shard| draw_entry(core, policy, shard)) else { return false };
     pool.offer(score(core, policy, &entry), db, slot, entry.key());
     true
@@ -99,7 +99,7 @@ fn draw_entry<'a>(core: &Core, policy: EvictionPolicy, shard: &'a Shard) -> Opti
 /// Takes the first key that may go. O(keys) at worst.
 fn search(core: &Core, policy: EvictionPolicy, pool: &mut Pool) -> Chosen {
     for (db, slot) in pool.places() {
-        let Some(guard) = core.slots.try_lock(slot) else { continue };
+        let Some(guard) = core.slots.try_lock_warm(slot) else { continue };
         if let Some(key) = first_key(policy, db, &guard) {
             return Chosen::Key(Candidate { score: 0, db, slot, key });
         }

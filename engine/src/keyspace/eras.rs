@@ -16,6 +16,7 @@
 //! - One view is taken at a time, and when it was taken every slot is of the current era: the low bits of an era tell.
 //! - Whoever takes a view holds no slot.
 
+use super::admission::Keys;
 use super::shard::Shard;
 use super::slots::{DATABASE_COUNT, SlotGuard};
 use crate::slot::{SLOT_COUNT, Slot};
@@ -103,6 +104,10 @@ impl Eras {
 
     #[cold]
     fn hand_over(&self, guard: &mut SlotGuard<'_>, era: u64, libraries: impl FnOnce() -> Vec<Bytes>) {
+        // Half a slot is nobody's picture. Whoever holds it next hands over the whole.
+        if guard.state.admission.keys() == Keys::Arriving {
+            return;
+        }
         guard.state.era = era as u16;
         let capture = self.capture.read();
         let Some(capture) = &*capture else { return };

@@ -23,7 +23,7 @@ pub(crate) fn sample(
     let (mut sum_ms, mut found, mut looked) = (0i128, 0, 0);
     for _ in 0..SLOTS_MAX.min(count) {
         let Some(slot) = occupied.nth((random() % count as u64) as usize) else { break };
-        let Some(guard) = slots.try_lock(slot) else { continue };
+        let Some(guard) = slots.try_lock_warm(slot) else { continue };
         let Some(shard) = guard.state.shard(db).filter(|shard| shard.next_expiry().0 < i64::MAX) else { continue };
         let from = if shard.len() > SHARE { random() } else { 0 };
         shard.scan(from, SHARE, hasher, |entry| {

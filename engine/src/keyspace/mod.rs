@@ -1,9 +1,11 @@
 //! The keyspace: entries, segments, tables, and the array of slots that hold them.
 //!
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
-//! with its counts and its expiry hint; [`slots`] is the array of locked slots; [`waiting`] holds
+//! with its counts and its expiry hint; [`admission`] says whether a slot
+//! takes requests; [`slots`] is the array of locked slots; [`waiting`] holds
 //! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching. Nothing here knows a command, a turn or an effect.
 
+pub(crate) mod admission;
 pub(crate) mod candidates;
 pub(crate) mod entry;
 pub(crate) mod eras;
@@ -18,5 +20,6 @@ pub(crate) mod totals;
 pub(crate) mod waiting;
 pub(crate) mod watching;
 
+pub use admission::GateState;
 pub(crate) use entry::EntryRef;
-pub use slots::{DATABASE_COUNT, GateState};
+pub use slots::DATABASE_COUNT;

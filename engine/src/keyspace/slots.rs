@@ -10,37 +10,29 @@
 //! reader-writer lock would cost. It is never held across a wait, and a turn that needs several takes them in ascending
 //! order.
 //!
+//! A slot whose keys are not here yet is [cold](super::admission): locking it brings them first, so that whoever holds a slot
+//! has its keys. Only who asks for nothing but gate and counters takes it [as it is](SlotArray::lock_as_is).
+//!
 //! Thread safety: everything is reached through a [`SlotGuard`].
 
+use super::admission::{Admission, Keys};
 use super::shard::Shard;
 use super::waiting::{Waiter, Waiting};
 use super::watching::Watching;
 use crate::effect::Offset;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::prefetch;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many databases there are. In cluster mode only the first is used.
 pub const DATABASE_COUNT: u16 = 16;
 
-/// Whether a slot takes requests of clients. Decided by whoever owns the cluster's configuration, read by turns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum GateState {
-    /// Requests are served here.
-    #[default]
-    Open,
-    /// Nobody serves the slot.
-    Unassigned,
-    /// Another node serves the slot.
-    Elsewhere,
-    /// The slot belongs here, but the cluster as a whole is not serving.
-    Down,
-}
-
 /// Everything about one slot. The order of the fields keeps what a lookup reads in the cell's first line.
 #[repr(C)]
 pub(crate) struct SlotState {
-    pub(crate) gate: GateState,
+    pub(crate) admission: Admission,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
     pub(crate) turn_count: u8,
     /// The era in which the slot was handed to a view last, its low bits: see [`eras`](super::eras).
@@ -171,14 +163,27 @@ struct SlotCell {
     state: Mutex<SlotState>,
 }
 
+/// Brings the keys of cold slots.
+pub(crate) trait Warm: Send + Sync {
+    /// Brings the keys of a slot, says that they [came](SlotArray::note_warm) and releases it.
+    fn warm(&self, guard: SlotGuard<'_>);
+}
+
 /// All slots of an engine.
-pub(crate) struct SlotArray(Box<[SlotCell]>);
+pub(crate) struct SlotArray {
+    cells: Box<[SlotCell]>,
+    /// How many are cold.
+    cold: AtomicUsize,
+    warmer: RwLock<Option<Arc<dyn Warm>>>,
+    /// Slots whose keys could not be brought, and why.
+    unreadable: Mutex<Vec<(Slot, String)>>,
+}
 
 impl SlotArray {
     pub(crate) fn new() -> Self {
         let cell = |_| SlotCell {
             state: Mutex::new(SlotState {
-                gate: GateState::Open,
+                admission: Admission::default(),
                 turn_count: 0,
                 era: 1,
                 hits: 0,
@@ -189,27 +194,123 @@ impl SlotArray {
                 seldom: None,
             }),
         };
-        Self((0..SLOT_COUNT).map(cell).collect())
+        Self {
+            cells: (0..SLOT_COUNT).map(cell).collect(),
+            cold: AtomicUsize::new(0),
+            warmer: RwLock::new(None),
+            unreadable: Mutex::default(),
+        }
     }
 
-    /// Takes a slot's lock.
+    /// Takes a slot's lock. Brings its keys if it is cold.
     #[inline]
     pub(crate) fn lock(&self, slot: Slot) -> SlotGuard<'_> {
-        let cell = &self.0[slot.index()];
+        let guard = self.lock_as_is(slot);
+        if guard.state.admission.is_cold() {
+            self.warm(guard);
+            return self.lock_as_is(slot);
+        }
+        guard
+    }
+
+    /// Takes a slot's lock if nobody holds it. Brings its keys if it is cold.
+    #[inline]
+    pub(crate) fn try_lock(&self, slot: Slot) -> Option<SlotGuard<'_>> {
+        let guard = self.try_lock_as_is(slot)?;
+        if guard.state.admission.is_cold() {
+            self.warm(guard);
+            return self.try_lock_as_is(slot);
+        }
+        Some(guard)
+    }
+
+    /// Takes a slot's lock, whose keys may not be here.
+    #[inline]
+    pub(crate) fn lock_as_is(&self, slot: Slot) -> SlotGuard<'_> {
+        let cell = &self.cells[slot.index()];
         SlotGuard { slot, state: cell.state.lock() }
     }
 
-    /// Takes a slot's lock if nobody holds it.
     #[inline]
-    pub(crate) fn try_lock(&self, slot: Slot) -> Option<SlotGuard<'_>> {
-        let cell = &self.0[slot.index()];
+    fn try_lock_as_is(&self, slot: Slot) -> Option<SlotGuard<'_>> {
+        let cell = &self.cells[slot.index()];
         Some(SlotGuard { slot, state: cell.state.try_lock()? })
+    }
+
+    /// Takes the lock of a slot that is not cold, if nobody holds it: for housekeeping, which brings no keys.
+    pub(crate) fn try_lock_warm(&self, slot: Slot) -> Option<SlotGuard<'_>> {
+        self.try_lock_as_is(slot).filter(|guard| !guard.state.admission.is_cold())
+    }
+
+    /// How many slots are cold.
+    #[inline]
+    pub(crate) fn cold_count(&self) -> usize {
+        self.cold.load(Ordering::Acquire)
+    }
+
+    /// Makes slots cold, which hold no key. False, and nothing is done, while there are cold ones of another source.
+    pub(crate) fn cool(&self, slots: impl Iterator<Item = Slot>, warmer: Arc<dyn Warm>) -> bool {
+        let mut current = self.warmer.write();
+        if current.is_some() {
+            return false;
+        }
+        let mut count = 0;
+        for slot in slots {
+            self.lock_as_is(slot).state.admission.set_keys(Keys::Cold);
+            count += 1;
+        }
+        self.cold.store(count, Ordering::Release);
+        *current = (count > 0).then_some(warmer);
+        true
+    }
+
+    #[cold]
+    fn warm(&self, mut guard: SlotGuard<'_>) {
+        guard.state.admission.set_keys(Keys::Arriving);
+        let warmer = self.warmer.read().clone();
+        if let Some(warmer) = warmer {
+            warmer.warm(guard);
+        }
+        if self.cold_count() == 0 {
+            *self.warmer.write() = None;
+        }
+    }
+
+    /// Says what became of the keys of a slot, which is held.
+    pub(crate) fn note_warm(&self, state: &mut SlotState, slot: Slot, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => state.admission.set_keys(Keys::Here),
+            Err(reason) => {
+                state.admission.set_keys(Keys::Unreadable);
+                self.unreadable.lock().push((slot, reason));
+            }
+        }
+        self.cold.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Brings the keys of every slot.
+    pub(crate) fn warm_all(&self) {
+        if self.cold_count() > 0 {
+            Slot::all().for_each(|slot| drop(self.lock(slot)));
+        }
+    }
+
+    /// Slots whose keys could not be brought, and why.
+    pub(crate) fn unreadable(&self) -> Vec<(Slot, String)> {
+        self.unreadable.lock().clone()
+    }
+
+    /// Why the keys of a slot could not be brought.
+    pub(crate) fn why_unreadable(&self, slot: Slot) -> String {
+        let unreadable = self.unreadable.lock();
+        let found = unreadable.iter().find(|(of, _)| *of == slot);
+        found.map_or_else(String::new, |(_, reason)| reason.clone())
     }
 
     /// Asks for the line of the slot that a lookup reads.
     #[inline]
     pub(crate) fn prefetch_slot(&self, slot: Slot) {
-        prefetch(std::ptr::from_ref(&self.0[slot.index()]).cast());
+        prefetch(std::ptr::from_ref(&self.cells[slot.index()]).cast());
     }
 }
 
@@ -239,10 +340,10 @@ mod tests {
     fn what_a_lookup_reads_is_in_the_first_line() {
         let slots = SlotArray::new();
         let guard = slots.lock(Slot::FIRST);
-        let start = std::ptr::from_ref(&slots.0[0]).addr();
+        let start = std::ptr::from_ref(&slots.cells[0]).addr();
         let end = std::ptr::from_ref(&guard.state.first).addr() + Shard::LOOKUP_BYTES;
         assert!(end - start <= 64, "{}", end - start);
-        assert!(std::ptr::from_ref(&guard.state.gate).addr() - start < 64);
+        assert!(std::ptr::from_ref(&guard.state.admission).addr() - start < 64);
     }
 
     #[test]

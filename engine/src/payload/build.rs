@@ -16,7 +16,7 @@ use crate::value::hash::{HashLimits, NewHash};
 use crate::value::list::{Limits as ListLimits, NewList};
 use crate::value::set::{NewSet, SetLimits};
 use crate::value::sorted_set::{CompactMax, NewSortedSet};
-use crate::value::stream::{NewStream, NodeLimits, Totals};
+use crate::value::stream::{NewStream, Totals};
 use crate::value::{Object, ValueType};
 use std::sync::Arc;
 
@@ -27,7 +27,6 @@ pub(crate) struct Forms {
     set: SetLimits,
     sorted_set: CompactMax,
     hash: HashLimits,
-    stream: NodeLimits,
 }
 
 impl Forms {
@@ -38,7 +37,6 @@ impl Forms {
             set: SetLimits::of(options),
             sorted_set: CompactMax::of(options),
             hash: HashLimits::of(options),
-            stream: NodeLimits::of(options),
         }
     }
 }
@@ -60,7 +58,7 @@ enum Value {
     SortedSet(NewSortedSet),
     Hash(NewHash),
     Stream {
-        stream: NewStream,
+        stream: Box<NewStream>,
         is_old: bool,
     },
 }
@@ -85,7 +83,8 @@ impl Build {
             Part::Member(member) => self.member(canonical(member)),
             Part::Scored(member, score) => self.scored(canonical(member), score),
             Part::Field(field, value, expiry) => self.field(canonical(field), canonical(value), expiry),
-            Part::Entry(..)
+            Part::Node { .. }
+            | Part::Entry(..)
             | Part::Stream { .. }
             | Part::Group { .. }
             | Part::Pending { .. }
@@ -159,10 +158,11 @@ impl Build {
 
     fn of_stream(&mut self, part: Part<'_>) -> Result<(), PayloadError> {
         if let Value::Empty = self.value {
-            self.value = Value::Stream { stream: NewStream::new(self.forms.stream), is_old: false };
+            self.value = Value::Stream { stream: Box::new(NewStream::new()), is_old: false };
         }
         let Value::Stream { stream, is_old } = &mut self.value else { return Err(MIXED) };
         let outcome = match part {
+            Part::Node { id, fields, size_bytes } => stream.node(id, fields, size_bytes),
             Part::Entry(id, pairs) => stream.entry(id, pairs),
             Part::Stream { length, last, first: _, max_deleted, added } => {
                 *is_old = added.is_none();

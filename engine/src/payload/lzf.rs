@@ -9,9 +9,10 @@
 use super::error::PayloadError;
 
 /// Decompresses `input` to exactly `len` bytes. A claim beyond what so much input can hold is refused before anything is
-/// allocated for it. O(len).
+/// allocated for it; one beyond what it usually holds is first held against what it does hold. O(len).
 pub(super) fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, PayloadError> {
-    if len > input.len().saturating_mul(EXPANSION_MAX) {
+    let is_unusual = len > input.len().saturating_mul(EXPANSION_USUAL);
+    if is_unusual && (len > input.len().saturating_mul(EXPANSION_MAX) || len != held(input)) {
         return Err(PayloadError::corrupt(0, "a compressed string claims more than it can hold"));
     }
     let mut out = Vec::with_capacity(len);
@@ -45,6 +46,21 @@ pub(super) fn decompress(input: &[u8], len: usize) -> Result<Vec<u8>, PayloadErr
     } else {
         Err(PayloadError::corrupt(at, "a compressed string holds less than it says"))
     }
+}
+
+/// How many bytes the input decompresses to, by its control bytes alone. O(input).
+fn held(input: &[u8]) -> usize {
+    let (mut at, mut len) = (0, 0);
+    while let Some(control) = input.get(at).map(|control| usize::from(*control)) {
+        let (size, count) = match control >> 5 {
+            0 => (control + 2, control + 1),
+            7 => (3, usize::from(input.get(at + 1).copied().unwrap_or(0)) + 9),
+            count => (2, count + 2),
+        };
+        at += size;
+        len += count;
+    }
+    len
 }
 
 /// The source may reach into what is being written: then it repeats.
@@ -122,6 +138,8 @@ const DISTANCE_MAX: usize = 8192;
 
 /// Three bytes of a reference stand for at most 264.
 const EXPANSION_MAX: usize = 88;
+/// What more than this claims is looked at more closely.
+const EXPANSION_USUAL: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +157,7 @@ mod tests {
                 .collect();
             if let Some(small) = compress(&input) {
                 assert!(small.len() + 4 <= input.len());
+                assert_eq!(held(&small), input.len());
                 assert_eq!(decompress(&small, input.len()), Ok(input));
             }
         }
@@ -160,6 +179,9 @@ mod tests {
             let _ = decompress(&bent, 627);
         }
         assert!(decompress(&[1, 2], 1 << 40).is_err());
+        let more = "a compressed string claims more than it can hold";
+        assert_eq!(decompress(&[0, b'x', 0xe0, 255, 0], 266), Err(PayloadError::corrupt(0, more)));
+        assert_eq!(decompress(&[0, b'x', 0xe0, 255, 0], 265), Ok(vec![b'x'; 265]));
         assert!(decompress(&[0x20, 0xff], 3).is_err());
     }
 }

@@ -34,10 +34,26 @@
 //!
 //! Invariants
 //! - Bytes from outside never panic, and memory follows the bytes that are there: a count that is merely claimed reserves
-//!   nothing, and a compressed string is refused if it claims more than its format can hold.
+//!   nothing, and a compressed string that claims more than 8 times its size is refused, before anything is allocated, unless
+//!   that is what it decompresses to (at most 88 times its size: no LZF holds more).
 //! - What is read is checked as far as it is used: a listpack ends where its bytes end, an integer set is in order.
+//!
+//! # Memory
+//!
+//! Reading takes at most 8 times the bytes that are there and 1 MiB; where strings are compressed, 24 times what they
+//! decompress to on top. What is made of them, the loaded value, keeps to the same bound, but for three that take more than the
+//! fewest bytes that can stand for them:
+//!
+//! | made of the fewest bytes | a piece in bytes | in memory | times the input |
+//! |---|---|---|---|
+//! | sorted sets (3, 5, 12, 17) of members of two and three bytes | 5 or more | a block, its place in the table and in the tree: 63 | at most 16 |
+//! | integer sets (11) too large for the small form | 2 | a block and its place in the table: 29 | at most 16 |
+//! | streams (15, 19, 21): groups of nobody, consumers of nothing | 7, 11 | two trees, a name, a block for each: 250, 160 | at most 40 |
+//!
+//! The targets in `fuzz/` run under an allocator that fails beyond these bounds, and so do the tests over their corpus.
 
 mod build;
+mod check;
 mod checksum;
 mod decode;
 mod encode;
@@ -47,11 +63,13 @@ mod input;
 mod intset;
 mod listpack;
 mod lzf;
+mod pairs;
 mod part;
 mod stream;
 mod ziplist;
 
 pub(crate) use build::{Build, Forms};
+pub use check::{PayloadCheck, check_payload};
 pub use checksum::{Checksum, crc64};
 pub use decode::{Decoder, Dialect};
 pub(crate) use encode::encode;
@@ -60,4 +78,5 @@ pub use error::PayloadError;
 pub use footer::VERSION_MAX;
 pub(crate) use footer::{seal, unseal};
 pub use input::{Input, Length, Text, push_number, push_text};
+pub use pairs::{Names, Pairs};
 pub use part::Part;

@@ -1,5 +1,6 @@
 //! What a value consists of, one part after another, whatever form it was written in.
 
+use super::pairs::{Names, Pairs};
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::StreamId;
@@ -17,8 +18,17 @@ pub enum Part<'a> {
     Scored(StrRef<'a>, f64),
     /// A field of a hash, its value, and when it expires.
     Field(StrRef<'a>, StrRef<'a>, Option<UnixMillis>),
-    /// An entry of a stream with its fields and values, one after another.
-    Entry(StreamId, &'a [StrRef<'a>]),
+    /// A node of a stream begins: the entries up to the next one stand in it.
+    Node {
+        /// What the ids of its entries are counted from.
+        id: StreamId,
+        /// The fields that its entries need not name again.
+        fields: Names<'a>,
+        /// The size of its listpack.
+        size_bytes: usize,
+    },
+    /// An entry of a stream.
+    Entry(StreamId, Pairs<'a>),
     /// What a stream knows of itself.
     Stream {
         /// How many entries it holds.

@@ -16,8 +16,8 @@
 use super::error::PayloadError;
 use super::input::Input;
 use super::listpack;
+use super::pairs::{Names, Pairs};
 use super::part::Part;
-use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::value::StreamId;
 
@@ -130,39 +130,31 @@ fn node(input: &mut Input<'_>, sink: &mut Sink<'_>) -> Result<Option<()>, Payloa
     Ok(Some(()))
 }
 
-/// Gives the entries of one node.
+/// Gives one node and its entries.
 fn entries(master: StreamId, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), PayloadError> {
     let bad = |what| PayloadError::corrupt(0, what);
     let mut elements = listpack::elements(bytes)?;
     let count = elements.integer()?;
     let deleted = elements.integer()?;
     let field_count = usize::try_from(elements.integer()?).map_err(|_| bad("a number of fields"))?;
-    let mut shared = Vec::new();
-    for _ in 0..field_count {
-        shared.push(elements.demand()?);
-    }
+    let names = Names::take(&mut elements, field_count)?;
     elements.integer()?;
     let total = count.checked_add(deleted).filter(|total| *total >= 0 && deleted >= 0);
     let total = total.ok_or_else(|| bad("a number of entries"))?;
-    let mut fields: Vec<StrRef<'_>> = Vec::new();
+    sink(Part::Node { id: master, fields: names.clone(), size_bytes: bytes.len() })?;
     for _ in 0..total {
         let flags = elements.integer()?;
         let (ms, seq) = (elements.integer()? as u64, elements.integer()? as u64);
         let id = StreamId { ms: master.ms.wrapping_add(ms), seq: master.seq.wrapping_add(seq) };
-        fields.clear();
-        if flags & SAME_FIELDS != 0 {
-            for field in &shared {
-                fields.extend([*field, elements.demand()?]);
-            }
+        let pairs = if flags & SAME_FIELDS != 0 {
+            Pairs::take_values(&mut elements, &names)?
         } else {
             let own = usize::try_from(elements.integer()?).map_err(|_| bad("a number of fields"))?;
-            for _ in 0..own {
-                fields.extend([elements.demand()?, elements.demand()?]);
-            }
-        }
+            Pairs::take(&mut elements, own)?
+        };
         elements.integer()?;
         if flags & DELETED == 0 {
-            sink(Part::Entry(id, &fields))?;
+            sink(Part::Entry(id, pairs))?;
         }
     }
     match elements.next()? {

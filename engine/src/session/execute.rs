@@ -255,7 +255,9 @@ impl Execution<'_> {
     fn leads_elsewhere(&self, command: &Command, args: &[&[u8]]) -> bool {
         self.core.gate.is_cluster()
             && match self.slots_of(command, args) {
-                Ok(slots) => slots.iter().any(|slot| self.core.slots.lock(*slot).state.gate != GateState::Open),
+                Ok(slots) => {
+                    slots.iter().any(|slot| self.core.slots.lock_as_is(*slot).state.admission.gate() != GateState::Open)
+                }
                 Err(_) => true,
             }
     }
@@ -342,7 +344,7 @@ impl Execution<'_> {
         if self.core.gate.is_cluster()
             && let Some(at) = slots.iter().position(|slot| *slot != slots[0])
         {
-            if self.core.slots.lock(slots[0]).state.gate == GateState::Unassigned {
+            if self.core.slots.lock_as_is(slots[0]).state.admission.gate() == GateState::Unassigned {
                 return Err(CommandError::SlotNotServed);
             }
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
@@ -430,9 +432,9 @@ impl Execution<'_> {
         };
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         if let Some(guard) = guards.first()
-            && !matches!(guard.state.gate, GateState::Open | GateState::Down)
+            && !matches!(guard.state.admission.gate(), GateState::Open | GateState::Down)
         {
-            return Ok(Err(self.core.gate.refusal(guard.slot(), guard.state.gate)));
+            return Ok(Err(self.core.gate.refusal(guard.slot(), guard.state.admission.gate())));
         }
         Ok(adapter(self.core, self.connection, args, reply))
     }

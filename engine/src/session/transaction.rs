@@ -77,7 +77,7 @@ impl<'a> Execution<'a> {
             return Ok(());
         }
         let Some(slot) = self.slots_of(command, args)?.first().copied() else { return Ok(()) };
-        match self.core.slots.lock(slot).state.gate {
+        match self.core.slots.lock_as_is(slot).state.admission.gate() {
             GateState::Open => Ok(()),
             state => Err(self.core.gate.refusal(slot, state)),
         }

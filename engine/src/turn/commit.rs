@@ -95,7 +95,9 @@ impl Turn<'_> {
 
     /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
     fn append_batch(&mut self) -> Offset {
-        self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
+        if self.origin != Origin::Replay {
+            self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
+        }
         let (true, Some(sink)) = (self.recording, self.core.sink()) else { return Offset(0) };
         if self.effect_db != self.home_db {
             self.record_select(self.home_db);

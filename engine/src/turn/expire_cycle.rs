@@ -102,7 +102,7 @@ fn expire_slot(
 ) -> Stop {
     loop {
         *left = left.saturating_sub(1);
-        let Some(mut guard) = core.slots.try_lock(slot) else { return Stop::Interrupted };
+        let Some(mut guard) = core.slots.try_lock_warm(slot) else { return Stop::Interrupted };
         let Some(shard) = shard_of(&mut guard, db) else { return Stop::Done };
         if walk.is_none() && shard.next_expiry() >= now {
             return Stop::Done;

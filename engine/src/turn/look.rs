@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
-use crate::keyspace::slots::{GateState, SlotState};
+use crate::keyspace::slots::SlotState;
 use crate::table::Lent;
 use crate::time::UnixMillis;
 
@@ -39,7 +39,7 @@ pub(crate) fn seek<'g>(
     now: impl FnOnce() -> UnixMillis,
 ) -> Seen<'g> {
     let Looked { key, hash, db, touch } = looked;
-    if state.gate != GateState::Open {
+    if !state.admission.is_open() {
         return Seen::Unsure;
     }
     let Some((_, entry)) = state.shard(db).and_then(|shard| shard.seek(hash, key)) else {

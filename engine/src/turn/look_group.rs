@@ -12,7 +12,7 @@ use crate::core::Core;
 use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
-use crate::keyspace::slots::{GateState, SlotGuard};
+use crate::keyspace::slots::SlotGuard;
 use crate::slot::Slot;
 use crate::table::{Spot, prefetch};
 use crate::time::UnixMillis;
@@ -61,7 +61,7 @@ pub(crate) fn look_group(
     for ahead in &mut *group {
         let Some(at) = held.take(core, ahead.slot) else { break };
         let Some(guard) = &held.guards[at] else { break };
-        if guard.state.gate != GateState::Open {
+        if !guard.state.admission.is_open() {
             break;
         }
         ahead.guard = at as u32;

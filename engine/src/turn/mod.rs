@@ -35,10 +35,11 @@ use crate::core::Core;
 use crate::effect::{BatchKind, Offset};
 use crate::error::CommandError;
 use crate::event::EventClass;
-use crate::keyspace::EntryRef;
+use crate::keyspace::admission::Keys;
 use crate::keyspace::shard::{Shard, Surroundings};
-use crate::keyspace::slots::{GateState, SlotGuard, SlotState};
+use crate::keyspace::slots::{SlotGuard, SlotState};
 use crate::keyspace::watching::Change;
+use crate::keyspace::{EntryRef, GateState};
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::{Lent, Spot};
 use crate::time::UnixMillis;
@@ -570,17 +571,33 @@ impl<'e> Turn<'e> {
         }
     }
 
+    /// The slots that the turn holds.
+    pub(crate) fn guards(&self) -> &[SlotGuard<'e>] {
+        &self.guards
+    }
+
     /// Everything about the slots that the turn holds, for whole-store commands.
     pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = (Slot, &mut SlotState)> {
         self.guards.iter_mut().map(|guard| (guard.slot(), &mut *guard.state))
     }
 }
 
-/// A client's turn needs slots that are open.
+/// A client's turn needs slots that are open; any turn needs their keys.
 #[inline]
 fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), CommandError> {
-    let closed = guards.iter().find(|guard| guard.state.gate != GateState::Open && origin == Origin::Client);
-    closed.map_or(Ok(()), |guard| Err(core.gate.refusal(guard.slot(), guard.state.gate)))
+    guards.iter().filter(|guard| !guard.state.admission.is_open()).try_for_each(|guard| refuse(core, origin, guard))
+}
+
+#[cold]
+fn refuse(core: &Core, origin: Origin, guard: &SlotGuard<'_>) -> Result<(), CommandError> {
+    let (slot, admission) = (guard.slot(), guard.state.admission);
+    match origin {
+        _ if admission.keys() == Keys::Unreadable => {
+            Err(CommandError::SlotUnreadable { slot, reason: core.slots.why_unreadable(slot) })
+        }
+        Origin::Client if admission.gate() != GateState::Open => Err(core.gate.refusal(slot, admission.gate())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether somebody waits for a key in these slots.

@@ -8,7 +8,7 @@ use super::look::Looked;
 use super::{SHARE_TURNS, Touch};
 use crate::core::Core;
 use crate::event::EventClass;
-use crate::keyspace::slots::{GateState, SlotGuard};
+use crate::keyspace::slots::SlotGuard;
 use crate::text::StrRef;
 
 /// Stores `value` at a key in the slot that is held. False, and nothing is changed, if this takes a turn.
@@ -22,7 +22,7 @@ pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'
         return false;
     }
     // A turn that does a share of the housekeeping is a whole one.
-    if state.gate != GateState::Open || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
+    if !state.admission.is_open() || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
         return false;
     }
     // A view that is being taken wants the slot first.

@@ -24,7 +24,6 @@ pub use entry::ViewEntry;
 use crate::core::Core;
 use crate::effect::Offset;
 use crate::engine::Engine;
-use crate::keyspace::DATABASE_COUNT;
 use crate::keyspace::eras::{Capture, SlotCopy};
 use crate::keyspace::shard::Shard;
 use crate::slot::Slot;
@@ -157,20 +156,26 @@ impl SlotView {
             expires: shard.expires() as u64,
             timed_hashes: shard.timed_hashes() as u64,
         };
-        self.copy.iter().flat_map(|copy| &copy.0).map(move |(db, shard)| (*db, sizes(shard)))
+        self.shards().map(move |(db, shard)| (db, sizes(shard)))
     }
 
     /// The keys of all databases, one database after another.
     pub fn iter(&self) -> impl Iterator<Item = ViewEntry<'_>> {
-        (0..DATABASE_COUNT).flat_map(|db| self.iter_database(db))
+        self.shards().flat_map(|(db, shard)| self.entries(db, shard))
     }
 
     /// The keys of one database, in no order that means anything.
     pub fn iter_database(&self, db: u16) -> impl Iterator<Item = ViewEntry<'_>> {
-        let shards = self.copy.iter().flat_map(|copy| &copy.0).filter(move |(of, _)| *of == db);
-        shards.flat_map(move |(db, shard)| {
-            shard.iter().map(|entry| ViewEntry::new(*db, entry, self.taken.access_seconds))
-        })
+        self.shards().filter(move |(of, _)| *of == db).flat_map(|(db, shard)| self.entries(db, shard))
+    }
+
+    /// The databases that have keys here, ascending.
+    fn shards(&self) -> impl Iterator<Item = (u16, &Shard)> {
+        self.copy.iter().flat_map(|copy| &copy.0).map(|(db, shard)| (*db, shard))
+    }
+
+    fn entries<'v>(&'v self, db: u16, shard: &'v Shard) -> impl Iterator<Item = ViewEntry<'v>> {
+        shard.iter().map(move |entry| ViewEntry::new(db, entry, self.taken.access_seconds))
     }
 }
 

@@ -81,7 +81,7 @@ impl Data {
     pub(crate) fn load_rdb(&self, path: &Path) -> Result<(), LoadRdbError> {
         let started = Instant::now();
         let mut watcher = self.watcher();
-        let loaded = load_rdb(&self.engine, &RealStorage, path, &mut |progress| watcher.note(progress))?;
+        let loaded = load_rdb(&self.engine, &RealStorage, path, LOAD_THREADS, &mut |progress| watcher.note(progress))?;
         self.saver.note_loaded();
         if let Some(loaded) = loaded {
             *self.loaded.lock() = (loaded.keys, loaded.expired);
@@ -254,5 +254,8 @@ fn durability(appendfsync: &str) -> Durability {
         _ => Durability::EverySecond,
     }
 }
+
+/// Threads that store what another reads.
+const LOAD_THREADS: usize = 2;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);

@@ -47,12 +47,15 @@ pub(crate) struct ManifestFile {
 }
 
 /// Why a manifest cannot be used.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ManifestFault {
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {line}: expected {expected}, found {found}")]
+pub struct ManifestFault {
     /// The line, from 1.
-    pub(crate) line: usize,
-    pub(crate) expected: &'static str,
-    pub(crate) found: String,
+    pub line: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+    /// What stands there.
+    pub found: String,
 }
 
 impl Manifest {

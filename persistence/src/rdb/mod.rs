@@ -18,12 +18,15 @@
 //!
 //! Numbers and strings are those of `payload`. What is not read: values of modules and versions above 12.
 
+mod check;
 mod error;
+pub(crate) mod lanes;
 mod load;
 mod reader;
 mod view;
 mod writer;
 
+pub use check::{RdbCheck, check_rdb};
 pub use error::RdbError;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};

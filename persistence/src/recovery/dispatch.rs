@@ -336,7 +336,7 @@ impl Receiver for Dispatcher<'_> {
         taken.map_err(|error| Refused { what: what.to_owned(), reason: error.to_string() })
     }
 
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<LoadReport, SnapshotError> {
         // The lanes have nothing to do yet.
         let options = LoadOptions { threads: self.running, tolerance: Tolerance::Strict, due_at: None };
         snapshot.load(self.engine, &options, &SnapshotProgress::new())

@@ -211,6 +211,8 @@ fn command<'a>(bytes: &'a [u8], args: &mut Vec<&'a [u8]>) -> Result<usize, Fault
     if count == 0 || count > ARGUMENT_COUNT_MAX {
         return Err(Fault::Malformed { at: 1, expected: "a number of arguments from 1 to 1048576" });
     }
+    // As many as there are bytes for: growing step by step would hold three times as much.
+    args.reserve(count.min((bytes.len() - at) / ARGUMENT_SIZE_MIN));
     for _ in 0..count {
         let (size, start) = header(bytes, at, b'$', "`$` and the size of an argument")?;
         let end = start.saturating_add(size);
@@ -256,6 +258,8 @@ fn header(bytes: &[u8], at: usize, kind: u8, expected: &'static str) -> Result<(
 }
 
 const ARGUMENT_COUNT_MAX: usize = 1 << 20;
+/// An argument without bytes.
+const ARGUMENT_SIZE_MIN: usize = b"$0\r\n\r\n".len();
 const DIGITS_MAX: usize = 12;
 /// Redis's limit for lines that it skips.
 const COMMENT_SIZE_MAX: usize = 1024;

@@ -27,11 +27,13 @@ mod frames;
 mod listing;
 mod lock;
 mod log_check;
+mod manifest_check;
 mod receiver;
 mod repair;
 mod report;
 mod scan;
 mod settle;
+mod sorter;
 mod survey;
 mod window;
 
@@ -39,16 +41,19 @@ pub(crate) use dispatch::{Dispatcher, Lanes};
 pub(crate) use listing::Listing;
 pub(crate) use lock::lock;
 pub use log_check::{LogCheck, check_log};
+pub use manifest_check::{ManifestCheck, check_manifest};
 pub(crate) use receiver::{Receiver, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
 pub use report::{BaseKind, BaseReport, Cut, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
+pub(crate) use sorter::{Sorted, Sorter};
 pub use survey::{Contents, FileKind, Survey, survey};
 
 use crate::error::OpenError;
 use crate::log::GoesOn;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX};
+pub use crate::log::manifest::ManifestFault;
 use crate::snapshot::{Snapshot, Tolerance};
 use crate::storage::{FileError, Storage};
 use base::{begins_rdb, read_rdb};
@@ -56,6 +61,7 @@ use keyslot_engine::Offset;
 use listing::Source;
 use scan::{Cause, Damage, Progress, Scanned, Watch, scan};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use window::Window;
 
 /// What to do about a log that is damaged where a crash cannot have damaged it.
@@ -203,7 +209,7 @@ impl Inspection {
         }
         let mut base = BaseReport { path: path.to_owned(), size_bytes: window.size(), ..BaseReport::default() };
         if window.bytes_at(0, SNAPSHOT_MAGIC.len())?.starts_with(SNAPSHOT_MAGIC) {
-            let snapshot = Snapshot::open(storage, path, Tolerance::Strict)?;
+            let snapshot = Arc::new(Snapshot::open(storage, path, Tolerance::Strict)?);
             let loaded = receiver.snapshot(&snapshot)?;
             let header = snapshot.header();
             let goes_on = GoesOn { offset: header.offset.0, era: header.era };

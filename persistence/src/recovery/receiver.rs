@@ -4,6 +4,7 @@ use crate::rdb::RdbEvent;
 use crate::snapshot::{LoadReport, Snapshot, SnapshotError};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Commands that were one turn's, or a part of them in one database.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,7 @@ pub(crate) trait Receiver {
     fn event(&mut self, event: RdbEvent<'_>) -> Result<(), Refused>;
 
     /// Takes all of a snapshot. It comes before any batch.
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError>;
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<LoadReport, SnapshotError>;
 
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;
@@ -62,7 +63,7 @@ impl<F: FnMut(&ReplayBatch<'_>) -> Result<(), Refused>> Receiver for F {
         Ok(())
     }
 
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<LoadReport, SnapshotError> {
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<LoadReport, SnapshotError> {
         Ok(LoadReport { keys: snapshot.entries(), ..LoadReport::default() })
     }
 

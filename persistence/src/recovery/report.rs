@@ -27,6 +27,8 @@ pub struct RecoveryReport {
     pub zeros_size_bytes: u64,
     /// What was cut off, if anything was. The last one is the newest.
     pub cuts: Vec<Cut>,
+    /// How many slots are loaded when they are first touched, or by and by: see [`StoreBuilder::instant`](crate::StoreBuilder::instant).
+    pub cold_slots: usize,
     /// How long reading took, by the engine's clock; 0 if nobody measured it.
     pub elapsed_ms: u64,
 }
@@ -99,6 +101,9 @@ impl fmt::Display for RecoveryReport {
         )?;
         if let Some(rate) = self.commands.saturating_mul(1000).checked_div(self.elapsed_ms).filter(|rate| *rate > 0) {
             write!(f, " at {rate} commands/s")?;
+        }
+        if self.cold_slots > 0 {
+            write!(f, ", {} to load when they are touched", Count(self.cold_slots as u64, "slot"))?;
         }
         f.write_str(if self.clean { ", stopped cleanly" } else { ", not stopped cleanly" })?;
         if self.zeros_size_bytes > 0 {

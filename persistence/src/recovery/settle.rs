@@ -101,6 +101,7 @@ fn report_of(inspection: &Inspection) -> RecoveryReport {
         clean: last.is_none_or(|last| last.scanned.stopped && last.scanned.sound_to == last.size),
         zeros_size_bytes: 0,
         cuts: Vec::new(),
+        cold_slots: 0,
         elapsed_ms: 0,
     }
 }

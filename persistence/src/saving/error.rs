@@ -2,7 +2,9 @@
 
 use super::kind::SaveKind;
 use crate::log::InstallError;
+use crate::snapshot::SnapshotError;
 use crate::storage::FileError;
+use keyslot_engine::{Engine, Slot, View};
 
 /// Why a file of the data was not written. What had its name before is still there.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,17 @@ pub enum SaveError {
         /// Where.
         offset: u64,
     },
+    /// The keys of a slot are not in memory and cannot be read: a file without them would take the place of one that has them.
+    #[error(
+        "slot {slot} could not be loaded ({reason}), so nothing is written that would lack it; repair the store's base, or \
+         open it with Recovery::Salvage to go on without what is damaged"
+    )]
+    SlotUnreadable {
+        /// The slot.
+        slot: Slot,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Somebody wanted it to end.
     #[error("it was cancelled; what was saved before is still there")]
     Cancelled,
@@ -34,11 +47,31 @@ pub enum SaveError {
     Thread(std::io::Error),
 }
 
+impl From<SnapshotError> for SaveError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Io(error) => Self::File(error),
+            // What is written is neither malformed nor refused.
+            SnapshotError::Stopped | SnapshotError::Format { .. } | SnapshotError::Refused { .. } => Self::Cancelled,
+        }
+    }
+}
+
 impl From<InstallError> for SaveError {
     fn from(error: InstallError) -> Self {
         match error {
             InstallError::NoStart(offset) => Self::NoStart { offset },
             InstallError::Io(error) => Self::File(error),
         }
+    }
+}
+
+/// A view of everything; an error if some of it is unreadable.
+pub(crate) fn whole_view(engine: &Engine) -> Result<View, SaveError> {
+    // Taking it loads every slot.
+    let view = engine.view();
+    match engine.unreadable_slots().pop() {
+        Some((slot, reason)) => Err(SaveError::SlotUnreadable { slot, reason }),
+        None => Ok(view),
     }
 }

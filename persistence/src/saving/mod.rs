@@ -27,6 +27,7 @@ mod status;
 mod tests;
 
 pub use error::SaveError;
+pub(crate) use error::whole_view;
 pub use kind::SaveKind;
 pub use log_base::LogBase;
 pub use points::SavePoint;
@@ -234,7 +235,7 @@ impl Shared {
     fn write_rdb(&self, path: &Path, options: RdbOptions, progress: &SaveProgress) -> Result<(), SaveError> {
         // Read before the view is taken: what comes between is in the file and counts as unsaved.
         let changes = self.engine.changes();
-        write_rdb(&self.engine.view(), &*self.storage, path, options, progress)?;
+        write_rdb(&whole_view(&self.engine)?, &*self.storage, path, options, progress)?;
         self.state.lock().saved_changes = changes;
         Ok(())
     }

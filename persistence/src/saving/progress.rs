@@ -1,6 +1,8 @@
 //! How far a save got, and whether it is to go on.
 
 use super::error::SaveError;
+use crate::snapshot::SnapshotProgress;
+use keyslot_engine::SLOT_COUNT;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Shared by who writes and who watches.
@@ -9,12 +11,15 @@ pub(crate) struct SaveProgress {
     keys_done: AtomicU64,
     keys_total: AtomicU64,
     is_cancelled: AtomicBool,
+    /// That of a snapshot, which counts slots.
+    snapshot: SnapshotProgress,
 }
 
 impl SaveProgress {
     /// Nothing is done and nobody wants it to end.
     pub(crate) fn reset(&self) {
         self.begin(0);
+        self.snapshot.reset();
         self.is_cancelled.store(false, Ordering::Relaxed);
     }
 
@@ -37,10 +42,19 @@ impl SaveProgress {
 
     pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
+        self.snapshot.stop();
+    }
+
+    /// What a snapshot is written under, once it is [begun](Self::begin).
+    pub(crate) fn of_snapshot(&self) -> &SnapshotProgress {
+        &self.snapshot
     }
 
     /// Keys written, and keys to write.
     pub(crate) fn keys(&self) -> (u64, u64) {
-        (self.keys_done.load(Ordering::Relaxed), self.keys_total.load(Ordering::Relaxed))
+        let (done, total) = (self.keys_done.load(Ordering::Relaxed), self.keys_total.load(Ordering::Relaxed));
+        // Slots have about as many keys each.
+        let of_slots = total * self.snapshot.slots_done() as u64 / SLOT_COUNT as u64;
+        (done.max(of_slots), total)
     }
 }

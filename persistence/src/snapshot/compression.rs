@@ -17,8 +17,9 @@ pub(crate) fn compress(payload: &[u8], scratch: &mut Vec<u8>) -> bool {
     }
 }
 
-/// What was compressed. The size that it claims is held against what a block can hold before anything is allocated. The
-/// error says what was expected and what was found.
+/// What was compressed. The size that it claims is held against what a block can hold before anything is allocated, and
+/// against what this one does hold if it is more than blocks usually hold. The error says what was expected and what was
+/// found.
 pub(crate) fn decompress(compressed: &[u8]) -> Result<Cow<'_, [u8]>, (&'static str, String)> {
     let Some((size, block)) = compressed.split_first_chunk::<SIZE_BYTES>() else {
         return Err(("8 bytes of size and an LZ4 block", format!("{} bytes", compressed.len())));
@@ -28,6 +29,9 @@ pub(crate) fn decompress(compressed: &[u8]) -> Result<Cow<'_, [u8]>, (&'static s
     let Some(fits) = fits else {
         return Err(("a size of at most 255 times the LZ4 block", format!("{size} for {} bytes", block.len())));
     };
+    if fits > block.len() * EXPANSION_USUAL && fits != held(block) {
+        return Err(("the size of what the LZ4 block holds", format!("{size}, and it holds {}", held(block))));
+    }
     let mut out = vec![0; fits];
     match lz4_flex::block::decompress_into(block, &mut out) {
         Ok(filled) if filled == fits => Ok(Cow::Owned(out)),
@@ -36,7 +40,40 @@ pub(crate) fn decompress(compressed: &[u8]) -> Result<Cow<'_, [u8]>, (&'static s
     }
 }
 
+/// How many bytes the block decompresses to, by its tokens alone. O(block).
+fn held(block: &[u8]) -> usize {
+    let (mut at, mut len) = (0, 0);
+    // A length of 15 goes on in the bytes that follow, up to the first that is not 255.
+    let length = |nibble: usize, at: &mut usize| {
+        let mut length = nibble;
+        let mut goes_on = nibble == 15;
+        while let Some(more) = block.get(*at).filter(|_| goes_on) {
+            length += usize::from(*more);
+            goes_on = *more == 255;
+            *at += 1;
+        }
+        length
+    };
+    while let Some(token) = block.get(at).map(|token| usize::from(*token)) {
+        at += 1;
+        let literals = length(token >> 4, &mut at);
+        at += literals;
+        len += literals;
+        // The last token has literals only.
+        if at < block.len() {
+            at += OFFSET_BYTES;
+            len += length(token & 15, &mut at) + MATCH_BYTES_MIN;
+        }
+    }
+    len
+}
+
 const SIZE_BYTES: usize = 8;
+/// Where a match is.
+const OFFSET_BYTES: usize = 2;
+const MATCH_BYTES_MIN: usize = 4;
+/// What more than this claims is looked at more closely.
+const EXPANSION_USUAL: usize = 8;
 /// One byte of a block adds at most 255 bytes to a run.
 const EXPANSION_MAX: usize = 255;
 
@@ -49,6 +86,7 @@ mod tests {
         let mut scratch = Vec::new();
         for payload in [b"abcd".repeat(1000), vec![0; 1 << 20], b"x".repeat(100)] {
             assert!(compress(&payload, &mut scratch));
+            assert_eq!(held(&scratch[SIZE_BYTES..]), payload.len());
             assert_eq!(decompress(&scratch).unwrap(), payload);
         }
         assert!(!compress(b"abcdefg", &mut scratch));
@@ -61,7 +99,7 @@ mod tests {
         claim.extend_from_slice(&[0x1f, b'a', 1, 0, 255, 255]);
         assert_eq!(decompress(&claim).unwrap_err().0, "a size of at most 255 times the LZ4 block");
         claim[..8].copy_from_slice(&1530u64.to_le_bytes());
-        assert!(decompress(&claim).is_err());
+        assert_eq!(decompress(&claim).unwrap_err().0, "the size of what the LZ4 block holds");
         assert!(decompress(b"short").is_err());
         let mut scratch = Vec::new();
         assert!(compress(&b"abcd".repeat(100), &mut scratch));

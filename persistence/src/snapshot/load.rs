@@ -78,12 +78,40 @@ impl Snapshot {
     /// Loads one slot, without the libraries of functions. O(bytes of the slot).
     pub fn load_slot(&self, engine: &Engine, slot: Slot, options: &LoadOptions) -> Result<LoadReport, SnapshotError> {
         let pace = Pace::start(None);
-        let mut filler = Filler::new(self, engine, options);
+        let report = self.fill_slot(&mut engine.loader(), slot, options)?;
+        Ok(LoadReport { elapsed: pace.elapsed(), ..report })
+    }
+
+    /// Gives the keys of one slot to a loader that has nothing else to do.
+    pub(crate) fn fill_slot(
+        &self,
+        loader: &mut Loader,
+        slot: Slot,
+        options: &LoadOptions,
+    ) -> Result<LoadReport, SnapshotError> {
+        let mut filler = Filler::new(self, loader, options);
         for named in self.layout().of_slot(slot) {
             filler.add_section(named)?;
         }
-        let report = filler.finish()?;
-        Ok(LoadReport { elapsed: pace.elapsed(), ..report })
+        filler.finish()
+    }
+
+    /// Loads the libraries of functions and nothing else.
+    pub(crate) fn load_libraries(&self, engine: &Engine) -> Result<LoadReport, SnapshotError> {
+        let (mut loader, options) = (engine.loader(), LoadOptions::default());
+        let mut filler = Filler::new(self, &mut loader, &options);
+        for named in self.layout().sections.iter().take_while(|named| named.subject == Subject::Libraries) {
+            filler.add_section(named)?;
+        }
+        filler.finish()
+    }
+
+    /// The slots that have keys, by the index.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.layout().sections.iter().filter_map(|named| match named.subject {
+            Subject::Slot(slot) => Some(slot),
+            Subject::Libraries => None,
+        })
     }
 }
 
@@ -109,7 +137,8 @@ struct State {
 impl Job<'_> {
     /// Loads batches until there is none left.
     fn run(&self) {
-        let mut filler = Filler::new(self.snapshot, self.engine, self.options);
+        let mut loader = self.engine.loader();
+        let mut filler = Filler::new(self.snapshot, &mut loader, self.options);
         let mut outcome = Ok(());
         while let (Ok(()), Some(batch)) = (&outcome, self.take()) {
             for named in &self.snapshot.layout().sections[batch] {
@@ -172,17 +201,17 @@ struct Filler<'a> {
     snapshot: &'a Snapshot,
     tolerance: Tolerance,
     due_at: UnixMillis,
-    loader: Loader,
+    loader: &'a mut Loader,
     report: LoadReport,
 }
 
 impl<'a> Filler<'a> {
-    fn new(snapshot: &'a Snapshot, engine: &Engine, options: &LoadOptions) -> Self {
+    fn new(snapshot: &'a Snapshot, loader: &'a mut Loader, options: &LoadOptions) -> Self {
         Self {
             snapshot,
             tolerance: options.tolerance,
             due_at: options.due_at.unwrap_or(UnixMillis(i64::MIN)),
-            loader: engine.loader(),
+            loader,
             report: LoadReport::default(),
         }
     }
@@ -234,7 +263,8 @@ impl<'a> Filler<'a> {
             let (path, place) = (path.to_owned(), super::error::Place::Section);
             SnapshotError::Refused { path, place, key: String::new(), reason: error.to_string() }
         };
-        let loaded = self.loader.finish().map_err(refused)?;
+        self.loader.flush().map_err(refused)?;
+        let loaded = self.loader.loaded();
         self.report.keys = loaded.keys;
         self.report.libraries = loaded.libraries;
         Ok(self.report)

@@ -148,6 +148,7 @@ pub use load::{LoadOptions, LoadReport};
 pub use progress::SnapshotProgress;
 pub use reader::Snapshot;
 pub use view::write;
+pub(crate) use view::write_unnamed;
 pub use write::{Compression, WriteOptions, WriteReport};
 
 #[cfg(test)]

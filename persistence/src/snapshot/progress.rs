@@ -27,6 +27,13 @@ impl SnapshotProgress {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Nothing done, and nobody wants it to stop.
+    pub(crate) fn reset(&self) {
+        self.slots.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+        self.is_stopped.store(false, Ordering::Relaxed);
+    }
+
     /// Asks it to stop. It ends with [`SnapshotError::Stopped`](super::SnapshotError::Stopped) soon.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);

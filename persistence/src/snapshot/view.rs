@@ -4,7 +4,7 @@ use super::encoder::SectionEncoder;
 use super::entry::{Access, EntryHead};
 use super::error::SnapshotError;
 use super::progress::SnapshotProgress;
-use super::write::{Source, WriteOptions, WriteReport, write_source};
+use super::write::{Source, WriteOptions, WriteReport, write_aside, write_source};
 use crate::storage::Storage;
 use keyslot_engine::payload::{Style, VERSION_MAX};
 use keyslot_engine::{Offset, Slot, UnixMillis, View};
@@ -21,6 +21,17 @@ pub fn write(
     progress: &SnapshotProgress,
 ) -> Result<WriteReport, SnapshotError> {
     write_source(&ViewSource { view, keeps_access: options.keeps_access }, storage, path, options, progress)
+}
+
+/// As [`write`], to a new file whose name is the caller's business.
+pub(crate) fn write_unnamed(
+    view: View,
+    storage: &dyn Storage,
+    path: &Path,
+    options: &WriteOptions,
+    progress: &SnapshotProgress,
+) -> Result<WriteReport, SnapshotError> {
+    write_aside(&ViewSource { view, keeps_access: options.keeps_access }, storage, path, options, progress)
 }
 
 struct ViewSource {

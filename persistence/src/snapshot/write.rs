@@ -19,7 +19,7 @@ use crate::driver::pace::Pace;
 use crate::storage::{Access, FileError, Storage, StorageFile};
 use keyslot_engine::{Offset, SLOT_COUNT, Slot, UnixMillis};
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// How a snapshot is written.
@@ -90,6 +90,27 @@ pub(crate) fn write_source(
     options: &WriteOptions,
     progress: &SnapshotProgress,
 ) -> Result<WriteReport, SnapshotError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let temporary = path.with_file_name(format!("temp-{name}"));
+    let report = write_aside(source, storage, &temporary, options, progress)?;
+    if let Err(error) = storage.rename(&temporary, path) {
+        // Best effort, as below.
+        let _ = storage.remove(&temporary);
+        return Err(FileError::new("rename", &temporary, error).into());
+    }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    storage.sync_dir(dir).map_err(|e| FileError::new("sync directory", dir, e))?;
+    Ok(report)
+}
+
+/// Writes everything to the file at `path`, whose bytes are durable then; its name is the caller's business.
+pub(crate) fn write_aside(
+    source: &dyn Source,
+    storage: &dyn Storage,
+    path: &Path,
+    options: &WriteOptions,
+    progress: &SnapshotProgress,
+) -> Result<WriteReport, SnapshotError> {
     let header = SnapshotHeader {
         id: storage.chance(),
         era: source.era(),
@@ -108,7 +129,7 @@ pub(crate) fn write_source(
         Ok((entries, size_bytes)) => Ok(WriteReport { header, entries, size_bytes, elapsed: file.pace.elapsed() }),
         Err(error) => {
             // Best effort: a new snapshot replaces what is left.
-            let _ = storage.remove(&file.temporary);
+            let _ = storage.remove(path);
             Err(error)
         }
     }
@@ -192,9 +213,7 @@ fn encode_run(
 
 /// The file while it is written.
 struct TargetFile<'a> {
-    storage: &'a dyn Storage,
     path: &'a Path,
-    temporary: PathBuf,
     file: Box<dyn StorageFile>,
     assembly: Option<Assembly>,
     /// Bytes that are not written yet: small pieces are gathered.
@@ -207,20 +226,18 @@ struct TargetFile<'a> {
 
 impl<'a> TargetFile<'a> {
     fn create(
-        storage: &'a dyn Storage,
+        storage: &dyn Storage,
         path: &'a Path,
         header: &SnapshotHeader,
         rate: Option<NonZeroU64>,
         progress: &'a SnapshotProgress,
     ) -> Result<Self, SnapshotError> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let temporary = path.with_file_name(format!("temp-{name}"));
-        let file = storage.open(&temporary, Access::Create).map_err(|e| FileError::new("create", &temporary, e))?;
+        let file = storage.open(path, Access::Create).map_err(|e| FileError::new("create", path, e))?;
         let (assembly, first) = Assembly::begin(header);
         let pace = Pace::start(rate);
         let assembly = Some(assembly);
         let gathered = first.to_vec();
-        Ok(Self { storage, path, temporary, file, assembly, gathered, written: 0, synced: 0, pace, progress })
+        Ok(Self { path, file, assembly, gathered, written: 0, synced: 0, pace, progress })
     }
 
     fn write(&mut self, piece: &Piece) -> Result<(), SnapshotError> {
@@ -243,7 +260,7 @@ impl<'a> TargetFile<'a> {
 
     fn put(&mut self, parts: &[&[u8]]) -> Result<(), SnapshotError> {
         let size = parts.iter().map(|part| part.len() as u64).sum();
-        self.file.write_at(parts, self.written).map_err(|e| FileError::new("write", &self.temporary, e))?;
+        self.file.write_at(parts, self.written).map_err(|e| FileError::new("write", self.path, e))?;
         self.written += size;
         self.progress.add_bytes(size);
         if self.written - self.synced >= SYNC_BYTES {
@@ -254,12 +271,12 @@ impl<'a> TargetFile<'a> {
     }
 
     fn sync(&mut self) -> Result<(), SnapshotError> {
-        self.file.sync_data().map_err(|e| FileError::new("sync", &self.temporary, e))?;
+        self.file.sync_data().map_err(|e| FileError::new("sync", self.path, e))?;
         self.synced = self.written;
         Ok(())
     }
 
-    /// Writes index and end, makes the file durable and gives it its name. Returns entries and size.
+    /// Writes index and end and makes the bytes durable. Returns entries and size.
     fn finish(&mut self) -> Result<(u64, u64), SnapshotError> {
         let Some(assembly) = self.assembly.take() else { return Err(SnapshotError::Stopped) };
         if self.progress.is_stopped() {
@@ -269,10 +286,6 @@ impl<'a> TargetFile<'a> {
         let gathered = std::mem::take(&mut self.gathered);
         self.put(&[&gathered, &assembly.end()])?;
         self.sync()?;
-        let temporary = &self.temporary;
-        self.storage.rename(temporary, self.path).map_err(|e| FileError::new("rename", temporary, e))?;
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        self.storage.sync_dir(dir).map_err(|e| FileError::new("sync directory", dir, e))?;
         Ok((entries, self.written))
     }
 }

@@ -1,6 +1,7 @@
 //! How a store is described and opened.
 
 use super::compaction::{CompactionPolicy, Compactor};
+use super::instant::Background;
 use super::replay::{ReplayPlan, replay};
 use super::{Drive, EngineHandle, Store};
 use crate::driver::{Driver, DriverThread};
@@ -9,8 +10,9 @@ use crate::journal::{Fsync, Journal, JournalOptions};
 use crate::log::manifest::Manifest;
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter};
 use crate::progress::Progress;
-use crate::recovery::{Listing, Recovery, RecoveryReport, Settled, Settling, lock, settle};
-use crate::saving::Saver;
+use crate::recovery::{Listing, Recovery, RecoveryReport, Settled, Settling, Sorted, lock, settle};
+use crate::saving::{LogBase, Saver};
+use crate::snapshot::{LoadOptions, Tolerance, WriteOptions};
 use crate::storage::{FileError, RealStorage, Storage, StorageLock};
 use keyslot_engine::{Ack, EffectSink, Engine, EngineBuilder, Offset};
 use parking_lot::Mutex;
@@ -41,6 +43,8 @@ pub struct StoreBuilder {
     log: LogOptions,
     names: LogNames,
     compaction: CompactionPolicy,
+    log_base: LogBase,
+    is_instant: bool,
     has_thread: bool,
     recovery_threads: usize,
     on_progress: Option<OnProgress>,
@@ -58,6 +62,8 @@ impl Default for StoreBuilder {
             log: LogOptions::default(),
             names: LogNames::default(),
             compaction: CompactionPolicy::default(),
+            log_base: LogBase::default(),
+            is_instant: false,
             has_thread: true,
             recovery_threads: 2,
             on_progress: None,
@@ -149,6 +155,28 @@ impl StoreBuilder {
         self
     }
 
+    /// How new bases of the log are written: as snapshots, if not said. [`LogBase::Rdb`] keeps the directory one that
+    /// `redis-server` boots from.
+    #[must_use]
+    pub fn log_base(mut self, base: LogBase) -> Self {
+        self.log_base = base;
+        self
+    }
+
+    /// Serves before the data is loaded: each slot is loaded when it is first touched, the others in the background. That takes
+    /// a base that is a [snapshot](LogBase::Snapshot), or none; and up to 1 GiB of log behind it that holds nothing but
+    /// changes of single slots, as this store writes them. Otherwise, or after a FLUSHALL or the like in that log, opening
+    /// loads everything first, as without this.
+    ///
+    /// The log is read and checked at opening, the base's index too; the bytes of a slot in the base when it is loaded. A slot
+    /// that turns out to be damaged then answers [`CommandError::SlotUnreadable`](keyslot_engine::CommandError::SlotUnreadable),
+    /// all others go on, and no file of the data is written that would lack it.
+    #[must_use]
+    pub fn instant(mut self, is_instant: bool) -> Self {
+        self.is_instant = is_instant;
+        self
+    }
+
     /// Starts no thread: the caller calls [`Store::step`]. Whoever waits for an [`Ack`] above `Memory` waits for that.
     #[must_use]
     pub fn without_thread(mut self) -> Self {
@@ -167,8 +195,13 @@ impl StoreBuilder {
             None => std::mem::take(&mut self.engine).in_memory(),
         };
         let start_ms = engine.now().0;
-        let plan = ReplayPlan { storage: &*self.storage, place: &place, threads: self.recovery_threads };
-        let inspection = replay(&engine, &plan, self.on_progress.as_deref_mut())?;
+        let plan = ReplayPlan {
+            storage: &*self.storage,
+            place: &place,
+            threads: self.recovery_threads,
+            is_instant: self.is_instant,
+        };
+        let (inspection, sorted) = replay(&engine, &plan, self.on_progress.as_deref_mut())?;
         let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
         if let Some(refusal) = inspection.refusal(self.recovery) {
             return Err(refusal);
@@ -176,6 +209,8 @@ impl StoreBuilder {
         make_directories(&*self.storage, path, &place)?;
         let mut settled = settle(&*self.storage, &place, &inspection, Settling::Done)?;
         settled.report.elapsed_ms = elapsed_ms;
+        let background = sorted.map(|sorted| self.begin_cold(&engine, sorted)).transpose()?;
+        settled.report.cold_slots = engine.cold_slots();
         let report = settled.report.clone();
         let (journal, driver) = self.start_journal(&engine, place.clone(), settled)?;
         // Eras go on where they were, so that the log tells them apart.
@@ -183,7 +218,7 @@ impl StoreBuilder {
         let saver = given.unwrap_or_else(|| Saver::over(engine, self.storage.clone()));
         saver.note_loaded();
         tracing::info!(path = %path.display(), %report, "store opened");
-        self.start(saver, (journal, driver), place, report, lock)
+        self.start(saver, (journal, driver), (place, lock), report, background)
     }
 
     /// Begins a log in this directory for the engine of a saver, which serves already: every change from here on is in it, and
@@ -218,7 +253,7 @@ impl StoreBuilder {
         let (fsync, ack) = levels(this.durability);
         journal.set_fsync(fsync);
         engine.options().set_ack(ack);
-        this.start(saver.clone(), (journal, driver), place, RecoveryReport::default(), lock)
+        this.start(saver.clone(), (journal, driver), (place, lock), RecoveryReport::default(), None)
     }
 
     /// Gives the engine its journal, and the driver its thread.
@@ -226,9 +261,9 @@ impl StoreBuilder {
         &self,
         saver: Saver,
         (journal, driver): (Arc<Journal>, Driver),
-        place: LogPlace,
+        (place, lock): (LogPlace, Box<dyn StorageLock>),
         report: RecoveryReport,
-        lock: Box<dyn StorageLock>,
+        background: Option<Arc<Background>>,
     ) -> Result<Store, OpenError> {
         let engine = saver.engine().clone();
         if !engine.attach_sink(journal.clone()) {
@@ -236,6 +271,13 @@ impl StoreBuilder {
         }
         let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
         compactor.set_policy(self.compaction);
+        compactor.set_base(match self.log_base.clone() {
+            LogBase::Snapshot(options) if !self.has_thread => LogBase::Snapshot(WriteOptions { threads: 0, ..options }),
+            base => base,
+        });
+        if let (Some(background), true) = (&background, self.has_thread) {
+            background.start(&engine, self.recovery_threads.div_ceil(2));
+        }
         let drive = if self.has_thread {
             let compactor = compactor.clone();
             Drive::Thread(DriverThread::start(driver, move || compactor.look()).map_err(OpenError::Thread)?)
@@ -251,8 +293,21 @@ impl StoreBuilder {
             report,
             place,
             recovery_threads: self.recovery_threads,
+            background,
             _lock: lock,
         })
+    }
+
+    /// Leaves the keys where they are, and loads the rest.
+    fn begin_cold(&self, engine: &Engine, sorted: Sorted) -> Result<Arc<Background>, OpenError> {
+        if let Some(snapshot) = sorted.snapshot() {
+            snapshot.load_libraries(engine)?;
+        }
+        let tolerance = match self.recovery {
+            Recovery::Salvage => Tolerance::Salvage,
+            Recovery::Strict | Recovery::Whole => Tolerance::Strict,
+        };
+        Ok(Background::begin(engine, sorted, LoadOptions { tolerance, ..LoadOptions::default() }))
     }
 
     fn start_journal(

@@ -1,12 +1,12 @@
 //! Compaction: a new base in the place of the log's older files, by hand or when the log has grown.
 //!
-//! The base is an RDB or commands, so that `redis-server` boots from the directory, too. It is written from a view on a thread of its own,
+//! The base is a snapshot; or an RDB or commands, so that `redis-server` boots from the directory, too. It is written from a view on a thread of its own,
 //! while the log goes on; how files change places is drawn in [`rebase`](super::rebase).
 
 use super::rebase::rebase;
 use crate::journal::Journal;
 use crate::log::{GoesOn, LogFiles};
-use crate::saving::{LogBase, SaveError, SaveKind, SaveProgress, Saver};
+use crate::saving::{LogBase, SaveError, SaveKind, SaveProgress, Saver, whole_view};
 use keyslot_engine::Engine;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Compactor {
     /// Begins to compact the log if it has grown enough, or has no base yet. Says whether to look again though nothing
     /// happens.
     pub(super) fn look(&self) -> bool {
-        let (policy, _) = *self.shared.settings.lock();
+        let policy = self.shared.settings.lock().0;
         let rests = || self.saver.status().rests(self.shared.engine.now().0);
         let has_no_base = self.has_no_base();
         let is_due = has_no_base || policy.is_due(self.shared.journal.log_size_bytes(), self.base_size_bytes());
@@ -116,14 +116,14 @@ impl Compactor {
 
 impl Shared {
     fn compact(&self, step: impl FnOnce() -> bool, progress: &SaveProgress) -> Result<(), SaveError> {
-        let base = self.settings.lock().1;
+        let base = self.settings.lock().1.clone();
         let take_view = || {
-            let view = self.engine.view();
+            let view = whole_view(&self.engine)?;
             let goes_on = GoesOn { offset: view.offset().0, era: view.era() };
-            (view, goes_on)
+            Ok((view, goes_on))
         };
         rebase(&self.files, &self.journal, step, base.kind(), take_view, |view, _, storage, path| {
-            base.write(&view, storage, path, progress)
+            base.write(view, storage, path, progress)
         })?;
         self.base_size_bytes.store(self.files.older_size_bytes(), Ordering::Relaxed);
         Ok(())

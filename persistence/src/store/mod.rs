@@ -18,6 +18,7 @@
 mod builder;
 mod compaction;
 mod info;
+mod instant;
 mod rebase;
 mod replay;
 
@@ -33,6 +34,7 @@ use crate::recovery::{Recovery, RecoveryReport};
 use crate::saving::{LogBase, SaveError, SaveKind, Saver};
 use crate::storage::{FileError, StorageLock};
 use compaction::Compactor;
+use instant::Background;
 use keyslot_engine::effect::OutcomeUnknown;
 use keyslot_engine::{Ack, CommandError, EffectSink, Engine, Offset, Origin};
 use parking_lot::Mutex;
@@ -66,6 +68,8 @@ pub struct Store {
     report: RecoveryReport,
     place: LogPlace,
     recovery_threads: usize,
+    /// Who loads cold slots.
+    background: Option<Arc<Background>>,
     /// Declared last: the directory is free only after the driver has stopped.
     _lock: Box<dyn StorageLock>,
 }
@@ -112,12 +116,14 @@ impl Store {
     /// Does what is due at `now_ns`, for a store that was opened [without a thread](StoreBuilder::without_thread), and
     /// says when there is more to do, if nobody writes before. Any clock that does not go back will do.
     pub fn step(&self, now_ns: u64) -> Option<u64> {
-        match &mut *self.drive.lock() {
-            Drive::Manual(driver) => match driver.step(now_ns) {
-                Next::At(at_ns) => Some(at_ns),
-                Next::Idle => None,
-            },
-            Drive::Thread(_) | Drive::Stopped => None,
+        let next = match &mut *self.drive.lock() {
+            Drive::Manual(driver) => driver.step(now_ns),
+            Drive::Thread(_) | Drive::Stopped => return None,
+        };
+        match (&self.background, next) {
+            (Some(background), _) if background.load(self, STEP_SLOTS) => Some(now_ns),
+            (_, Next::At(at_ns)) => Some(at_ns),
+            (_, Next::Idle) => None,
         }
     }
 
@@ -202,8 +208,9 @@ impl Store {
         let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
         engine.apply(Origin::Replay, 0, empty)?;
         let storage = self.saver.storage();
-        let plan = ReplayPlan { storage: &**storage, place: &self.place, threads: self.recovery_threads };
-        let inspection = replay(engine, &plan, None)?;
+        let plan =
+            ReplayPlan { storage: &**storage, place: &self.place, threads: self.recovery_threads, is_instant: false };
+        let (inspection, _) = replay(engine, &plan, None)?;
         match inspection.refusal(Recovery::Strict) {
             Some(refusal) => Err(refusal.into()),
             None => {
@@ -216,6 +223,9 @@ impl Store {
     fn stop(&self) -> Result<(), CloseError> {
         if matches!(*self.drive.lock(), Drive::Stopped) {
             return Ok(());
+        }
+        if let Some(background) = &self.background {
+            background.stop();
         }
         // A base that is half written is of no use to the next opening.
         self.saver.cancel();
@@ -253,6 +263,9 @@ impl Drop for Store {
         }
     }
 }
+
+/// So many cold slots are loaded in a step of a store without a thread.
+const STEP_SLOTS: usize = 16;
 
 struct EngineHandle(Engine);
 
@@ -293,6 +306,8 @@ pub enum CloseError {
 
 #[cfg(test)]
 mod attach_tests;
+#[cfg(test)]
+mod instant_tests;
 #[cfg(test)]
 mod rebase_tests;
 #[cfg(test)]

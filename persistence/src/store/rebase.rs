@@ -22,11 +22,11 @@ pub(super) fn rebase<V>(
     journal: &Journal,
     step: impl FnOnce() -> bool,
     kind: &str,
-    take_view: impl FnOnce() -> (V, GoesOn),
+    take_view: impl FnOnce() -> Result<(V, GoesOn), SaveError>,
     write: impl FnOnce(V, GoesOn, &dyn Storage, &Path) -> Result<u64, SaveError>,
 ) -> Result<GoesOn, SaveError> {
     files.split_at_eras(true);
-    let (view, goes_on) = take_view();
+    let (view, goes_on) = take_view().inspect_err(|_| files.split_at_eras(false))?;
     files.ask_start(goes_on.offset);
     let state = if step() {
         files.start_state(goes_on.offset, journal.written().0.max(journal.end().0))

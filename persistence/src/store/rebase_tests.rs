@@ -28,7 +28,7 @@ fn state_of(db: &Store) -> State {
 
 /// A base as commands: what a view of the state at the journal's end holds.
 fn replace_base(db: &Store) -> Result<GoesOn, SaveError> {
-    let take_view = || (state_of(db), GoesOn { offset: db.position().0, era: 0 });
+    let take_view = || Ok((state_of(db), GoesOn { offset: db.position().0, era: 0 }));
     rebase(
         db.compactor.files(),
         &db.journal,

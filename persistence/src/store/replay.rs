@@ -4,7 +4,7 @@ use crate::driver::crew::with_crew;
 use crate::error::OpenError;
 use crate::log::LogPlace;
 use crate::progress::Progress;
-use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, inspect};
+use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Sorted, Sorter, inspect};
 use crate::storage::Storage;
 use keyslot_engine::Engine;
 
@@ -13,14 +13,16 @@ pub(super) struct ReplayPlan<'p> {
     pub(super) storage: &'p dyn Storage,
     pub(super) place: &'p LogPlace,
     pub(super) threads: usize,
+    /// Whether the log is sorted by slots, as far as that is possible, and applied later.
+    pub(super) is_instant: bool,
 }
 
-/// Applies a log to an engine that serves nobody. The files are left as they are. `told` hears how far it got.
+/// Applies a log to an engine that serves nobody, or sorts it. The files are left as they are. `told` hears how far it got.
 pub(super) fn replay(
     engine: &Engine,
     plan: &ReplayPlan<'_>,
     mut told: Option<&mut (dyn FnMut(&Progress) + 'static)>,
-) -> Result<Inspection, OpenError> {
+) -> Result<(Inspection, Option<Sorted>), OpenError> {
     let start_ms = engine.now().0;
     let mut told_bytes = 0;
     let mut watch = |done_bytes: u64, total_bytes: u64| {
@@ -39,7 +41,12 @@ pub(super) fn replay(
     with_crew(threads, work, |running| {
         let _closing = lanes.closing();
         let mut dispatcher = Dispatcher::new(engine, &lanes, running);
-        inspect(plan.storage, listing, &mut dispatcher, &mut watch)
+        if !plan.is_instant {
+            return Ok((inspect(plan.storage, listing, &mut dispatcher, &mut watch)?, None));
+        }
+        let mut sorter = Sorter::new(engine, dispatcher);
+        let inspection = inspect(plan.storage, listing, &mut sorter, &mut watch)?;
+        Ok((inspection, sorter.into_sorted()))
     })
 }
 

@@ -107,7 +107,7 @@ mod tests {
             (format!("ZADD k 1 {long} 2 b"), 5, 2),
             ("HSET k f v g 1".to_owned(), 16, 2),
             (format!("HSET k f {long} g 1"), 4, 2),
-            ("XADD k 1-1 f v".to_owned(), 19, 2),
+            ("XADD k 1-1 f v".to_owned(), 19, 3),
         ] {
             bench.ask("DEL k");
             bench.ask(&request);

@@ -29,6 +29,7 @@ fn random_key(turn: &mut Turn<'_>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> 
 }
 
 fn choose(turn: &Turn<'_>) -> Option<Bytes> {
+    turn.core().slots.warm_all();
     for _ in 0..TRIES_MAX {
         let slot = choose_slot(turn)?;
         let met = turn.visit(slot, |shard| {

@@ -15,15 +15,18 @@ pub(super) const DBSIZE: Row = Row::new("dbsize", 1, Run::Visit(size))
     .docs(Group::Server, "1.0.0", "O(1)");
 
 fn size(turn: &mut Turn<'_>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    turn.core().slots.warm_all();
     turn.note_seen(turn.core().journal_end());
     reply.integer(i64::try_from(turn.core().totals.keys(turn.db())).unwrap_or(i64::MAX));
     Ok(())
 }
 
 impl Engine {
-    /// How many keys database 0 has, due ones that are still there included. Adds up striped counters: O(1), no lock.
+    /// How many keys database 0 has, due ones that are still there included. Adds up striped counters: O(1), no lock, unless
+    /// slots are cold, which are loaded first.
     /// Follows DBSIZE of Redis 7.2.
     pub fn db_size(&self) -> u64 {
+        self.core.slots.warm_all();
         self.core.totals.keys(0)
     }
 }

@@ -139,7 +139,7 @@ fn ratio(name: &str, part: f64, whole: u64, reply: &mut ReplyWriter<'_>) {
 }
 
 fn database_table_bytes(core: &Core, db: u16) -> u64 {
-    let of_slot = |slot| core.slots.lock(slot).state.shard(db).map_or(0, |shard| shard.table_bytes() as u64);
+    let of_slot = |slot| core.slots.lock_as_is(slot).state.shard(db).map_or(0, |shard| shard.table_bytes() as u64);
     crate::slot::Slot::all().map(of_slot).sum()
 }
 

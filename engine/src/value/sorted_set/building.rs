@@ -52,6 +52,8 @@ struct Small {
     last: usize,
     is_shuffled: bool,
     seen: Seen,
+    /// Which of them have the score -0, which the compact form does not tell from 0: the large one does.
+    negative_zeros: Vec<usize>,
 }
 
 impl NewSortedSet {
@@ -67,7 +69,8 @@ impl NewSortedSet {
             }
             let mut index = MemberTable::new(self.hasher.clone());
             let block = |pair: compact::Pair<'_>| pair.member.with_bytes(|member| element(member, pair.score));
-            let elements: Vec<_> = compact::pairs(&small.bytes).map(block).collect();
+            let mut elements: Vec<_> = compact::pairs(&small.bytes).map(block).collect();
+            small.negative_zeros.iter().for_each(|at| elements[*at] = element(elements[*at].member.key(), -0.0));
             elements.iter().for_each(|element| index.insert(element.member.clone()));
             self.state = State::Large { index, elements };
         }
@@ -111,6 +114,9 @@ impl Small {
             }
             compact::push(&mut self.bytes, member, score);
         });
+        if score.to_bits() == (-0.0f64).to_bits() {
+            self.negative_zeros.push(self.count);
+        }
         self.last = start;
         self.count += 1;
         true
@@ -163,5 +169,13 @@ mod tests {
             assert!(new.add(StrRef::Int(5), 1.0) && new.add(StrRef::Bytes(b"a"), 1.0) && !new.add(StrRef::Int(5), 2.0));
         }
         assert!(!built(4, &[("123456789", 1.0)]).0);
+    }
+
+    #[test]
+    fn a_negative_zero_stays_one_wherever_it_came_if_the_set_is_large() {
+        let members = [("a", 0.0), ("b", -0.0), ("c", 1.0)];
+        assert_eq!(built(2, &members), (false, ["a=0", "b=-0", "c=1"].map(String::from).to_vec()));
+        assert_eq!(built(0, &members), built(2, &members));
+        assert_eq!(built(4, &members), (true, ["a=0", "b=0", "c=1"].map(String::from).to_vec()));
     }
 }

@@ -1,19 +1,23 @@
 //! A stream that is being put together before it has an entry.
 //!
 //! ```text
-//! entry* totals (group pending* (consumer owned*)*)*
+//! (node entry*)* totals (group pending* (consumer owned*)*)*
 //! ```
 //!
-//! Anything else, and whatever contradicts itself, is refused with what is wrong.
+//! Anything else, and whatever contradicts itself, is refused with what is wrong. Nodes are taken over as they are, whatever
+//! the limits for new ones: to begin them elsewhere would repeat the fields that their entries leave out.
 
-use super::{Group, NodeLimits, Stream, StreamId};
+use super::{Group, Node, Stream, StreamId};
 use crate::text::StrRef;
 use std::collections::BTreeMap;
 
 /// A stream in the making.
 pub(crate) struct NewStream {
     stream: Stream,
-    limits: NodeLimits,
+    /// The node whose entries come.
+    node: Option<Node>,
+    /// The id of the last entry.
+    last: StreamId,
     /// Whether the totals have come.
     is_counted: bool,
     group: Option<OpenGroup>,
@@ -40,32 +44,43 @@ struct OpenGroup {
 type Outcome<T = ()> = Result<T, &'static str>;
 
 impl NewStream {
-    pub(crate) fn new(limits: NodeLimits) -> Self {
-        Self { stream: Stream::new(), limits, is_counted: false, group: None }
+    pub(crate) fn new() -> Self {
+        Self { stream: Stream::new(), node: None, last: StreamId::MIN, is_counted: false, group: None }
     }
 
-    /// Adds an entry: fields and values in turn. O(entry).
-    pub(crate) fn entry(&mut self, id: StreamId, pairs: &[StrRef<'_>]) -> Outcome {
+    /// Begins a node of about so many bytes whose entries leave out these fields. O(fields).
+    pub(crate) fn node<'t>(
+        &mut self,
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = StrRef<'t>>,
+        size_bytes: usize,
+    ) -> Outcome {
         if self.is_counted {
-            return Err("entries of a stream come first");
+            return Err("nodes of a stream come first");
         }
-        if id <= self.stream.last_id() {
+        self.close_node();
+        if self.stream.node_count() > 0 && id <= self.last {
             return Err("the ids of a stream ascend");
         }
-        if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
+        self.node = Some(Node::begin(id, fields, size_bytes));
+        Ok(())
+    }
+
+    /// Adds an entry to the node: its fields with their values. O(entry).
+    pub(crate) fn entry<'t>(
+        &mut self,
+        id: StreamId,
+        pairs: impl ExactSizeIterator<Item = (StrRef<'t>, StrRef<'t>)> + Clone,
+    ) -> Outcome {
+        let node = self.node.as_mut().ok_or("an entry of a stream stands in a node")?;
+        if id <= self.last || id < node.id() {
+            return Err("the ids of a stream ascend");
+        }
+        if pairs.len() == 0 {
             return Err("an entry of a stream has fields with values");
         }
-        let mut digits = Vec::new();
-        let mut places = Vec::with_capacity(pairs.len());
-        for text in pairs {
-            let start = digits.len();
-            if let StrRef::Int(_) = text {
-                text.with_bytes(|bytes| digits.extend_from_slice(bytes));
-            }
-            places.push(start..digits.len());
-        }
-        let texts: Vec<&[u8]> = pairs.iter().zip(places).map(|(text, place)| bytes_of(*text, &digits[place])).collect();
-        self.stream.append(id, &texts, self.limits);
+        node.append(id, pairs);
+        self.last = id;
         Ok(())
     }
 
@@ -74,6 +89,7 @@ impl NewStream {
         if self.is_counted {
             return Err("a stream tells of itself once");
         }
+        self.close_node();
         // The first releases that had streams miscounted what they trimmed, so the exact number is not insisted on.
         if (totals.length == 0) != (self.stream.len() == 0) {
             return Err("a stream that counts entries has some");
@@ -141,6 +157,13 @@ impl NewStream {
         if self.is_counted { Ok(self.stream) } else { Err("a stream tells of itself") }
     }
 
+    /// Puts the node into the stream, unless all its entries were deleted.
+    fn close_node(&mut self) {
+        if let Some(node) = self.node.take() {
+            self.stream.push_node(node);
+        }
+    }
+
     fn close_group(&mut self) -> Outcome {
         let Some(open) = self.group.take() else { return Ok(()) };
         if !open.unowned.is_empty() {
@@ -148,12 +171,5 @@ impl NewStream {
         }
         self.stream.create_group(&open.name, open.group);
         Ok(())
-    }
-}
-
-fn bytes_of<'a>(text: StrRef<'a>, digits: &'a [u8]) -> &'a [u8] {
-    match text {
-        StrRef::Int(_) => digits,
-        StrRef::Bytes(bytes) => bytes,
     }
 }

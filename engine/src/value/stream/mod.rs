@@ -33,6 +33,7 @@ pub(crate) use trim::TrimExactness;
 pub use trim::TrimTo;
 
 use crate::options::Options;
+use crate::text::StrRef;
 pub(crate) use node::Node;
 use node::{Backward, Forward};
 use std::sync::Arc;
@@ -135,10 +136,11 @@ impl Stream {
         16 + size_of::<Self>() + trees + self.node_bytes + self.group_bytes
     }
 
-    /// Adds an entry; `pairs` are fields and values in turn, and `id` is above the last one. O(entry + log nodes).
-    pub(crate) fn append(&mut self, id: StreamId, pairs: &[&[u8]], limits: NodeLimits) {
+    /// Adds an entry; `texts` are fields and values in turn, and `id` is above the last one. O(entry + log nodes).
+    pub(crate) fn append(&mut self, id: StreamId, texts: &[&[u8]], limits: NodeLimits) {
         debug_assert!(id > self.last_id, "ids ascend");
-        let size: usize = pairs.iter().map(|text| text.len()).sum();
+        let size: usize = texts.iter().map(|text| text.len()).sum();
+        let pairs = texts.chunks_exact(2).map(|pair| (StrRef::of(pair[0]), StrRef::of(pair[1])));
         let last = self.nodes.last().map(|(id, node)| (*id, node.len_with_deleted(), node.packed_size()));
         match last {
             Some((last, count, packed)) if limits.leave_room(count, packed, size) => {
@@ -159,6 +161,20 @@ impl Stream {
         if self.len == 1 {
             self.first_id = id;
         }
+    }
+
+    /// Puts a node behind all others, unless its entries are all deleted. They are above the last one that is there.
+    pub(crate) fn push_node(&mut self, mut node: Node) {
+        let (Some(first), Some(last)) = (node.iter().next(), node.edge_id()) else { return };
+        if self.len == 0 {
+            self.first_id = first.id();
+        }
+        self.len += node.len() as u64;
+        self.entries_added = self.entries_added.wrapping_add(node.len() as u64);
+        self.last_id = last;
+        node.shrink();
+        self.node_bytes += node.heap_bytes();
+        self.nodes.insert(node.id(), Arc::new(node));
     }
 
     /// Entries from `start` to `end`, both included.

@@ -12,7 +12,7 @@
 //!
 //! Invariants
 //! - Entries ascend by id; none lies below the node's id, which is that of the first one.
-//! - A node has at least one entry, which may be deleted: see [`Node::edge_id`].
+//! - A node has at least one entry once it is in its stream, which may be deleted: see [`Node::edge_id`].
 
 use super::id::StreamId;
 use crate::text::StrRef;
@@ -51,35 +51,52 @@ impl<'a> Entry<'a> {
 }
 
 impl Node {
-    /// A node of one entry. `pairs` are fields and values in turn. O(bytes).
-    pub(crate) fn new(id: StreamId, pairs: &[&[u8]]) -> Self {
-        let field_count = pairs.len() / 2;
-        let mut bytes = Vec::new();
-        listpack::push(&mut bytes, StrRef::Int(field_count as i64));
-        for pair in pairs.chunks_exact(2) {
-            listpack::push(&mut bytes, StrRef::of(pair[0]));
-        }
-        listpack::push(&mut bytes, StrRef::Int(0));
-        let (entries_at, field_count) = (bytes.len() as u32, field_count as u32);
-        let mut node = Self { id, live: 0, deleted: 0, field_count, entries_at, bytes };
+    /// A node of one entry. O(bytes).
+    pub(crate) fn new<'t>(
+        id: StreamId,
+        pairs: impl ExactSizeIterator<Item = (StrRef<'t>, StrRef<'t>)> + Clone,
+    ) -> Self {
+        let mut node = Self::begin(id, pairs.clone().map(|(field, _)| field), 0);
         node.append(id, pairs);
         node
     }
 
-    /// Appends an entry whose id is above all others. O(bytes of the entry).
-    pub(crate) fn append(&mut self, id: StreamId, pairs: &[&[u8]]) {
-        let same = self.has_fields(pairs);
+    /// A node that waits for its first entry, whose id is at least `id`, with room for about so many bytes. O(fields).
+    pub(crate) fn begin<'t>(
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = StrRef<'t>>,
+        size_bytes: usize,
+    ) -> Self {
+        let field_count = fields.len();
+        let mut bytes = Vec::with_capacity(size_bytes);
+        listpack::push(&mut bytes, StrRef::Int(field_count as i64));
+        fields.for_each(|field| listpack::push(&mut bytes, field));
+        listpack::push(&mut bytes, StrRef::Int(0));
+        let (entries_at, field_count) = (bytes.len() as u32, field_count as u32);
+        Self { id, live: 0, deleted: 0, field_count, entries_at, bytes }
+    }
+
+    /// Appends an entry whose id is above all others. Integers are given as such. O(bytes of the entry).
+    pub(crate) fn append<'t>(
+        &mut self,
+        id: StreamId,
+        pairs: impl ExactSizeIterator<Item = (StrRef<'t>, StrRef<'t>)> + Clone,
+    ) {
+        let same = self.has_fields(pairs.clone());
         let out = &mut self.bytes;
         listpack::push(out, StrRef::Int(if same { SAME_FIELDS } else { 0 }));
         listpack::push(out, StrRef::Int(id.ms.wrapping_sub(self.id.ms) as i64));
         listpack::push(out, StrRef::Int(id.seq.wrapping_sub(self.id.seq) as i64));
-        let count = pairs.len() as i64 / 2;
+        let count = pairs.len() as i64;
         let elements = if same {
-            pairs.chunks_exact(2).for_each(|pair| listpack::push(out, StrRef::of(pair[1])));
+            pairs.for_each(|(_, value)| listpack::push(out, value));
             3 + count
         } else {
             listpack::push(out, StrRef::Int(count));
-            pairs.iter().for_each(|text| listpack::push(out, StrRef::of(text)));
+            pairs.for_each(|(field, value)| {
+                listpack::push(out, field);
+                listpack::push(out, value);
+            });
             4 + 2 * count
         };
         listpack::push(out, StrRef::Int(elements));
@@ -87,7 +104,7 @@ impl Node {
     }
 
     /// Whether an entry of these pairs has the fields of the first one.
-    fn has_fields(&self, pairs: &[&[u8]]) -> bool {
+    fn has_fields<'t>(&self, pairs: impl ExactSizeIterator<Item = (StrRef<'t>, StrRef<'t>)>) -> bool {
         let mut at = 0;
         let mut element = || {
             let (element, next) = listpack::read(&self.bytes, at)?;
@@ -95,11 +112,10 @@ impl Node {
             Some(element)
         };
         element();
-        pairs.len() / 2 == self.field_count as usize
-            && pairs.chunks_exact(2).all(|pair| element() == Some(StrRef::of(pair[0])))
+        let mut pairs = pairs;
+        pairs.len() == self.field_count as usize && pairs.all(|(field, _)| element() == Some(field))
     }
 
-    #[cfg(test)]
     /// The id that the entries' ids are relative to.
     pub(crate) fn id(&self) -> StreamId {
         self.id
@@ -327,6 +343,11 @@ const SAME_FIELDS: i64 = 2;
 mod tests {
     use super::*;
 
+    /// Fields and values in turn as pairs.
+    fn pairs<'t>(texts: &'t [&'t [u8]]) -> impl ExactSizeIterator<Item = (StrRef<'t>, StrRef<'t>)> + Clone {
+        texts.chunks_exact(2).map(|pair| (StrRef::of(pair[0]), StrRef::of(pair[1])))
+    }
+
     fn pairs_of(placed: Placed<'_>) -> (StreamId, Vec<String>) {
         let text = |element: StrRef<'_>| String::from_utf8(element.to_vec()).unwrap();
         let entry = Entry::from(placed);
@@ -345,12 +366,12 @@ mod tests {
         ];
         let bytes = |pairs: &[&str]| pairs.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
         let mut node: Option<Node> = None;
-        for (id, pairs) in &all {
-            let pairs = bytes(pairs);
-            let pairs: Vec<&[u8]> = pairs.iter().map(Vec::as_slice).collect();
+        for (id, texts) in &all {
+            let texts = bytes(texts);
+            let texts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
             match &mut node {
-                None => node = Some(Node::new(*id, &pairs)),
-                Some(node) => node.append(*id, &pairs),
+                None => node = Some(Node::new(*id, pairs(&texts))),
+                Some(node) => node.append(*id, pairs(&texts)),
             }
         }
         let mut node = node.unwrap();
@@ -376,9 +397,9 @@ mod tests {
     #[test]
     fn a_listpack_is_that_of_redis() {
         let long = [b'x'; 70];
-        let mut node = Node::new(StreamId::new(5, 9), &[b"a", b"1", b"b", b"two"]);
-        node.append(StreamId::new(5, 10), &[b"a", b"-3", b"b", &long]);
-        node.append(StreamId::new(7, 0), &[b"other", b"99999"]);
+        let mut node = Node::new(StreamId::new(5, 9), pairs(&[b"a", b"1", b"b", b"two"]));
+        node.append(StreamId::new(5, 10), pairs(&[b"a", b"-3", b"b", &long]));
+        node.append(StreamId::new(7, 0), pairs(&[b"other", b"99999"]));
         node.delete(StreamId::new(5, 10));
         let expected = [
             &[0x8f, 0, 0, 0, 0x19, 0, 2, 1, 1, 1, 2, 1, 0x81, b'a', 2, 0x81, b'b', 2, 0, 1][..],
@@ -399,9 +420,9 @@ mod tests {
 
     #[test]
     fn equal_fields_are_kept_once() {
-        let mut node = Node::new(StreamId::new(1, 0), &[b"temperature", b"17"]);
+        let mut node = Node::new(StreamId::new(1, 0), pairs(&[b"temperature", b"17"]));
         let first = node.packed_size();
-        node.append(StreamId::new(1, 1), &[b"temperature", b"18"]);
+        node.append(StreamId::new(1, 1), pairs(&[b"temperature", b"18"]));
         // Flags, two differences, the value and the count: two bytes each.
         assert_eq!(node.packed_size() - first, 10);
         // Frame 7, counts 4, field count 2, field 13, end 2, entry 10.

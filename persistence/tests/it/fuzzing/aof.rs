@@ -3,6 +3,7 @@
 //! The first byte says what the others are: even, the single file of an older Redis; odd, the incremental file of a
 //! directory.
 
+use crate::allowance::{of_reading, within};
 use keyslot_engine::Ack;
 use keyslot_persistence::recovery::check_log;
 use keyslot_persistence::{MemoryStorage, Recovery, Store};
@@ -10,8 +11,7 @@ use std::path::Path;
 
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, input)) = data.split_first() else { return };
-    let checked = check_log(input);
-    assert!(checked.sound_bytes <= input.len() as u64);
+    checks(input);
     if asks_for_much(input) {
         return;
     }
@@ -30,6 +30,12 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
+/// Reads the bytes of one file.
+pub(crate) fn checks(file: &[u8]) {
+    let checked = within(of_reading(file.len()), || check_log(file));
+    assert!(checked.sound_bytes <= file.len() as u64);
+}
+
 /// Opens, and if that works, writes, closes and opens again.
 pub(crate) fn goes_on(disk: &MemoryStorage, recovery: Recovery) {
     let Ok(db) = open(disk, recovery) else { return };
@@ -46,7 +52,7 @@ fn open(disk: &MemoryStorage, recovery: Recovery) -> Result<Store, keyslot_persi
 }
 
 /// Whether commands make more of their arguments than they are long: half a gigabyte of zeros, for one.
-fn asks_for_much(input: &[u8]) -> bool {
+pub(crate) fn asks_for_much(input: &[u8]) -> bool {
     let text = input.to_ascii_uppercase();
     [&b"SETRANGE"[..], b"SETBIT", b"BITFIELD", b"BITOP"].iter().any(|name| text.windows(name.len()).any(|w| w == *name))
 }

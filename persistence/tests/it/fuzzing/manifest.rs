@@ -3,6 +3,8 @@
 //! The first byte says what the others are: even, a whole manifest; odd, the lines of one, which get a checksum line of ours.
 
 use super::aof::goes_on;
+use crate::allowance::{of_reading, within};
+use keyslot_persistence::recovery::check_manifest;
 use keyslot_persistence::{MemoryStorage, Recovery};
 use std::path::Path;
 
@@ -10,9 +12,10 @@ pub(crate) fn run(data: &[u8]) {
     let Some((&kind, input)) = data.split_first() else { return };
     let mut manifest = Vec::new();
     if kind % 2 == 1 {
-        manifest = format!("#keyslot:1 manifest sum={:08x}\n", crc32(input)).into_bytes();
+        manifest = format!("#keyslot:1 manifest sum={:08x}\n", crc32fast::hash(input)).into_bytes();
     }
     manifest.extend_from_slice(input);
+    let _ = within(of_reading(manifest.len()), || check_manifest(&manifest));
     let disk = MemoryStorage::new(1);
     let dir = Path::new("/d/appendonlydir");
     disk.put(&dir.join("appendonly.aof.manifest"), &manifest);
@@ -23,11 +26,4 @@ pub(crate) fn run(data: &[u8]) {
     for recovery in [Recovery::Whole, Recovery::Strict, Recovery::Salvage] {
         goes_on(&disk.fork(2), recovery);
     }
-}
-
-/// The checksum of gzip.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
-    })
 }

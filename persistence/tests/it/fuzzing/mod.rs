@@ -1,20 +1,27 @@
 //! The targets of `fuzz/` as ordinary tests, over the corpus that is published there.
 
 pub(crate) mod aof;
+mod bounds;
+pub(crate) mod log;
 pub(crate) mod manifest;
 mod payload;
 mod rdb;
 pub(crate) mod snapshot;
 
 use crate::allowance::peak_of;
-use keyslot_persistence::recovery::check_log;
+use keyslot_engine::payload::check_payload;
+use keyslot_persistence::rdb::check_rdb;
+use keyslot_persistence::recovery::{check_log, check_manifest};
 use keyslot_persistence::snapshot::check_snapshot;
 use std::path::PathBuf;
 
-/// The inputs of a target.
+fn seeds() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds")
+}
+
+/// The inputs of a target, those that found something among them.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files = std::fs::read_dir(seeds().join(target)).unwrap().map(|file| file.unwrap().path());
     let mut inputs: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
     inputs.sort();
     assert!(!inputs.is_empty());
@@ -70,6 +77,11 @@ fn the_corpus_of_append_only_files() {
 }
 
 #[test]
+fn the_corpus_of_logs() {
+    run_bent("log", log::run);
+}
+
+#[test]
 fn the_corpus_of_manifests() {
     run_bent("manifest", manifest::run);
 }
@@ -112,6 +124,25 @@ fn rdbs_of_the_corpus() {
             let mut bent = input.clone();
             bent[at] ^= 1 << (at % 8);
             rdb::run(&bent);
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_target_for_hosts_as_it_is_compiled() {
+    let target = include_str!("../../../../fuzz/targets/host.rs");
+    let (_, shown) = target.split_once("\n\n").unwrap();
+    let readme = include_str!("../../../../README.md");
+    assert!(readme.contains(&format!("```rust,ignore\n{shown}```\n")), "{shown}");
+}
+
+#[test]
+fn what_hosts_call_takes_every_file_of_the_corpus() {
+    for folder in std::fs::read_dir(seeds()).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let _ = (check_log(&bytes), check_manifest(&bytes), check_rdb(&bytes[1..]), check_rdb(&bytes));
+            let _ = (check_snapshot(&bytes), check_payload(&bytes));
         }
     }
 }

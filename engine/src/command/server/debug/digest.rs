@@ -22,6 +22,7 @@ use std::fmt::Write;
 /// The digest of all databases. Visits every slot, one at a time: stands still only while nobody writes. O(bytes).
 pub(super) fn of_everything(core: &Core) -> String {
     let mut whole = Digest::default();
+    core.slots.warm_all();
     for db in (0..DATABASE_COUNT).filter(|db| core.totals.keys(*db) > 0) {
         whole.mix(&u32::from(db).to_be_bytes());
         for slot in Slot::all() {
