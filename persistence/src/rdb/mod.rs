@@ -20,6 +20,7 @@
 
 mod check;
 mod error;
+mod export;
 pub(crate) mod lanes;
 mod load;
 mod reader;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use check::{RdbCheck, check_rdb};
 pub use error::RdbError;
+pub use export::RdbExport;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
 pub use view::{Take, write_view};

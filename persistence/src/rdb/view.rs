@@ -5,7 +5,7 @@
 //! this thread            pieces in order -> `take`; the checksums joined
 //! ```
 
-use super::writer::{RdbOptions, RdbWriter, RdbWritten, push_database, push_entry};
+use super::writer::{FIELD_EXPIRY_VERSION, RdbOptions, RdbWriter, RdbWritten, push_database, push_entry};
 use crate::driver::crew::with_crew;
 use crate::snapshot::relay::{Parcel, Relay, StopOnPanic};
 use keyslot_engine::payload::Checksum;
@@ -140,9 +140,6 @@ impl<'v> Encoder<'v> {
         Ok(())
     }
 }
-
-/// Expiries of fields of hashes came with it.
-const FIELD_EXPIRY_VERSION: u16 = 12;
 
 const PIECE_BYTES: usize = 64 << 10;
 

@@ -89,6 +89,11 @@ impl RdbWriter {
         Self { options, checksum: Checksum::default(), written }
     }
 
+    /// How it writes.
+    pub(super) fn options(&self) -> RdbOptions {
+        self.options
+    }
+
     /// Appends the header, and notes of name and text. Redis shows `redis-ver`, `ctime`, `used-mem`; it passes over others.
     pub fn begin(&mut self, out: &mut Vec<u8>, notes: &[(&str, &str)]) {
         let start = out.len();
@@ -200,6 +205,9 @@ pub(super) fn push_database(out: &mut Vec<u8>, db: u16) {
     out.push(DATABASE);
     push_number(out, db.into());
 }
+
+/// Expiries of fields of hashes came with it.
+pub(super) const FIELD_EXPIRY_VERSION: u16 = 12;
 
 const FUNCTION: u8 = 0xf5;
 const IDLE: u8 = 0xf8;
