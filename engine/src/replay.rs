@@ -57,6 +57,9 @@ pub struct RefusedCommand {
 
 /// What a command touches, by its row and its arguments.
 pub(crate) fn route(args: &[&[u8]]) -> Result<Route, CommandError> {
+    if let Some(key) = plain_key(args) {
+        return Ok(Route::Slot(Slot::of(key)));
+    }
     let command = resolve(args)?;
     if let How::Store(_) = command.row.run.0 {
         return Ok(Route::Barrier);
@@ -70,6 +73,17 @@ pub(crate) fn route(args: &[&[u8]]) -> Result<Route, CommandError> {
     Ok(one_slot(command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize])))
 }
 
+/// The key of `SET key value` and `SET key value PXAT ms`, which a log holds most of: without the table.
+#[inline]
+fn plain_key<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let (name, key) = match *args {
+        [name, key, _] => (name, key),
+        [name, key, _, word, _] if word.eq_ignore_ascii_case(b"PXAT") => (name, key),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(b"SET").then_some(key)
+}
+
 fn one_slot<'k>(mut keys: impl Iterator<Item = &'k [u8]>) -> Route {
     let Some(slot) = keys.next().map(Slot::of) else { return Route::Barrier };
     if keys.all(|key| Slot::of(key) == slot) { Route::Slot(slot) } else { Route::Barrier }
@@ -81,16 +95,16 @@ pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<
     let mut filled = Filled::default();
     let may_store = origin == Origin::Replay && core.options.keyspace_events() == EventClasses::default();
     for (number, group) in commands.chunks(GROUP_COMMANDS).enumerate() {
-        let mut known = [None; GROUP_COMMANDS];
+        let mut known = [const { Ahead::Unknown }; GROUP_COMMANDS];
         for (known, command) in known.iter_mut().zip(group) {
-            *known = look_ahead(core, command.args);
+            *known = look_ahead(core, command.args, may_store);
         }
         prefetch_entries(core, group, &known);
         for (index, (command, known)) in group.iter().zip(known).enumerate() {
             let applied = match known {
-                Some((row, known)) if may_store && store_plainly(core, command, row, known, &mut filled) => Ok(()),
-                Some((row, known)) => apply_known(core, origin, command, row, known, &mut out),
-                None => apply(core, origin, command.db, &[command.args]),
+                Ahead::Plain(known) if store_plainly(core, command, known, &mut filled) => Ok(()),
+                Ahead::Row(row, known) => apply_known(core, origin, command, row, known, &mut out),
+                Ahead::Plain(_) | Ahead::Unknown => apply(core, origin, command.db, &[command.args]),
             };
             if let Err(error) = applied {
                 filled.settle(&core.totals);
@@ -108,19 +122,18 @@ pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<
 fn store_plainly(
     core: &Core,
     command: &LoggedCommand<'_>,
-    row: &Command,
     known: KnownKey,
     filled: &mut Filled,
 ) -> bool {
     let (key, value, expiry) = match *command.args {
         [_, key, value] => (key, value, None),
-        [_, key, value, word, ms] if word.eq_ignore_ascii_case(b"PXAT") => match parse_i64(ms).filter(|ms| *ms > 0) {
+        [_, key, value, _, ms] => match parse_i64(ms).filter(|ms| *ms > 0) {
             Some(ms) => (key, value, Some(UnixMillis(ms))),
             None => return false,
         },
         _ => return false,
     };
-    if !row.row.stores_plainly || command.db >= DATABASE_COUNT {
+    if command.db >= DATABASE_COUNT {
         return false;
     }
     let mut guard = core.slots.lock(known.slot);
@@ -146,29 +159,52 @@ fn store_plainly(
     true
 }
 
-/// A command with one plain key, and that key.
-type Ahead = Option<(&'static Command, KnownKey)>;
+/// What is known of a command before it is applied.
+#[derive(Clone, Copy)]
+enum Ahead {
+    /// It is one of those of [`plain_key`].
+    Plain(KnownKey),
+    /// It has one plain key.
+    Row(&'static Command, KnownKey),
+    Unknown,
+}
+
+impl Ahead {
+    fn key(&self) -> Option<KnownKey> {
+        match self {
+            Self::Plain(known) | Self::Row(_, known) => Some(*known),
+            Self::Unknown => None,
+        }
+    }
+}
 
 #[inline]
-fn look_ahead(core: &Core, args: &[&[u8]]) -> Ahead {
-    let command = table().resolve(args).ok()?;
-    let range = command.plain_range(args.len()).filter(|range| range.first == range.last)?;
-    let How::Turn(_) = command.row.run.0 else { return None };
-    let bytes = args[range.first];
-    let slot = Slot::of(bytes);
-    core.slots.prefetch_slot(slot);
-    let (address, len) = (bytes.as_ptr() as usize, bytes.len());
-    Some((command, KnownKey { address, len, slot, hash: core.hasher.hash(bytes) }))
+fn look_ahead(core: &Core, args: &[&[u8]], may_store: bool) -> Ahead {
+    let know = |bytes: &[u8]| {
+        let slot = Slot::of(bytes);
+        core.slots.prefetch_whole_slot(slot);
+        let (address, len) = (bytes.as_ptr() as usize, bytes.len());
+        KnownKey { address, len, slot, hash: core.hasher.hash(bytes) }
+    };
+    if may_store && let Some(key) = plain_key(args) {
+        return Ahead::Plain(know(key));
+    }
+    let Ok(command) = table().resolve(args) else { return Ahead::Unknown };
+    let range = command.plain_range(args.len()).filter(|range| range.first == range.last);
+    match (range, command.row.run.0) {
+        (Some(range), How::Turn(_)) => Ahead::Row(command, know(args[range.first])),
+        _ => Ahead::Unknown,
+    }
 }
 
 /// Asks for what the lookups of a group will read: lines first, then entries.
 fn prefetch_entries(core: &Core, group: &[LoggedCommand<'_>], known: &[Ahead; GROUP_COMMANDS]) {
-    for (_, key) in known.iter().flatten() {
+    for key in known.iter().filter_map(Ahead::key) {
         core.totals.hints.prefetch(key.slot, key.hash);
     }
     let mut entries = [std::ptr::null(); GROUP_COMMANDS];
     for ((entry, command), known) in entries.iter_mut().zip(group).zip(known) {
-        let Some((_, key)) = known else { continue };
+        let Some(key) = known.key() else { continue };
         let guard = core.slots.try_lock(key.slot);
         let shard = guard.as_ref().and_then(|guard| guard.state.shard(command.db));
         *entry = shard.and_then(|shard| shard.candidate(key.hash)).map_or(std::ptr::null(), |(_, address)| address);
