@@ -75,6 +75,8 @@ pub struct Options {
     pub read_only: AtomicBool,
     /// Whether turns of clients record nothing: the journal is a primary's stream.
     pub follows: AtomicBool,
+    /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
+    pub loading: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
     pub(crate) lfu: AtomicBool,
     eviction_policy: AtomicU8,
@@ -198,6 +200,7 @@ impl Default for Options {
             save_failed: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
             follows: AtomicBool::new(false),
+            loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
             ack: AtomicU8::new(Ack::Memory as u8),
