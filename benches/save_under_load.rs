@@ -57,7 +57,10 @@ fn main() {
     (0..settings.keys).for_each(|number| db.set(key(number), value(number, 0)).expect("a fresh engine"));
     let dataset = resident_bytes() - before;
     println!("{} keys of 16 + 64 bytes, {:.0} MiB; a fifth overwritten in each round", settings.keys, mib(dataset));
-    println!("{:<14}{:>14}{:>12}{:>16}{:>12}{:>10}{:>8}", "", "extra MiB", "of data", "longest gap ms", "over 1 ms", "seconds", "saves");
+    println!(
+        "{:<14}{:>14}{:>12}{:>16}{:>12}{:>10}{:>8}",
+        "", "extra MiB", "of data", "longest gap ms", "over 1 ms", "seconds", "saves"
+    );
     let saver = Saver::new(db.clone(), RealStorage);
     let options = WriteOptions { threads: settings.threads, ..WriteOptions::default() };
     let rdb_options = RdbOptions { threads: settings.threads, ..RdbOptions::default() };

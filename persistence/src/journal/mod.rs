@@ -364,6 +364,16 @@ impl Journal {
         self.reached.failed.store(false, Ordering::Release);
     }
 
+    /// Goes on without a log. What was not written yet is written by nobody.
+    pub fn keep_in_memory(&self) {
+        let mut tail = self.appended.tail.lock();
+        tail.begin_anew();
+        tail.set_written(false);
+        self.reached.is_written.store(false, Ordering::Release);
+        *self.failure.lock() = None;
+        self.reached.failed.store(false, Ordering::Release);
+    }
+
     /// No more writes, because the store is closed.
     pub(crate) fn close(&self) {
         let reason = "the store is closed".to_owned();

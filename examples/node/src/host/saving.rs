@@ -196,6 +196,7 @@ impl Node {
         if self.data.is_loading() || values.switch("appendonly") == self.data.is_durable() {
             return Ok(());
         }
+        self.replication.begin_anew();
         if values.switch("appendonly") {
             self.data.begin_log(values).map_err(|error| {
                 tracing::warn!("The log cannot be begun: {error}");

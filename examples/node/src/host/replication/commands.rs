@@ -1,6 +1,6 @@
 //! PSYNC, SYNC, REPLCONF, ROLE, WAIT, REPLICAOF.
 
-use super::{Replication, Target, Upstream, Wait, fresh_id, report};
+use super::{Target, Upstream, Wait, fresh_id, report};
 use crate::host::Node;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{Asker, DueKeys};
@@ -19,10 +19,10 @@ impl Node {
     ) -> bool {
         match name {
             b"psync" => match SyncRequest::parse(args) {
-                Ok(request) => self.expect_replica(asker.client_id, request, reply),
+                Ok(request) => self.expect_replica(asker, request, reply),
                 Err(error) => reply.error(&error),
             },
-            b"sync" => self.expect_replica(asker.client_id, SyncRequest::Sync, reply),
+            b"sync" => self.expect_replica(asker, SyncRequest::Sync, reply),
             b"replconf" => self.configure_replica(asker.client_id, args, reply),
             b"role" => report::role(&self.replication, self, reply),
             b"wait" => self.wait_for_replicas(asker, args, reply),
@@ -33,13 +33,18 @@ impl Node {
     }
 
     /// Notes that a client asks for the stream. Its connection answers from here on.
-    fn expect_replica(&self, client: u64, request: SyncRequest, reply: &mut ReplyWriter<'_>) {
+    fn expect_replica(&self, asker: Asker<'_>, request: SyncRequest, reply: &mut ReplyWriter<'_>) {
         let replication = &self.replication;
         let is_synced = |upstream: &Upstream| upstream.phase == Some(ReplicaPhase::Streaming);
         if replication.state.lock().upstream.as_ref().is_some_and(|upstream| !is_synced(upstream)) {
             return reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
         }
-        if replication.arrivals.lock().insert(client, request).is_none() {
+        // What it is called where it does not say.
+        let (address, _) = asker.addr.rsplit_once(':').unwrap_or((asker.addr, ""));
+        let mut profiles = replication.profiles.lock();
+        profiles.entry(asker.client_id).or_default().ip_address.get_or_insert_with(|| address.to_owned());
+        drop(profiles);
+        if replication.arrivals.lock().insert(asker.client_id, request).is_none() {
             replication.arrival_count.fetch_add(1, Relaxed);
         }
     }
@@ -56,7 +61,9 @@ impl Node {
     fn wait_for_replicas(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
         let number = |arg: &[u8]| std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
         let Some(count) = number(args[1]) else { return reply.error("ERR value is not an integer or out of range") };
-        let Some(timeout) = number(args[2]) else { return reply.error("ERR timeout is not an integer or out of range") };
+        let Some(timeout) = number(args[2]) else {
+            return reply.error("ERR timeout is not an integer or out of range");
+        };
         let Ok(timeout_ms) = u64::try_from(timeout) else { return reply.error("ERR timeout is negative") };
         let mut state = self.replication.state.lock();
         if state.upstream.is_some() {
@@ -161,7 +168,11 @@ impl Node {
     /// Nobody waits for replicas of a node that follows another.
     fn end_waits(&self) {
         for wait in self.replication.waits.lock().drain(..) {
-            wait.reply.give(|reply| reply.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"));
+            wait.reply.give(|reply| {
+                reply.error(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                )
+            });
         }
     }
 }
@@ -172,13 +183,6 @@ impl Target {
         let [host, port] = words else { return None };
         let port = std::str::from_utf8(port).ok()?.parse().ok()?;
         Some(Self { host: String::from_utf8_lossy(host).into_owned(), port })
-    }
-}
-
-impl Replication {
-    /// Whether this node follows another.
-    pub(in crate::host) fn is_replica(&self) -> bool {
-        self.state.lock().upstream.is_some()
     }
 }
 

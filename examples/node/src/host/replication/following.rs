@@ -88,7 +88,8 @@ impl Node {
     /// The link over a connection that was just made.
     fn begin_link(&self) -> Option<ReplicaLink> {
         let values = self.settings.values();
-        let text = |name: &str| Some(String::from_utf8_lossy(values.text(name)).into_owned()).filter(|text| !text.is_empty());
+        let text =
+            |name: &str| Some(String::from_utf8_lossy(values.text(name)).into_owned()).filter(|text| !text.is_empty());
         let announced = values.number("replica-announce-port");
         let port = if announced > 0 { announced } else { values.number("port") };
         let options = ReplicaOptions {
@@ -143,7 +144,7 @@ impl Node {
                     }
                 }
                 self.data.begin_loading();
-                if let Err(error) = self.data.leave_log() {
+                if let Err(error) = self.data.leave_log(&self.settings.values()) {
                     tracing::warn!("The log was not ended in good order: {error}");
                 }
             }

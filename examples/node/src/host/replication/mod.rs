@@ -18,7 +18,7 @@ use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{LaterReply, Offset};
 use keyslot::persistence::Journal;
 use keyslot::replication::link::{
-    History, LinkError, LinkId, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicationId, SyncRequest,
+    History, LinkError, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicationId, SyncRequest,
 };
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -26,6 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 use tokio::sync::watch;
+
+pub(super) use following::run;
 
 /// What a node knows of those it is linked with.
 pub(super) struct Replication {
@@ -122,6 +124,14 @@ impl Replication {
             }
             !is_over
         });
+    }
+
+    /// The log begins or ends, and changes may be missing from the journal: who follows it has to begin anew.
+    pub(super) fn begin_anew(&self) {
+        let mut state = self.state.lock();
+        if state.upstream.is_none() && state.stream.take().is_some() {
+            state.history.join(fresh_id());
+        }
     }
 
     /// A client's connection has ended.
