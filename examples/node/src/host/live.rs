@@ -182,6 +182,7 @@ impl Node {
             "appendonly" => self.set_log(values)?,
             "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" => self.set_compaction(values),
             name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
+            "replica-read-only" => self.set_read_only(values),
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));

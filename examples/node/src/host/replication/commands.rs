@@ -2,6 +2,7 @@
 
 use super::{Target, Upstream, Wait, fresh_id, report};
 use crate::host::Node;
+use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{Asker, DueKeys};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
@@ -127,13 +128,19 @@ impl Node {
         drop(state);
         let options = self.engine.options();
         options.follows.store(true, Relaxed);
-        options.read_only.store(self.settings.values().switch("replica-read-only"), Relaxed);
+        self.set_read_only(&self.settings.values());
         self.engine.set_due_keys(DueKeys::Hide);
         if is_first {
             self.end_waits();
         }
         self.replication.target.send_replace(Some(target));
         true
+    }
+
+    /// Takes over whether clients may write while another node is followed.
+    pub(in crate::host) fn set_read_only(&self, values: &Values) {
+        let options = self.engine.options();
+        options.read_only.store(options.follows.load(Relaxed) && values.switch("replica-read-only"), Relaxed);
     }
 
     /// Follows nobody from here on.
