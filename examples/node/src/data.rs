@@ -69,6 +69,7 @@ impl Data {
         let store = self
             .describe(values)
             .saver(self.saver.clone())
+            .instant(values.switch("instant-open"))
             .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .on_progress(move |progress| watcher.note(progress))
             .open(".")?;
@@ -224,6 +225,7 @@ impl Data {
         let log = info.log.or(self.reads_log.load(Relaxed).then_some(unread));
         let (loading, loaded) = (*self.loading.lock(), *self.loaded.lock());
         PersistenceInfo { log, is_rewrite_scheduled, loading, loaded, ..info }.append_to(out);
+        out.push_str(&format!("cold_slots:{}\r\n", self.engine.cold_slots()));
     }
 
     /// Waits until every change made so far is safe.

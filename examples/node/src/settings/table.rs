@@ -268,6 +268,10 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Persistence, "Compress long strings in files of the data and in payloads of DUMP."),
     switch("rdbchecksum", "yes").at_start()
         .live(Persistence, "End files of the data with a checksum."),
+    row("aof-base-format", Kind::Choice(&["auto", "rdb", "aof", "snapshot"]), "auto")
+        .live(Persistence, "Form of the log's bases: auto is what aof-use-rdb-preamble says; snapshot is Keyslot's own, the fastest, which redis-server does not read."),
+    switch("instant-open", "no").at_start()
+        .live(Persistence, "Serve before the data is loaded: slots are loaded when they are touched, where the log's base is a snapshot."),
     switch("rdb-del-sync-files", "no"),
     switch("rdb-save-incremental-fsync", "yes"),
 
