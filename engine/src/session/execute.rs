@@ -184,6 +184,9 @@ impl Execution<'_> {
         if is_loading && self.needs_data(command) {
             return Err(CommandError::Loading.into());
         }
+        if self.core.options.stale.load(Ordering::Relaxed) && !flags.has(flag::STALE) {
+            return Err(CommandError::PrimaryDown.into());
+        }
         let does = match &self.connection.transaction {
             // An EXEC that goes on was admitted when it began.
             Some(transaction) if transaction.progress.is_some() => return Ok(()),
@@ -197,8 +200,13 @@ impl Execution<'_> {
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
         }
-        if does.has(flag::WRITE) && self.core.options.read_only.load(Ordering::Relaxed) {
-            return Err(CommandError::ReadOnly.into());
+        if does.has(flag::WRITE) {
+            if self.core.options.lacks_replicas.load(Ordering::Relaxed) {
+                return Err(CommandError::NoReplicas.into());
+            }
+            if self.core.options.read_only.load(Ordering::Relaxed) {
+                return Err(CommandError::ReadOnly.into());
+            }
         }
         if may_write && self.core.options.save_failed.load(Ordering::Relaxed) {
             return Err(CommandError::NotSaved.into());

@@ -185,6 +185,9 @@ impl Node {
             }
             name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
             "replica-read-only" => self.set_read_only(values),
+            name if name.starts_with("min-replicas-") || name == "replica-serve-stale-data" => {
+                self.replication.judge(self, values)
+            }
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));

@@ -280,7 +280,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Replication, "Host and port of the node to follow; a node that follows another serves reads."),
     text("masteruser", "").live(Replication, "The user that authenticates with the primary."),
     text("masterauth", "").live(Replication, "The password for the primary."),
-    switch("replica-serve-stale-data", "yes").alias("slave-serve-stale-data"),
+    switch("replica-serve-stale-data", "yes").alias("slave-serve-stale-data")
+        .live(Replication, "Serve what there is while the link to the primary is down."),
     switch("replica-read-only", "yes").alias("slave-read-only")
         .live(Replication, "Refuse writes of clients while another node is followed."),
     switch("replica-lazy-flush", "no").alias("slave-lazy-flush"),
@@ -304,8 +305,10 @@ pub(crate) static ROWS: &[Row] = &[
     bytes("repl-backlog-size", 1, BYTES, "1mb")
         .live(Replication, "How much of the stream is kept in memory for replicas that come back, where there is no log; read when the first one comes."),
     count("repl-backlog-ttl", 0, LONG, "3600"),
-    count("min-replicas-to-write", 0, INT, "0").alias("min-slaves-to-write"),
-    count("min-replicas-max-lag", 0, INT, "10").alias("min-slaves-max-lag"),
+    count("min-replicas-to-write", 0, INT, "0").alias("min-slaves-to-write")
+        .live(Replication, "Refuse writes while fewer replicas follow; 0: never."),
+    count("min-replicas-max-lag", 0, INT, "10").alias("min-slaves-max-lag")
+        .live(Replication, "A replica that was not heard of for so many seconds does not count for that."),
     row("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore"),
 
     // The cluster.

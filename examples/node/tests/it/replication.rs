@@ -212,6 +212,25 @@ fn waiting_for_replicas_ends() {
 }
 
 #[test]
+fn writes_can_be_made_to_need_replicas_and_reads_a_link() {
+    let mut primary = Peer::node(&["--min-replicas-to-write", "1"]);
+    let refused = |reply: &str| reply == "-NOREPLICAS Not enough good replicas to write.";
+    wait_until("refusing", || Some(primary.ask(&["SET", "k", "v"])).filter(|reply| !refused(reply)));
+    let mut replica = Peer::node(&["--replica-serve-stale-data", "no"]);
+    replica.follow(&primary);
+    wait_until("taking writes", || Some(primary.ask(&["SET", "k", "v"])).filter(|reply| refused(reply)));
+    assert_follows(&mut primary, &mut replica);
+    assert_eq!(replica.ask(&["GET", "k"]), "v");
+    assert_eq!(primary.ask(&["CONFIG", "SET", "min-replicas-to-write", "2"]), "+OK");
+    assert!(refused(&primary.ask(&["SET", "k", "w"])));
+    drop(primary);
+    let down = "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    wait_until("hiding", || Some(replica.ask(&["GET", "k"])).filter(|reply| reply != down));
+    assert_eq!(replica.ask(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]), "+OK");
+    assert_eq!(replica.ask(&["GET", "k"]), "v");
+}
+
+#[test]
 fn redis_server_follows_a_node() {
     if has(PROGRAM) {
         replicate(&mut Peer::node(&[]), &mut Peer::redis(&[]), &mut Peer::redis(&["--repl-diskless-load", "swapdb"]));

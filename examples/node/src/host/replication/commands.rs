@@ -133,6 +133,7 @@ impl Node {
         if is_first {
             self.end_waits();
         }
+        self.replication.judge(self, &self.settings.values());
         self.replication.target.send_replace(Some(target));
         true
     }
@@ -169,6 +170,7 @@ impl Node {
         if self.data.is_loading() {
             self.end_loading();
         }
+        self.replication.judge(self, &self.settings.values());
         tracing::info!("MASTER MODE enabled (user request)");
     }
 

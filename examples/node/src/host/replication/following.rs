@@ -122,7 +122,11 @@ impl Node {
         if received > 0 {
             upstream.heard = Some(Instant::now());
         }
-        upstream.phase = Some(phase);
+        let is_news = upstream.phase.replace(phase) != Some(phase);
+        drop(state);
+        if is_news {
+            self.replication.judge(self, &self.settings.values());
+        }
         true
     }
 
@@ -173,6 +177,8 @@ impl Node {
             }
             (upstream.phase, upstream.heard) = (None, None);
         }
+        drop(state);
+        self.replication.judge(self, &self.settings.values());
     }
 
     /// The data is of no history any more.

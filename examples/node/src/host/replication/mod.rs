@@ -14,11 +14,12 @@ mod report;
 mod serving;
 
 use super::Node;
+use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{LaterReply, Offset};
 use keyslot::persistence::Journal;
 use keyslot::replication::link::{
-    History, LinkError, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicationId, SyncRequest,
+    History, LinkError, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
 };
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -106,6 +107,20 @@ impl Replication {
             }
         }
         self.serve_waits();
+        self.judge(node, &node.settings.values());
+    }
+
+    /// Says whether the data may be shown and changed, by who follows and who is followed.
+    pub(super) fn judge(&self, node: &Node, values: &Values) {
+        let mut state = self.state.lock();
+        let is_down = state.upstream.as_ref().is_some_and(|upstream| upstream.phase != Some(ReplicaPhase::Streaming));
+        let is_stale = is_down && !values.switch("replica-serve-stale-data");
+        let (wanted, lag) = (values.number("min-replicas-to-write"), values.number("min-replicas-max-lag"));
+        let lacks = wanted > 0 && lag > 0 && state.upstream.is_none() && state.count_good(node, lag) < wanted;
+        drop(state);
+        let options = node.engine.options();
+        options.stale.store(is_stale, Relaxed);
+        options.lacks_replicas.store(lacks, Relaxed);
     }
 
     /// Answers those whose replicas are there, or who waited for long enough.
@@ -147,6 +162,15 @@ impl State {
     /// How many replicas have the stream up to `offset`.
     fn count_reached(&mut self, offset: Offset) -> usize {
         self.stream.as_ref().map_or(0, |stream| stream.primary.count_reached(offset))
+    }
+
+    /// How many replicas were heard of within so many seconds.
+    fn count_good(&mut self, node: &Node, lag_seconds: u64) -> u64 {
+        let now = node.engine.now();
+        let lag_ms = i64::try_from(lag_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let replicas = self.stream.iter().flat_map(|stream| stream.primary.replicas());
+        replicas.filter(|replica| replica.state == ReplicaState::Stream && now.0 - replica.heard.0 <= lag_ms).count()
+            as u64
     }
 
     /// The stream, which is begun if there is none.
