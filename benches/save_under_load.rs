@@ -57,7 +57,10 @@ fn main() {
     (0..settings.keys).for_each(|number| db.set(key(number), value(number, 0)).expect("a fresh engine"));
     let dataset = resident_bytes() - before;
     println!("{} keys of 16 + 64 bytes, {:.0} MiB; a fifth overwritten in each round", settings.keys, mib(dataset));
-    println!("{:<14}{:>14}{:>12}{:>16}{:>12}{:>10}{:>8}", "", "extra MiB", "of data", "longest gap ms", "over 1 ms", "seconds", "saves");
+    println!(
+        "{:<14}{:>14}{:>12}{:>16}{:>12}{:>10}{:>8}",
+        "", "extra MiB", "of data", "longest gap ms", "over 1 ms", "seconds", "saves"
+    );
     let saver = Saver::new(db.clone(), RealStorage);
     let options = WriteOptions { threads: settings.threads, ..WriteOptions::default() };
     let rdb_options = RdbOptions { threads: settings.threads, ..RdbOptions::default() };
@@ -111,6 +114,7 @@ type Save<'s> = (&'s (dyn Fn(&Path) + Sync), &'s Path);
 /// Runs the load, and saves over and over meanwhile.
 fn measure(load: Load<'_>, save: Option<Save<'_>>) -> Figures {
     let (is_over, saves, peak) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let has_begun = AtomicBool::new(save.is_none());
     let start_bytes = resident_bytes();
     let (longest, long, seconds) = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -119,7 +123,6 @@ fn measure(load: Load<'_>, save: Option<Save<'_>>) -> Figures {
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
-        let has_begun = AtomicBool::new(save.is_none());
         if let Some((save, path)) = save {
             let (is_over, saves, has_begun) = (&is_over, &saves, &has_begun);
             scope.spawn(move || {

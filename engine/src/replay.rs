@@ -119,12 +119,7 @@ pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<
 /// Stores the string of `SET key value` and `SET key value PXAT ms`, the forms that turns record. False, and nothing is
 /// changed, if this takes a turn.
 #[inline]
-fn store_plainly(
-    core: &Core,
-    command: &LoggedCommand<'_>,
-    known: KnownKey,
-    filled: &mut Filled,
-) -> bool {
+fn store_plainly(core: &Core, command: &LoggedCommand<'_>, known: KnownKey, filled: &mut Filled) -> bool {
     let (key, value, expiry) = match *command.args {
         [_, key, value] => (key, value, None),
         [_, key, value, _, ms] => match parse_i64(ms).filter(|ms| *ms > 0) {
