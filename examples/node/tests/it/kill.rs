@@ -36,6 +36,9 @@ fn end_again_and_again(options: &[&str]) {
         let saves = round % 3 == 1;
         let options = &[options, if saves { SAVING } else { &[] }].concat()[..];
         let mut node = Node::start(folder.path(), options);
+        if round == 0 {
+            fill(&node);
+        }
         check(&mut node.client(), &mut ledgers);
         let signal = if ending == Ending::Term { "TERM" } else { "KILL" };
         sums.acknowledged += write_until(&node, signal, (random >> 33) % WRITE_COUNT_MAX, saves, &mut ledgers);
@@ -207,6 +210,21 @@ fn write_until(node: &Node, signal: &str, write_count: u64, saves: bool, ledgers
     acknowledged.into_inner()
 }
 
+/// Writes what takes a while to save.
+fn fill(node: &Node) {
+    let mut wire = Wire::connect(&node.folder().join("node.sock"));
+    let mut random = 1u64;
+    for number in 0..FILLER_COUNT {
+        let mut value = vec![0; FILLER_SIZE];
+        for byte in &mut value {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            *byte = b'a' + (random >> 60) as u8;
+        }
+        let reply = wire.ask(&[b"SET".to_vec(), format!("filler:{number}").into_bytes(), value]);
+        assert_eq!(reply, b"+OK\r\n");
+    }
+}
+
 /// Fails if a key holds less than was acknowledged or more than was sent. What it holds counts as acknowledged.
 fn check(client: &mut Client, ledgers: &mut [Ledger]) {
     for ledger in ledgers {
@@ -296,6 +314,9 @@ const ENDINGS: [Ending; 5] = [Ending::Kill, Ending::Torn, Ending::Redis, Ending:
 /// What makes the node save by itself, too.
 const SAVING: &[&str] =
     &["--auto-aof-rewrite-min-size", "20kb", "--auto-aof-rewrite-percentage", "10", "--save", "1 100"];
+
+const FILLER_COUNT: usize = 200;
+const FILLER_SIZE: usize = 32 << 10;
 
 const CLIENT_COUNT: usize = 4;
 
