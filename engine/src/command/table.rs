@@ -31,8 +31,8 @@ pub struct Command {
     pub plan: KeyPlan,
     /// First key, last key and step as clients before Redis 7 read them.
     pub legacy_range: LegacyRange,
-    /// Whether its work is bounded whatever the data: it is flagged `fast`, or is SET.
-    pub(crate) is_bounded: bool,
+    /// What its work goes by.
+    pub(crate) work: Work,
     /// Numbers of the sub-commands.
     subcommands: Range<u16>,
 }
@@ -48,7 +48,7 @@ impl Command {
             categories: categories(row),
             plan: KeyPlan::of(row),
             legacy_range,
-            is_bounded: row.flags.has(flag::FAST) || row.name == "set",
+            work: Work::of(row),
             subcommands: 0..0,
         }
     }
@@ -68,6 +68,29 @@ impl Command {
     /// Tells whether the command takes keys at all, by its specs; what is only routed like a key does not count.
     pub fn has_keys(&self) -> bool {
         keys::names_keys(self.row)
+    }
+}
+
+/// What the work of a command goes by, for its clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Work {
+    /// Nothing: it is bounded whatever the data. So are those flagged `fast`, and SET.
+    Bounded,
+    /// What it answers: a short reply took little.
+    Reply,
+    /// The data.
+    Data,
+}
+
+impl Work {
+    fn of(row: &Row) -> Self {
+        match row.name {
+            "set" => Self::Bounded,
+            // Ranks are found by way of an order-statistic tree, or in a compact form, which is short.
+            "zrange" | "zrevrange" => Self::Reply,
+            _ if row.flags.has(flag::FAST) => Self::Bounded,
+            _ => Self::Data,
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct ReplyWriter<'a> {
 pub struct Deferred {
     /// Where the header was reserved.
     at: usize,
+    /// How long it was thought to be.
+    size: usize,
 }
 
 impl<'a> ReplyWriter<'a> {
@@ -243,9 +245,16 @@ impl<'a> ReplyWriter<'a> {
     /// Begins an array whose length is told by [`ReplyWriter::end_array`]. Lengths below ten cost nothing; above, the
     /// elements are moved once by a few bytes. Nested ones must be ended inside first.
     pub fn begin_array(&mut self) -> Deferred {
+        self.begin_array_of(0)
+    }
+
+    /// As [`begin_array`](Self::begin_array), for one that is expected to have so many elements: nothing is moved where its
+    /// length has as many digits.
+    #[inline]
+    pub fn begin_array_of(&mut self, expected: usize) -> Deferred {
         let at = self.out.len();
-        self.out.extend_from_slice(DEFERRED_HEADER);
-        Deferred { at }
+        self.header(b'*', expected);
+        Deferred { at, size: self.out.len() - at }
     }
 
     /// Says that `len` elements were written since `deferred` was begun.
@@ -277,15 +286,18 @@ impl<'a> ReplyWriter<'a> {
     }
 
     fn end(&mut self, deferred: Deferred, kind: u8, len: usize) {
-        let header = deferred.at..deferred.at + DEFERRED_HEADER.len();
-        if len < 10 {
-            self.out[header].copy_from_slice(&[kind, b'0' + len as u8, b'\r', b'\n']);
-            return;
+        let header = deferred.at..deferred.at + deferred.size;
+        // Written at the end, from where it goes to its place.
+        let end = self.out.len();
+        self.header(kind, len);
+        let size = self.out.len() - end;
+        if size == header.len() {
+            self.out.copy_within(end.., header.start);
+            self.out.truncate(end);
+        } else {
+            self.out[header.start..].rotate_right(size);
+            self.out.drain(header.start + size..header.end + size);
         }
-        let mut number = DecimalBuffer::new();
-        let digits = format_i64(i64::try_from(len).unwrap_or(i64::MAX), &mut number);
-        let bytes = [kind].into_iter().chain(digits.iter().copied()).chain(*b"\r\n");
-        self.out.splice(header, bytes);
     }
 
     /// The type byte of an aggregate that RESP2 knows as an array.
@@ -333,8 +345,6 @@ impl<'a> ReplyWriter<'a> {
     }
 }
 
-/// What stands for a header until its length is known: as long as one with one digit.
-const DEFERRED_HEADER: &[u8] = b"*0\r\n";
 /// The type byte, twenty digits, two line ends.
 const BULK_FRAME_BYTES_MAX: usize = 25;
 
@@ -397,6 +407,26 @@ mod tests {
         }
         let long = "x".repeat(1234);
         assert_eq!(both(|r| r.bulk(long.as_bytes())).0, format!("$1234\r\n{long}\r\n"));
+    }
+
+    #[test]
+    fn an_array_may_turn_out_shorter_or_longer_than_expected() {
+        for expected in [0, 9, 10, 99, 5000] {
+            for len in [0, 7, 10, 100, 5000] {
+                let deferred = both(|r| {
+                    r.simple("before");
+                    let array = r.begin_array_of(expected);
+                    (0..len).for_each(|n| r.integer(n as i64));
+                    r.end_array(array, len);
+                });
+                let known = both(|r| {
+                    r.simple("before");
+                    r.array(len);
+                    (0..len).for_each(|n| r.integer(n as i64));
+                });
+                assert_eq!(deferred, known, "{expected} {len}");
+            }
+        }
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl Session {
 
     /// Sends the reply of the request that waited, counts it, and goes on with the input behind it.
     fn close_request(&mut self, waiter: &Waiter, start: usize, answered: Answered) {
+        let answer = (answered.failed, self.outbox.bytes.len().saturating_sub(start));
         apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
         self.outbox.hold(start, answered.offset, Kind::Reply);
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
@@ -106,7 +107,7 @@ impl Session {
             let now = self.core.now();
             self.tally.begin(&self.core);
             self.tally.turn_to(Some(command), &self.core);
-            self.tally.add(&self.core, &self.connection, command, &args, answered.failed, now);
+            self.tally.add(&self.core, &self.connection, command, &args, answer, now);
             self.tally.flush(&self.core);
         }
         self.run_input();

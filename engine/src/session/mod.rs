@@ -326,9 +326,11 @@ impl Session {
         if asking && command.is_none_or(|command| command.row.name != "asking") {
             self.connection.asking = false;
         }
+        let reply_bytes = self.outbox.bytes.len().saturating_sub(start);
         self.hold_reply(command, start, &answered);
         if let Some(command) = command {
-            self.tally.add(&self.core, &self.connection, command, args, answered.failed, now);
+            let answer = (answered.failed, reply_bytes);
+            self.tally.add(&self.core, &self.connection, command, args, answer, now);
         }
         self.fit_limits();
         if self.connection.closing { Step::Last } else { Step::Next }

@@ -4,7 +4,7 @@ use super::execute::Failure;
 use crate::client::Connection;
 use crate::command::redaction::{REDACTED, secrets};
 use crate::command::row::flag;
-use crate::command::table::Command;
+use crate::command::table::{Command, Work};
 use crate::core::Core;
 use crate::stats::{HISTOGRAM_BUCKETS, SlowEntry, histogram_bucket};
 use crate::time::UnixMillis;
@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering;
 
 /// Calls of one command that follow each other.
 ///
-/// Reading the clock costs as much as a tenth of a pipelined GET. So commands whose work is bounded (those flagged `fast`,
-/// and SET) are timed together, as long as they follow each other, and each is booked with their mean; all others one by
-/// one, and so is everything while the slow log or the latency monitor asks for times below a millisecond.
+/// Reading the clock costs as much as a tenth of a pipelined GET. So commands whose work is [bounded](Work) are timed
+/// together, as long as they follow each other, and each is booked with their mean; so are those whose work goes by a reply
+/// that is short. All others are timed one by one, and so is everything while the slow log or the latency monitor asks for
+/// times below a millisecond.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
     command: Option<u16>,
@@ -45,7 +46,7 @@ impl Tally {
         }
     }
 
-    /// Notes a request of the command that was turned to.
+    /// Notes a request of the command that was turned to, and how many bytes it answered.
     #[inline]
     pub(super) fn add(
         &mut self,
@@ -53,7 +54,7 @@ impl Tally {
         connection: &Connection,
         command: &Command,
         args: &[&[u8]],
-        failure: Failure,
+        (failure, reply_bytes): (Failure, usize),
         now: UnixMillis,
     ) {
         match failure {
@@ -70,7 +71,7 @@ impl Tally {
         self.calls += 1;
         self.untimed += 1;
         self.failed += u64::from(failure == Failure::Failed);
-        if is_timed_alone(core, command) {
+        if is_timed_alone(core, command, reply_bytes) {
             let micros = self.time(core) / 1000;
             note_long(core, connection, command, args, micros, now);
         }
@@ -135,9 +136,14 @@ pub(super) fn book(
 }
 
 #[inline]
-fn is_timed_alone(core: &Core, command: &Command) -> bool {
+fn is_timed_alone(core: &Core, command: &Command, reply_bytes: usize) -> bool {
     let slow_us = core.options.slowlog_slower_than_us.load(Ordering::Relaxed);
-    !command.is_bounded
+    let is_short = match command.work {
+        Work::Bounded => true,
+        Work::Reply => reply_bytes <= SHORT_REPLY_BYTES_MAX,
+        Work::Data => false,
+    };
+    !is_short
         || (0..GROUP_TIMED_US_MIN).contains(&slow_us)
         || core.options.latency_threshold_ms.load(Ordering::Relaxed) == 1
 }
@@ -192,6 +198,9 @@ const ARGS_SHOWN_MAX: usize = 32;
 
 /// Most bytes of an argument that SLOWLOG GET shows.
 const ARG_BYTES_SHOWN_MAX: usize = 128;
+
+/// A reply up to this length took microseconds.
+const SHORT_REPLY_BYTES_MAX: usize = 4 * 1024;
 
 /// While the slow log asks for times below this, every command is timed alone.
 const GROUP_TIMED_US_MIN: i64 = 1000;

@@ -2,7 +2,7 @@
 
 use crate::effect::{NotWritable, OutcomeUnknown};
 use crate::slot::Slot;
-use crate::{Ack, Batch, EffectSink, Engine, Offset, PeerInfo, Session, SessionState};
+use crate::{Ack, Batch, Clock, EffectSink, Engine, Offset, PeerInfo, Session, SessionState, UnixMillis};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +30,39 @@ fn a_pipeline_is_answered_in_order() {
         expected.push_str(&format!("+OK\r\n${}\r\nv{n}\r\n", format!("v{n}").len()));
     }
     assert_eq!(ask(&mut s, &request), expected);
+}
+
+/// A clock that counts how often it is read.
+#[derive(Clone, Default)]
+struct CountedClock(Arc<AtomicUsize>);
+
+impl Clock for CountedClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1)
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) as u64
+    }
+}
+
+#[test]
+fn commands_that_take_little_are_timed_together_and_all_are_counted() {
+    let clock = CountedClock::default();
+    let db = Engine::builder().clock(clock.clone()).in_memory();
+    let mut s = session(&db);
+    ask(&mut s, format!("ZADD z 1 a 2 b\r\nZADD long 1 {}\r\n", "x".repeat(5000)).as_bytes());
+    let mut readings = |request: &str| {
+        let before = clock.0.load(Ordering::Relaxed);
+        ask(&mut s, request.repeat(10).as_bytes());
+        clock.0.load(Ordering::Relaxed) - before
+    };
+    let together = readings("PING\r\n");
+    assert_eq!(readings("ZRANGE z 0 9\r\n"), together);
+    assert_eq!(readings("ZRANGE z 0 9 WITHSCORES\r\n"), together);
+    assert!(readings("ZRANGE long 0 0\r\n") >= 10, "its reply is long");
+    assert!(readings("LRANGE z 0 1\r\n") >= 10, "its work may be long, whatever it answers");
+    assert!(ask(&mut s, b"INFO commandstats\r\n").contains("cmdstat_zrange:calls=30,"));
 }
 
 #[test]

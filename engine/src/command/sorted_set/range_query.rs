@@ -99,12 +99,25 @@ impl<'a> Query<'a> {
         Self { limit: (offset, count), ..self }
     }
 
+    /// Where it counts from the front only: the rank of the first member, and how many there are at most. What lies behind
+    /// them need not be looked at then.
+    pub(super) fn front(&self) -> Option<(usize, usize)> {
+        match (&self.wanted, self.direction) {
+            (Wanted::Ranks(start, stop), Direction::Up) => {
+                let (start, stop) = (usize::try_from(*start).ok()?, usize::try_from(*stop).ok()?);
+                Some((start, stop.saturating_add(1).saturating_sub(start)))
+            }
+            _ => None,
+        }
+    }
+
     /// The rank of the first member, and how many there are.
     pub(super) fn select(&self, set: SortedSetRef<'_>) -> (usize, usize) {
         let direction = self.direction;
         let found = match &self.wanted {
             Wanted::Ranks(start, stop) => {
-                let (len, found) = (set.len(), ranks(*start, *stop, set.len()));
+                let len = set.len();
+                let found = ranks(*start, *stop, len);
                 if direction == Direction::Up { found } else { len - found.end..len - found.start }
             }
             Wanted::Scores(range) => set.score_ranks(range),

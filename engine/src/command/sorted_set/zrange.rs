@@ -132,17 +132,29 @@ fn zrevrange_by_lex(entry: Option<&EntryRef>, args: &[&[u8]], reply: &mut ReplyW
 
 fn write(entry: Option<&EntryRef>, query: &Query<'_>, reply: &mut ReplyWriter<'_>) -> CommandResult {
     let set = read_or_empty(entry)?;
-    let (rank, count) = query.select(set);
-    listing::begin(reply, count, query.scores);
-    // What is asked for most: nothing is read that is not shown.
-    if let (SortedSetRef::Compact(bytes), Direction::Up, Scores::Hidden) = (set, query.direction, query.scores) {
-        compact::members(bytes, rank).take(count).for_each(|member| listing::write_member(reply, member));
+    // What is asked for most: nothing is read that is not shown, and nothing twice.
+    if let (SortedSetRef::Compact(bytes), Some((rank, count)), Scores::Hidden) = (set, query.front(), query.scores) {
+        write_front(bytes, rank, count, reply);
         return Ok(());
     }
+    let (rank, count) = query.select(set);
+    listing::begin(reply, count, query.scores);
     for (member, score) in set.walk(rank, count, query.direction) {
         listing::write(reply, member, score, query.scores);
     }
     Ok(())
+}
+
+/// Writes up to `count` members of a compact set from a rank on.
+fn write_front(bytes: &[u8], rank: usize, count: usize, reply: &mut ReplyWriter<'_>) {
+    // A member and its score take two bytes at least.
+    let list = reply.begin_array_of(count.min(bytes.len() / 2));
+    let mut len = 0;
+    for member in compact::members(bytes, rank).take(count) {
+        listing::write_member(reply, member);
+        len += 1;
+    }
+    reply.end_array(list, len);
 }
 
 impl Turn<'_> {
@@ -392,6 +404,13 @@ mod tests {
             ("ZRANGEBYLEX l - (c", "a b"),
             ("ZREVRANGEBYLEX l + [b LIMIT 1 9", "c b"),
             ("ZRANGE none 0 -1", ""),
+            ("ZRANGE none 0 9", ""),
+            ("ZRANGE z 1 2", "b c"),
+            ("ZRANGE z 3 9223372036854775807", "d"),
+            ("ZRANGE z 4 9", ""),
+            ("ZRANGE z 9223372036854775807 9223372036854775807", ""),
+            ("ZRANGE z 2 1", ""),
+            ("ZREVRANGE z 1 2", "c b"),
         ] {
             assert_eq!(list(&bench.run(request)), members, "{request}");
         }

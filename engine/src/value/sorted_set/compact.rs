@@ -38,7 +38,7 @@ impl<'a> Iterator for Pairs<'a> {
 /// Members alone, in order, from that of a rank on.
 pub(crate) fn members(bytes: &[u8], rank: usize) -> impl Iterator<Item = StrRef<'_>> {
     let mut elements = packed::iter(bytes);
-    let is_there = (0..2 * rank).all(|_| elements.pass().is_some());
+    let is_there = (0..rank.saturating_mul(2)).all(|_| elements.pass().is_some());
     std::iter::from_fn(move || {
         let member = elements.next().filter(|_| is_there)?;
         elements.pass();
