@@ -4,3 +4,4 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod link;

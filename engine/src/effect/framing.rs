@@ -41,6 +41,9 @@ impl Batch<'_> {
     /// Gives the batch with its framing to `push`, piece by piece; with a `SELECT` if `selects`. O(bytes).
     #[inline]
     pub fn write_framed(&self, selects: bool, mut push: impl FnMut(&[u8])) {
+        if self.verbatim.is_some() {
+            return push(self.bytes);
+        }
         if selects && self.db < 10 {
             let mut effect = *b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
             effect[SELECT_DIGIT_AT] += self.db as u8;
@@ -79,8 +82,16 @@ mod tests {
         let one = b"*1\r\n$4\r\nPING\r\n";
         let framed = |db, count, selects| {
             let mut out = Vec::new();
-            let batch =
-                Batch { kind: BatchKind::Keyless, db, slots: &[], era: 0, now: UnixMillis(0), count, bytes: one };
+            let batch = Batch {
+                kind: BatchKind::Keyless,
+                db,
+                slots: &[],
+                era: 0,
+                now: UnixMillis(0),
+                count,
+                bytes: one,
+                verbatim: None,
+            };
             batch.write_framed(selects, |bytes| out.extend_from_slice(bytes));
             assert!(out.len() <= one.len() + FRAMING_SIZE_MAX);
             String::from_utf8(out).expect("text")

@@ -7,7 +7,7 @@
 //! Invariants
 //! - A batch names every slot it touches, or is global, or is keyless.
 //! - One effect touches one slot and reads no other.
-//! - `MULTI` and `EXEC` are framing: the sink adds them, a batch never holds them. So is the `SELECT` of the batch's own
+//! - `MULTI` and `EXEC` are framing: the sink adds them, a batch never holds them unless it is a primary's, kept verbatim. So is the `SELECT` of the batch's own
 //!   database; a turn that works in several holds a `SELECT` where it changes, and one back at its end.
 
 mod framing;
@@ -66,6 +66,9 @@ pub struct Batch<'a> {
     pub count: u32,
     /// The effects, each a RESP multibulk of bulk strings, one after the other.
     pub bytes: &'a [u8],
+    /// Where `bytes` are a primary's and stand in the stream as they came, framing included: the database that they leave
+    /// selected. `None`: the sink adds the framing.
+    pub verbatim: Option<u16>,
 }
 
 /// Appends one effect, the RESP multibulk of `args`, to `out`. O(bytes).

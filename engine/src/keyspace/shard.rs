@@ -283,6 +283,11 @@ impl Shard {
         self.table.iter()
     }
 
+    /// The entries of the `n`-th part, about a thousand at most; `None` behind the last. O(n).
+    pub(crate) fn part(&self, n: usize) -> Option<impl Iterator<Item = Lent<'_, EntryRef>>> {
+        self.table.part(n)
+    }
+
     /// An entry chosen at random.
     pub(crate) fn random(&self, pick: impl FnMut(usize) -> usize) -> Option<Lent<'_, EntryRef>> {
         self.table.random(pick)

@@ -217,6 +217,11 @@ impl<T: Thin + Clone> Table<T> {
         self.segments().flat_map(Segment::iter)
     }
 
+    /// The elements of the `n`-th segment; `None` behind the last. O(n).
+    pub(crate) fn part(&self, n: usize) -> Option<impl Iterator<Item = Lent<'_, T>>> {
+        self.segments().nth(n).map(Segment::iter)
+    }
+
     /// Visits elements in hash order from `from` on: at least `count` of them if there are so many, and all that share the
     /// first 39 bits of hash with one that is visited. Returns where to go on, `None` at the end.
     ///

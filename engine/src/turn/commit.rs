@@ -41,6 +41,21 @@ impl Turn<'_> {
         self.kind = BatchKind::Global;
     }
 
+    /// Says that the effects of this turn concern no key.
+    pub(crate) fn make_keyless(&mut self) {
+        self.kind = BatchKind::Keyless;
+    }
+
+    /// Has `bytes` stand for whatever the turn records: a part of a primary's stream, framing included, that leaves `db`
+    /// selected. Called once everything is recorded.
+    pub(crate) fn keep_verbatim(&mut self, bytes: &[u8], db: u16) {
+        if self.recording {
+            self.effects.clear();
+            self.effects.extend_from_slice(bytes);
+            self.verbatim = Some(db);
+        }
+    }
+
     /// Whether what is recorded goes anywhere: else its words need not be made.
     pub(crate) fn is_recording(&self) -> bool {
         self.recording
@@ -59,7 +74,9 @@ impl Turn<'_> {
         }
         let effect_count = self.effect_count;
         let offset = match effect_count {
-            0 => self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get()),
+            0 if self.verbatim.is_none() => {
+                self.guards.iter().map(|g| g.state.last_offset).max().unwrap_or_default().max(self.seen.get())
+            }
             _ => self.append_batch(),
         };
         self.undo = None;
@@ -70,7 +87,7 @@ impl Turn<'_> {
         };
         let share = effect_count > 0 && self.take_share();
         self.guards.clear();
-        if effect_count > 0
+        if (effect_count > 0 || self.verbatim.is_some())
             && self.recording
             && let Some(sink) = self.core.sink()
         {
@@ -95,11 +112,11 @@ impl Turn<'_> {
 
     /// Hands the effects to the journal, if there is one; returns the newest offset of the turn's slots.
     fn append_batch(&mut self) -> Offset {
-        if self.origin != Origin::Replay {
+        if self.origin != Origin::Replay && self.kind != BatchKind::Keyless {
             self.core.stats.add_changes(self.guards.first().map(SlotGuard::slot), u64::from(self.effect_count));
         }
         let (true, Some(sink)) = (self.recording, self.core.sink()) else { return Offset(0) };
-        if self.effect_db != self.home_db {
+        if self.effect_db != self.home_db && self.verbatim.is_none() {
             self.record_select(self.home_db);
         }
         self.enter();
@@ -114,8 +131,9 @@ impl Turn<'_> {
             slots: &slots,
             era: self.era,
             now: self.now(),
-            count: self.effect_count + self.select_count,
+            count: (self.effect_count + self.select_count).max(1),
             bytes: &self.effects,
+            verbatim: self.verbatim,
         });
         for guard in &mut self.guards {
             guard.state.last_offset = offset;

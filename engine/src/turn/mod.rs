@@ -104,6 +104,8 @@ pub struct Turn<'e> {
     effects: Vec<u8>,
     effect_count: u32,
     select_count: u32,
+    /// Its effects are a part of a primary's stream that leaves this database selected.
+    verbatim: Option<u16>,
     undo: Option<UndoLog>,
     /// Whether a command may block, and who waits for what this turn does.
     may_block: bool,
@@ -224,6 +226,7 @@ impl<'e> Turn<'e> {
             effects: buffer,
             effect_count: 0,
             select_count: 0,
+            verbatim: None,
             undo: None,
             may_block: false,
             attendance: None,

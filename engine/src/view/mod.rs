@@ -164,6 +164,14 @@ impl SlotView {
         self.shards().flat_map(|(db, shard)| self.entries(db, shard))
     }
 
+    /// The keys of the `n`-th part of one database, about a thousand at most; `None` behind the last part. All parts together are
+    /// all keys: for who stops in between. O(n).
+    pub fn part(&self, db: u16, n: usize) -> Option<impl Iterator<Item = ViewEntry<'_>>> {
+        let (_, shard) = self.copy.as_ref()?.0.iter().find(|(of, _)| *of == db)?;
+        let access_seconds = self.taken.access_seconds;
+        Some(shard.part(n)?.map(move |entry| ViewEntry::new(db, entry, access_seconds)))
+    }
+
     /// The keys of one database, in no order that means anything.
     pub fn iter_database(&self, db: u16) -> impl Iterator<Item = ViewEntry<'_>> {
         self.shards().filter(move |(of, _)| *of == db).flat_map(|(db, shard)| self.entries(db, shard))

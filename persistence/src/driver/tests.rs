@@ -62,7 +62,16 @@ impl Rig {
 
     fn append_bytes(&self, bytes: &[u8], era: u64) -> Offset {
         let now = UnixMillis(9);
-        self.journal.append(&Batch { kind: BatchKind::Keyless, db: 0, slots: &[], era, now, count: 1, bytes })
+        self.journal.append(&Batch {
+            kind: BatchKind::Slots,
+            db: 0,
+            slots: &[],
+            era,
+            now,
+            count: 1,
+            bytes,
+            verbatim: None,
+        })
     }
 
     fn poll(
@@ -333,13 +342,14 @@ fn a_thread_makes_every_writer_durable() {
                     for _ in 0..500 {
                         let now = UnixMillis(0);
                         let offset = journal.append(&Batch {
-                            kind: BatchKind::Keyless,
+                            kind: BatchKind::Slots,
                             db: writer,
                             slots: &[],
                             era: 0,
                             now,
                             count: 1,
                             bytes: PING,
+                            verbatim: None,
                         });
                         assert!(offset > last);
                         last = offset;
@@ -368,8 +378,16 @@ fn the_background_thread_serves_waiters_and_stops_in_good_order() {
     let log = LogWriter::begin(files, LogOptions::default(), line).unwrap();
     let journal = Arc::new(Journal::new(Offset(0), JournalOptions { fsync: Fsync::Always, ..Default::default() }));
     let thread = DriverThread::start(Driver::new(journal.clone(), log, line), || {}).unwrap();
-    let batch =
-        Batch { kind: BatchKind::Keyless, db: 0, slots: &[], era: 0, now: UnixMillis(0), count: 1, bytes: PING };
+    let batch = Batch {
+        kind: BatchKind::Slots,
+        db: 0,
+        slots: &[],
+        era: 0,
+        now: UnixMillis(0),
+        count: 1,
+        bytes: PING,
+        verbatim: None,
+    };
     for _ in 0..100 {
         block_on_reached(&journal, journal.append(&batch));
     }

@@ -108,6 +108,8 @@ struct Appended {
 struct Reached {
     written: AtomicU64,
     durable: AtomicU64,
+    /// Whether somebody writes it to a log.
+    is_written: AtomicBool,
     /// Set after `failure`.
     failed: AtomicBool,
     /// Whether the driver was woken since its last step began.
@@ -155,6 +157,7 @@ impl Journal {
             reached: CachePadded::new(Reached {
                 written: AtomicU64::new(start.0),
                 durable: AtomicU64::new(start.0),
+                is_written: AtomicBool::new(true),
                 failed: AtomicBool::new(false),
                 wake_asked: AtomicBool::new(false),
                 fsync: AtomicU8::new(options.fsync as u8),
@@ -168,6 +171,38 @@ impl Journal {
             failure: OnceLock::new(),
             options,
         }
+    }
+
+    /// A journal that nobody writes to a log: it keeps its backlog and nothing else. What waits for more than memory waits for
+    /// nothing.
+    pub fn in_memory(start: Offset, options: JournalOptions) -> Self {
+        let journal = Self::new(start, options);
+        journal.appended.tail.lock().set_written(false);
+        journal.reached.is_written.store(false, Ordering::Release);
+        journal
+    }
+
+    /// Goes on at `start` without anything of before, in this database: what a replica does whose data is another now. Nobody
+    /// may write it to a log, and nobody append meanwhile.
+    pub fn restart_at(&self, start: Offset, selected: u16) {
+        let mut tail = self.appended.tail.lock();
+        tail.restart(start.0, selected);
+        self.appended.end.store(start.0, Ordering::Release);
+        self.reached.written.store(start.0, Ordering::Release);
+        self.reached.durable.store(start.0, Ordering::Release);
+        drop(tail);
+        // Who reads finds out that what it reads is gone.
+        self.wake_all_followers();
+    }
+
+    /// The oldest offset that can be read from memory.
+    pub fn oldest(&self) -> Offset {
+        Offset(self.appended.tail.lock().oldest())
+    }
+
+    /// The database that is selected at the end of the stream.
+    pub fn selected(&self) -> u16 {
+        self.appended.tail.lock().selected()
     }
 
     /// Up to where the log holds the journal.
@@ -335,7 +370,15 @@ impl Journal {
         woken.drain(..).for_each(Waker::wake);
     }
 
+    #[inline]
+    fn is_written(&self) -> bool {
+        self.reached.is_written.load(Ordering::Relaxed)
+    }
+
     fn unwritten(&self) -> u64 {
+        if !self.is_written() {
+            return 0;
+        }
         let end = self.appended.end.load(Ordering::Acquire);
         end.saturating_sub(self.reached.written.load(Ordering::Acquire))
     }
@@ -374,7 +417,11 @@ impl EffectSink for Journal {
         let mut tail = self.appended.tail.lock();
         let end = tail.append(batch, || {
             // A journal that failed writes nothing any more; its backlog still has its bound.
-            if self.has_failed() { u64::MAX } else { self.reached.written.load(Ordering::Acquire) }
+            if self.has_failed() || !self.is_written() {
+                u64::MAX
+            } else {
+                self.reached.written.load(Ordering::Acquire)
+            }
         });
         self.appended.end.store(end, Ordering::Release);
         let wakes = end >= tail.wake_at();
@@ -412,7 +459,7 @@ impl EffectSink for Journal {
             Ack::Logged => (&self.reached.written, &self.reached.logged_wanted),
             Ack::Durable => (&self.reached.durable, &self.reached.durable_wanted),
         };
-        if reached.load(Ordering::Acquire) >= offset.0 {
+        if reached.load(Ordering::Acquire) >= offset.0 || !self.is_written() {
             return Poll::Ready(Ok(()));
         }
         let mut waiting = self.waiting.lock();

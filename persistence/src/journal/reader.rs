@@ -75,13 +75,14 @@ mod tests {
 
     fn append(journal: &Journal) {
         journal.append(&Batch {
-            kind: BatchKind::Keyless,
+            kind: BatchKind::Slots,
             db: 0,
             slots: &[],
             era: 0,
             now: UnixMillis(0),
             count: 1,
             bytes: b"*1\r\n$4\r\nPING\r\n",
+            verbatim: None,
         });
     }
 

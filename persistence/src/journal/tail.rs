@@ -24,8 +24,10 @@ pub(crate) struct Tail {
     writer: ChunkWriter,
     sealed: VecDeque<Arc<Chunk>>,
     end: u64,
-    /// The database that the newest bytes are in, or [`NO_DB`] to have the next batch say.
-    selected: u32,
+    /// The database that is selected at the end.
+    selected: u16,
+    /// Whether the next batch says its database in any case.
+    says_db: bool,
     /// That of the newest batch.
     era: u64,
     marks: Vec<Mark>,
@@ -35,6 +37,8 @@ pub(crate) struct Tail {
     wake_at: u64,
     /// Whether a reader waits for the next append.
     is_followed: bool,
+    /// Whether somebody writes it to a log.
+    is_written: bool,
     limits: TailLimits,
 }
 
@@ -70,12 +74,14 @@ impl Tail {
             writer: ChunkWriter::new(start, limits.chunk_size),
             sealed: VecDeque::new(),
             end: start,
-            selected: NO_DB,
+            selected: 0,
+            says_db: true,
             era: 0,
             marks: Vec::new(),
             mark_limit: 0,
             wake_at: 0,
             is_followed: false,
+            is_written: true,
             limits,
         }
     }
@@ -123,14 +129,20 @@ impl Tail {
             self.era = batch.era;
             self.forget_db();
         }
-        let selects = self.selected != u32::from(batch.db);
+        // What touches no key is in any database, and a primary's bytes say theirs themselves.
+        let has_db = batch.kind != BatchKind::Keyless && batch.verbatim.is_none();
+        let selects = has_db && (self.says_db || self.selected != batch.db);
         let global = batch.kind == BatchKind::Global;
         if self.end >= self.mark_limit || self.marks.last().is_some_and(|m| m.era != batch.era || m.global != global) {
             self.begin_group(batch, global);
         }
         let before = self.writer.filled();
         batch.write_framed(selects, |part| self.writer.push(part));
-        self.selected = u32::from(batch.db);
+        if has_db {
+            (self.selected, self.says_db) = (batch.db, false);
+        } else if let Some(db) = batch.verbatim {
+            self.selected = db;
+        }
         self.end += (self.writer.filled() - before) as u64;
         self.writer.publish();
         self.end
@@ -148,9 +160,25 @@ impl Tail {
         taken.chunks.push(self.writer.chunk().clone());
     }
 
+    /// Says whether somebody writes it to a log.
+    pub(crate) fn set_written(&mut self, is_written: bool) {
+        self.is_written = is_written;
+    }
+
+    /// Goes on at `start`, where `selected` is the database, without anything of before.
+    pub(crate) fn restart(&mut self, start: u64, selected: u16) {
+        let is_written = self.is_written;
+        *self = Self { selected, is_written, is_followed: self.is_followed, ..Self::new(start, self.limits) };
+    }
+
+    /// The database that is selected at the end.
+    pub(crate) fn selected(&self) -> u16 {
+        self.selected
+    }
+
     /// Has the next batch say its database, so that a reader who starts there needs nothing from before.
     pub(crate) fn forget_db(&mut self) {
-        self.selected = NO_DB;
+        self.says_db = true;
     }
 
     /// The oldest offset that is still here.
@@ -165,8 +193,10 @@ impl Tail {
     }
 
     fn begin_group(&mut self, batch: &Batch<'_>, global: bool) {
-        let db = if self.selected == NO_DB { 0 } else { self.selected as u16 };
-        self.marks.push(Mark { start: self.end, era: batch.era, time_ms: batch.now.0, db, global });
+        if self.is_written {
+            let db = self.selected;
+            self.marks.push(Mark { start: self.end, era: batch.era, time_ms: batch.now.0, db, global });
+        }
         self.mark_limit = self.end + self.limits.group_size;
     }
 
@@ -195,8 +225,6 @@ impl Tail {
     }
 }
 
-const NO_DB: u32 = u32::MAX;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +233,7 @@ mod tests {
     const LIMITS: TailLimits = TailLimits { chunk_size: 256, group_size: 100, backlog_size_bytes_max: 1024 };
 
     fn batch<'a>(db: u16, count: u32, bytes: &'a [u8], slots: &'a [Slot]) -> Batch<'a> {
-        Batch { kind: BatchKind::Slots, db, slots, era: 1, now: UnixMillis(7), count, bytes }
+        Batch { kind: BatchKind::Slots, db, slots, era: 1, now: UnixMillis(7), count, bytes, verbatim: None }
     }
 
     fn text(tail: &Tail) -> String {

@@ -20,12 +20,14 @@
 
 mod check;
 mod error;
+mod export;
 mod load;
 mod reader;
 mod writer;
 
 pub use check::{RdbCheck, check_rdb};
 pub use error::RdbError;
+pub use export::RdbExport;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
 pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, Take, write_view};

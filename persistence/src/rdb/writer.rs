@@ -86,6 +86,11 @@ impl RdbWriter {
         Self { options, checksum: Checksum::default(), written }
     }
 
+    /// How it writes.
+    pub(super) fn options(&self) -> RdbOptions {
+        self.options
+    }
+
     /// Appends the header, and notes of name and text. Redis shows `redis-ver`, `ctime`, `used-mem`; it passes over others.
     pub fn begin(&mut self, out: &mut Vec<u8>, notes: &[(&str, &str)]) {
         let start = out.len();
@@ -214,7 +219,7 @@ pub fn write_view<E>(
 }
 
 /// Expiries of fields of hashes came with it.
-const FIELD_EXPIRY_VERSION: u16 = 12;
+pub(super) const FIELD_EXPIRY_VERSION: u16 = 12;
 
 const PIECE_BYTES: usize = 64 << 10;
 

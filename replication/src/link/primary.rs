@@ -1,0 +1,430 @@
+//! The primary's side: who follows, from where, and how far they are.
+//!
+//! ```text
+//!             PSYNC, known                                     ack
+//! attach ----------------------------------------> Stream  <-------- Waiting (behind a marked snapshot the replica speaks first)
+//!    '------- full resync -> Snapshot ------------->' (length known)    ^
+//!                                '--------------------------------------'
+//! ```
+//!
+//! What a host does: it gives REPLCONF to a [`ReplicaProfile`] until PSYNC or SYNC comes, [attaches](Primary::attach) the
+//! connection then, and from there on moves bytes: what the replica sends to [`handle_input`](Primary::handle_input), what
+//! [`poll_output`](Primary::poll_output) gives to the replica, whenever the journal grew (see [`EffectSink::poll_more`]) or the
+//! connection takes more. [`handle_timeout`](Primary::handle_timeout) is called when [`next_timeout`](Primary::next_timeout) says.
+//!
+//! [`EffectSink::poll_more`]: keyslot_engine::EffectSink::poll_more
+
+use super::export::{Transfer, libraries};
+use super::history::{History, ReplicationId};
+use super::profile::{Configured, ReplicaProfile, SyncScope};
+use keyslot_engine::effect::Unreadable;
+use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
+use keyslot_engine::{Engine, Offset, UnixMillis};
+use keyslot_persistence::Journal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Which link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(u64);
+
+/// How a primary treats its replicas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PrimaryOptions {
+    /// How often a PING goes into the stream while somebody follows (`repl-ping-replica-period`).
+    pub ping_interval_ms: i64,
+    /// A replica that was not heard of for longer is let go (`repl-timeout`).
+    pub timeout_ms: i64,
+    /// Whether snapshots are sent without telling their length, to who can read that (`repl-diskless-sync`).
+    pub sends_marked: bool,
+}
+
+impl Default for PrimaryOptions {
+    fn default() -> Self {
+        Self { ping_interval_ms: 10_000, timeout_ms: 60_000, sends_marked: true }
+    }
+}
+
+/// What a replica asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SyncRequest {
+    /// `PSYNC id offset`: the stream behind this offset, of this history; `None` for `PSYNC ? -1`.
+    Continue(Option<(ReplicationId, Offset)>),
+    /// `SYNC`: a snapshot, as before there was PSYNC.
+    Sync,
+}
+
+impl SyncRequest {
+    /// Reads the arguments of PSYNC, the name first. An error is what to answer.
+    pub fn parse(args: &[&[u8]]) -> Result<Self, String> {
+        let [_, id, offset] = args else {
+            return Err("ERR wrong number of arguments for 'psync' command".to_owned());
+        };
+        let offset = std::str::from_utf8(offset).ok().and_then(|text| text.parse::<i64>().ok());
+        let offset = offset.ok_or("ERR value is not an integer or out of range")?;
+        // It names the first byte that it lacks, counted from 1.
+        let wanted = u64::try_from(offset - 1).ok().and_then(|at| Some((ReplicationId::parse(id)?, Offset(at))));
+        Ok(Self::Continue(wanted))
+    }
+}
+
+/// Why a link ended.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The data is being replaced, and is of no history until that is done.
+    #[error("the data is being replaced; come again later")]
+    Closed,
+    /// There is no such link.
+    #[error("there is no link of this number")]
+    Unknown,
+    /// The replica sent what is no command.
+    #[error("the replica sent something that is no command: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// It fell too far behind: what it needs next is gone.
+    #[error("the replica is at {at}, and the journal goes back to {oldest} only; it has to begin anew")]
+    Lagged {
+        /// Where it is.
+        at: Offset,
+        /// The oldest offset that can be read.
+        oldest: Offset,
+    },
+    /// It was silent for too long.
+    #[error("the replica was silent for {0} ms")]
+    Silent(i64),
+    /// It got all that it wanted.
+    #[error("the snapshot was sent, and the peer wanted no stream")]
+    Complete,
+}
+
+/// How far a replica is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaState {
+    /// A snapshot is on its way (`send_bulk`).
+    Snapshot,
+    /// The snapshot was sent, and the replica loads it.
+    Waiting,
+    /// It follows the stream (`online`).
+    Stream,
+}
+
+/// What is known of a replica.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaStatus {
+    /// Its link.
+    pub link: LinkId,
+    /// What it said of itself.
+    pub profile: ReplicaProfile,
+    /// How far it is.
+    pub state: ReplicaState,
+    /// Up to where it has the stream, by its own account.
+    pub acked: Offset,
+    /// When it said so last.
+    pub heard: UnixMillis,
+}
+
+/// How many resyncs of each kind there were (`sync_full`, `sync_partial_ok`, `sync_partial_err`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SyncCounts {
+    /// Snapshots that were begun.
+    pub full: u64,
+    /// Streams that went on where they were cut.
+    pub partial: u64,
+    /// Streams that could not.
+    pub refused: u64,
+}
+
+/// All links of one node to its replicas. See the module for what a host does.
+pub struct Primary {
+    engine: Engine,
+    journal: Arc<Journal>,
+    options: PrimaryOptions,
+    links: BTreeMap<LinkId, Link>,
+    next_link: u64,
+    next_ping: Option<UnixMillis>,
+    counts: SyncCounts,
+    chance: u64,
+    /// The data is being replaced: what is there is of no history.
+    is_closed: bool,
+}
+
+struct Link {
+    profile: ReplicaProfile,
+    phase: Phase,
+    acked: Offset,
+    heard: UnixMillis,
+    outbox: Vec<u8>,
+    /// What came and is no whole command yet.
+    inbox: Vec<u8>,
+    decoder: RequestDecoder,
+}
+
+enum Phase {
+    Snapshot(Box<Transfer>),
+    /// The stream goes on here once the replica says that it loaded.
+    Waiting(Offset),
+    Stream(Offset),
+    Complete,
+}
+
+impl Primary {
+    /// Of this engine, whose journal this is. `chance` seeds the marks of snapshots.
+    pub fn new(engine: Engine, journal: Arc<Journal>, options: PrimaryOptions, chance: u64) -> Self {
+        Self {
+            engine,
+            journal,
+            options,
+            links: BTreeMap::new(),
+            next_link: 0,
+            next_ping: None,
+            counts: SyncCounts::default(),
+            chance,
+            is_closed: false,
+        }
+    }
+
+    /// Changes how replicas are treated.
+    pub fn set_options(&mut self, options: PrimaryOptions) {
+        self.options = options;
+    }
+
+    /// How many resyncs there were.
+    pub fn counts(&self) -> SyncCounts {
+        self.counts
+    }
+
+    /// Begins to serve a replica, by what it asks for and whether the journal still has that. An error while it is
+    /// [closed](Self::close): the replica is to come again later.
+    pub fn attach(
+        &mut self,
+        profile: ReplicaProfile,
+        request: SyncRequest,
+        history: &History,
+        now: UnixMillis,
+    ) -> Result<LinkId, LinkError> {
+        if self.is_closed {
+            return Err(LinkError::Closed);
+        }
+        let mut outbox = Vec::new();
+        let phase = match (profile.scope, request) {
+            (SyncScope::Stream, SyncRequest::Continue(Some((id, at)))) if self.can_continue(history, &id, at) => {
+                self.counts.partial += 1;
+                match profile.follows_renames {
+                    true => outbox.extend_from_slice(format!("+CONTINUE {}\r\n", history.id()).as_bytes()),
+                    false => outbox.extend_from_slice(b"+CONTINUE\r\n"),
+                }
+                Phase::Stream(at)
+            }
+            (SyncScope::Libraries, _) => {
+                if request != SyncRequest::Sync {
+                    let end = self.engine.position();
+                    outbox.extend_from_slice(format!("+FULLRESYNC {} {end}\r\n", history.id()).as_bytes());
+                }
+                let mark = self.mark(&profile);
+                outbox.extend_from_slice(&libraries(&self.engine, mark.as_deref()));
+                Phase::Complete
+            }
+            _ => {
+                self.counts.refused += u64::from(matches!(request, SyncRequest::Continue(Some(_))));
+                self.counts.full += 1;
+                let mark = self.mark(&profile);
+                let view = self.engine.view();
+                if request != SyncRequest::Sync {
+                    let offset = view.offset();
+                    outbox.extend_from_slice(format!("+FULLRESYNC {} {offset}\r\n", history.id()).as_bytes());
+                }
+                let selected = self.journal.selected();
+                Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, mark, &mut outbox)))
+            }
+        };
+        let acked = if let Phase::Stream(at) = &phase { *at } else { Offset(0) };
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
+        self.links.insert(link, Link { profile, phase, acked, heard: now, outbox, inbox, decoder });
+        self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
+        Ok(link)
+    }
+
+    fn can_continue(&self, history: &History, id: &ReplicationId, at: Offset) -> bool {
+        history.holds(id, at) && self.journal.read_from(at).is_ok()
+    }
+
+    fn mark(&mut self, profile: &ReplicaProfile) -> Option<String> {
+        if !self.options.sends_marked || !profile.reads_marked {
+            return None;
+        }
+        let mut next = || {
+            self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.chance ^ (self.chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        };
+        Some(ReplicationId::from_chance([next(), next(), next()]).to_string())
+    }
+
+    /// Takes what a replica sent. An error ends the link.
+    pub fn handle_input(&mut self, link: LinkId, bytes: &[u8], now: UnixMillis) -> Result<(), LinkError> {
+        let outcome = self.links.get_mut(&link).ok_or(LinkError::Unknown)?.take(bytes, now);
+        if outcome.is_err() {
+            self.links.remove(&link);
+        }
+        outcome
+    }
+
+    /// Appends to `out` what is to be sent to a replica now: about `budget` bytes, more for a large value, nothing if there is
+    /// nothing. An error ends the link, once `out` is sent.
+    pub fn poll_output(&mut self, link: LinkId, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
+        let outcome = self.links.get_mut(&link).ok_or(LinkError::Unknown)?.fill(&self.journal, out, budget);
+        if outcome.is_err() {
+            self.links.remove(&link);
+        }
+        outcome
+    }
+
+    /// Lets a replica go.
+    pub fn detach(&mut self, link: LinkId) {
+        self.links.remove(&link);
+        if self.links.is_empty() {
+            self.next_ping = None;
+        }
+    }
+
+    /// Lets all replicas go and takes none until [`open`](Self::open): the data is about to be replaced.
+    pub fn close(&mut self) {
+        self.next_ping = None;
+        self.links.clear();
+        self.is_closed = true;
+    }
+
+    /// Takes replicas again.
+    pub fn open(&mut self) {
+        self.is_closed = false;
+    }
+
+    /// What is known of the replicas.
+    pub fn replicas(&self) -> impl Iterator<Item = ReplicaStatus> {
+        self.links.iter().filter(|(_, link)| link.profile.scope == SyncScope::Stream).map(|(id, link)| ReplicaStatus {
+            link: *id,
+            profile: link.profile.clone(),
+            state: link.state(),
+            acked: link.acked,
+            heard: link.heard,
+        })
+    }
+
+    /// How many replicas have the stream up to `offset`, by their own account: for WAIT.
+    pub fn count_reached(&self, offset: Offset) -> usize {
+        let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
+        online.filter(|link| link.acked >= offset).count()
+    }
+
+    /// Has every replica say how far it is. Goes into the stream.
+    pub fn ask_acks(&self) {
+        self.engine.record_keyless(&[b"REPLCONF", b"GETACK", b"*"]);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let silent =
+            self.links.values().filter(|link| link.can_be_silent()).map(|link| link.heard.0 + self.options.timeout_ms);
+        silent.chain(self.next_ping.map(|at| at.0)).min().map(UnixMillis)
+    }
+
+    /// Does what is due: a PING in the stream; letting go who is silent. Returns those.
+    pub fn handle_timeout(&mut self, now: UnixMillis) -> Vec<(LinkId, LinkError)> {
+        if self.next_ping.is_some_and(|at| at <= now) {
+            self.engine.record_keyless(&[b"PING"]);
+            self.next_ping = Some(UnixMillis(now.0 + self.options.ping_interval_ms));
+        }
+        let timeout_ms = self.options.timeout_ms;
+        let is_silent = |link: &Link| link.can_be_silent() && now.0 - link.heard.0 >= timeout_ms;
+        let silent: Vec<_> = self.links.iter().filter(|(_, link)| is_silent(link)).map(|(id, _)| *id).collect();
+        silent
+            .into_iter()
+            .map(|id| {
+                self.detach(id);
+                (id, LinkError::Silent(timeout_ms))
+            })
+            .collect()
+    }
+}
+
+impl Link {
+    fn state(&self) -> ReplicaState {
+        match self.phase {
+            Phase::Snapshot(_) | Phase::Complete => ReplicaState::Snapshot,
+            Phase::Waiting(_) => ReplicaState::Waiting,
+            Phase::Stream(_) => ReplicaState::Stream,
+        }
+    }
+
+    /// A replica that receives or loads a snapshot says nothing for long.
+    fn can_be_silent(&self) -> bool {
+        matches!(self.phase, Phase::Stream(_))
+    }
+
+    fn take(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), LinkError> {
+        self.heard = now;
+        self.inbox.extend_from_slice(bytes);
+        let (mut from, mut ranges) = (0, Vec::new());
+        loop {
+            ranges.clear();
+            match self.decoder.decode_from(&self.inbox, from, &mut ranges)? {
+                Decoded::Request { consumed, args, .. } => {
+                    let args: Vec<&[u8]> = ranges[args].iter().map(|range| range.of(&self.inbox)).collect();
+                    if args[0].eq_ignore_ascii_case(b"REPLCONF")
+                        && let Ok(Configured::Acked(offset)) = self.profile.configure(&args)
+                    {
+                        self.acked = self.acked.max(offset);
+                        if let Phase::Waiting(at) = self.phase {
+                            self.phase = Phase::Stream(at);
+                        }
+                    }
+                    from += consumed;
+                }
+                Decoded::Empty { consumed } => from += consumed,
+                Decoded::Incomplete => break,
+            }
+        }
+        self.inbox.drain(..from);
+        Ok(())
+    }
+
+    fn fill(&mut self, journal: &Journal, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
+        let start = out.len();
+        out.append(&mut self.outbox);
+        while out.len() - start < budget {
+            let left = budget - (out.len() - start);
+            match &mut self.phase {
+                Phase::Snapshot(transfer) => {
+                    if !transfer.fill(out, left) {
+                        continue;
+                    }
+                    let (at, is_marked) = (transfer.offset, transfer.is_marked());
+                    self.phase = match self.profile.scope {
+                        // It looks for the mark at the end of what it read: nothing may follow at once.
+                        SyncScope::Stream if is_marked => Phase::Waiting(at),
+                        SyncScope::Stream => Phase::Stream(at),
+                        SyncScope::Snapshot | SyncScope::Libraries => Phase::Complete,
+                    };
+                }
+                Phase::Stream(at) => match journal.read_from(*at) {
+                    Ok(slice) if slice.bytes().is_empty() => break,
+                    Ok(slice) => {
+                        let bytes = &slice.bytes()[..slice.bytes().len().min(left)];
+                        out.extend_from_slice(bytes);
+                        *at = Offset(at.0 + bytes.len() as u64);
+                    }
+                    Err(Unreadable::Lagged { oldest }) => return Err(LinkError::Lagged { at: *at, oldest }),
+                    Err(Unreadable::Ahead { .. } | Unreadable::NotKept) => {
+                        return Err(LinkError::Lagged { at: *at, oldest: journal.oldest() });
+                    }
+                },
+                Phase::Waiting(_) => break,
+                Phase::Complete => return Err(LinkError::Complete),
+            }
+        }
+        Ok(())
+    }
+}

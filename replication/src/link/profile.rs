@@ -1,0 +1,130 @@
+//! What a replica says of itself before it asks for the stream: `REPLCONF option value [option value ...]`.
+
+use keyslot_engine::Offset;
+
+/// What a replica said of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReplicaProfile {
+    /// The port on which it listens; 0 if it did not say.
+    pub listening_port: u16,
+    /// The address that it wants to be known under.
+    pub ip_address: Option<String>,
+    /// Whether it reads a snapshot of unknown length, with a mark at its end.
+    pub reads_marked: bool,
+    /// Whether it takes over the name in `+CONTINUE`.
+    pub follows_renames: bool,
+    /// What it wants of a snapshot; such a peer wants no stream.
+    pub scope: SyncScope,
+}
+
+/// What a peer wants of a full resync.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SyncScope {
+    /// A snapshot and the stream.
+    #[default]
+    Stream,
+    /// A snapshot only: a backup.
+    Snapshot,
+    /// A snapshot of the libraries of functions only.
+    Libraries,
+}
+
+/// What a REPLCONF means to a primary.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Configured {
+    /// An option; answered by OK.
+    Set,
+    /// It has the stream up to here; no answer.
+    Acked(Offset),
+    /// It wants to be told how far the stream is: only a primary asks that.
+    AskedAck,
+}
+
+impl ReplicaProfile {
+    /// Takes the arguments of a REPLCONF, the name first. An error is what to answer.
+    pub fn configure(&mut self, args: &[&[u8]]) -> Result<Configured, String> {
+        let options = args.get(1..).unwrap_or_default();
+        if options.is_empty() || options.len() % 2 != 0 {
+            return Err("ERR syntax error".to_owned());
+        }
+        for pair in options.chunks_exact(2) {
+            let (name, value) = (pair[0].to_ascii_lowercase(), pair[1]);
+            match name.as_slice() {
+                b"listening-port" => self.listening_port = number(value)?,
+                b"ip-address" => {
+                    if value.len() >= ADDRESS_LEN_MAX {
+                        let len = value.len();
+                        return Err(format!(
+                            "ERR REPLCONF ip-address provided by replica instance is too long: {len} bytes"
+                        ));
+                    }
+                    self.ip_address = Some(String::from_utf8_lossy(value).into_owned());
+                }
+                b"capa" if value.eq_ignore_ascii_case(b"eof") => self.reads_marked = true,
+                b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.follows_renames = true,
+                // Abilities that this primary does not know are no reason to refuse.
+                b"capa" | b"version" => {}
+                // Behind `ACK offset` may stand `FACK offset`, how far it is fsynced.
+                b"ack" => return Ok(Configured::Acked(Offset(number(value)?))),
+                b"getack" => return Ok(Configured::AskedAck),
+                b"rdb-only" => {
+                    self.scope = if number::<i64>(value)? == 1 { SyncScope::Snapshot } else { SyncScope::Stream }
+                }
+                b"rdb-filter-only" => self.scope = filter(value)?,
+                _ => {
+                    let name = String::from_utf8_lossy(pair[0]).into_owned();
+                    return Err(format!("ERR Unrecognized REPLCONF option: {name}"));
+                }
+            }
+        }
+        Ok(Configured::Set)
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(value).ok();
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
+}
+
+/// Words that name what a snapshot is to hold, and nothing else is.
+fn filter(value: &[u8]) -> Result<SyncScope, String> {
+    let text = String::from_utf8_lossy(value);
+    let mut scope = SyncScope::Snapshot;
+    for word in text.split_whitespace() {
+        match word.eq_ignore_ascii_case("functions") {
+            true => scope = SyncScope::Libraries,
+            false => return Err(format!("ERR Unsupported rdb-filter-only option: {word}")),
+        }
+    }
+    Ok(scope)
+}
+
+/// Longer addresses are refused, as by Redis.
+const ADDRESS_LEN_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_taken_and_others_named() {
+        let mut profile = ReplicaProfile::default();
+        let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+        assert_eq!(say("REPLCONF listening-port 6380 capa eof capa psync2 capa later"), Ok(Configured::Set));
+        assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));
+        assert_eq!(say("REPLCONF ACK 77 FACK 70"), Ok(Configured::Acked(Offset(77))));
+        assert_eq!(say("REPLCONF GETACK *"), Ok(Configured::AskedAck));
+        assert_eq!(say("REPLCONF"), Err("ERR syntax error".to_owned()));
+        assert_eq!(say("REPLCONF colour red"), Err("ERR Unrecognized REPLCONF option: colour".to_owned()));
+        assert!(say("REPLCONF listening-port x").is_err());
+        assert_eq!(say("REPLCONF rdb-filter-only functions"), Ok(Configured::Set));
+        let expected = ReplicaProfile {
+            listening_port: 6380,
+            ip_address: Some("replica.example".to_owned()),
+            reads_marked: true,
+            follows_renames: true,
+            scope: SyncScope::Libraries,
+        };
+        assert_eq!(profile, expected);
+    }
+}

@@ -1,0 +1,494 @@
+//! The replica's side: the handshake, the snapshot, the stream.
+//!
+//! ```text
+//! Greeting -> Authenticating -> Configuring -> Asking --+CONTINUE--------------------> Streaming
+//!                                                '------+FULLRESYNC -> Receiving ------>'
+//!   whatever goes wrong: Failed; the host closes the connection and begins another one, from where the data is
+//! ```
+//!
+//! What a host does: it connects, makes a link, and from there on moves bytes: what the primary sends to
+//! [`handle_input`](ReplicaLink::handle_input), what [`poll_output`](ReplicaLink::poll_output) gives to the primary. It calls
+//! [`handle_timeout`](ReplicaLink::handle_timeout) when [`next_timeout`](ReplicaLink::next_timeout) says, and takes
+//! [events](ReplicaLink::poll_event): they tell when the data goes and comes, and under which name.
+
+use super::history::{History, ReplicationId};
+use super::stream::{StreamError, StreamReader};
+use keyslot_engine::effect::encode_effect;
+use keyslot_engine::{CommandError, EffectSink, Engine, Offset, Origin, UnixMillis};
+use keyslot_persistence::Journal;
+use keyslot_persistence::rdb::{RdbLoadError, RdbLoader};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How a replica presents itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaOptions {
+    /// The port on which this node listens.
+    pub listening_port: u16,
+    /// The address that it wants to be known under (`replica-announce-ip`).
+    pub ip_address: Option<String>,
+    /// The user and password for the primary (`masteruser`, `masterauth`).
+    pub credentials: Option<(Option<String>, String)>,
+    /// How often it says how far it is.
+    pub ack_interval_ms: i64,
+    /// A primary that is silent for longer is given up (`repl-timeout`).
+    pub timeout_ms: i64,
+}
+
+impl Default for ReplicaOptions {
+    fn default() -> Self {
+        Self { listening_port: 6379, ip_address: None, credentials: None, ack_interval_ms: 1000, timeout_ms: 60_000 }
+    }
+}
+
+/// Where a link is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaPhase {
+    /// Greetings, password and options are exchanged.
+    Handshake,
+    /// The primary was asked, and prepares a snapshot or the stream.
+    Asking,
+    /// A snapshot comes.
+    Receiving,
+    /// The stream is followed.
+    Streaming,
+    /// The link is of no use any more.
+    Failed,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ReplicaEvent {
+    /// The stream goes on where it was, under this name.
+    Continued(ReplicationId),
+    /// A snapshot is coming: the data is about to be replaced by that of this history.
+    Replacing(ReplicationId),
+    /// The snapshot is loaded; the data is that of the primary at this offset.
+    Replaced(Offset),
+}
+
+/// Why a link failed. The data is what it was, unless it says otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// The primary answered with an error.
+    #[error("the primary answered {asked} with: {answer}")]
+    Refused {
+        /// What it was asked.
+        asked: &'static str,
+        /// What it said.
+        answer: String,
+    },
+    /// It sent something else than what comes there.
+    #[error("expected {expected}, found {found:?}")]
+    Unexpected {
+        /// What should come.
+        expected: &'static str,
+        /// The beginning of what came.
+        found: String,
+    },
+    /// The snapshot cannot be loaded. The data is gone: a part of the snapshot is there.
+    #[error("the primary's snapshot cannot be loaded: {0}; this replica has a part of it until it is synced again")]
+    Snapshot(#[from] RdbLoadError),
+    /// The snapshot does not end where the primary said. The data is gone.
+    #[error("the primary's snapshot does not end where it said; this replica is to be synced again")]
+    SnapshotEnd,
+    /// The stream cannot be applied. The data is not the primary's any more.
+    #[error("the primary's stream cannot be followed at offset {offset}: {reason}; this replica is to be synced again")]
+    Stream {
+        /// Where.
+        offset: Offset,
+        /// Why.
+        reason: String,
+    },
+    /// The primary was silent for too long.
+    #[error("the primary was silent for {0} ms")]
+    Silent(i64),
+    /// The engine could not be emptied for the snapshot.
+    #[error("the data could not be replaced: {0}")]
+    Engine(#[from] CommandError),
+}
+
+impl ReplicaError {
+    /// Whether the data is not a part of the primary's history any more, so that only a full resync helps.
+    pub fn loses_history(&self) -> bool {
+        matches!(self, Self::Snapshot(_) | Self::SnapshotEnd | Self::Stream { .. } | Self::Engine(_))
+    }
+}
+
+/// The link to a primary, from the moment that it is connected. See the module for what a host does.
+pub struct ReplicaLink {
+    engine: Engine,
+    journal: Arc<Journal>,
+    options: ReplicaOptions,
+    phase: Phase,
+    /// Where the data is: asked for again after a cut.
+    wanted: Option<(ReplicationId, Offset)>,
+    inbox: Vec<u8>,
+    outbox: Vec<u8>,
+    events: VecDeque<ReplicaEvent>,
+    heard: UnixMillis,
+    next_ack: UnixMillis,
+}
+
+enum Phase {
+    Greeting,
+    Authenticating,
+    Configuring(&'static str),
+    Asking,
+    /// A snapshot is announced, and its header has not come.
+    Announced(Offset),
+    Receiving(Box<Receiving>),
+    Streaming(Box<StreamReader>),
+    Failed,
+}
+
+struct Receiving {
+    loader: Option<RdbLoader>,
+    offset: Offset,
+    selected: u16,
+    left: Left,
+}
+
+enum Left {
+    /// So many bytes.
+    Bytes(u64),
+    /// The RDB, and then this mark.
+    Mark(Vec<u8>),
+}
+
+impl ReplicaLink {
+    /// A link over a connection that was just made. The stream is asked for from the end of the journal on, if `history` says what
+    /// that is a part of; else everything.
+    ///
+    /// Nobody but the link may change the engine from here on; hosts refuse writes of clients.
+    pub fn new(
+        engine: Engine,
+        journal: Arc<Journal>,
+        options: ReplicaOptions,
+        history: Option<&History>,
+        now: UnixMillis,
+    ) -> Self {
+        let wanted = history.map(|history| (history.id(), journal.end()));
+        let mut link = Self {
+            engine,
+            journal,
+            options,
+            phase: Phase::Greeting,
+            wanted,
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            events: VecDeque::new(),
+            heard: now,
+            next_ack: now,
+        };
+        link.say(&[b"PING"]);
+        link
+    }
+
+    /// Where it is.
+    pub fn phase(&self) -> ReplicaPhase {
+        match self.phase {
+            Phase::Greeting | Phase::Authenticating | Phase::Configuring(_) => ReplicaPhase::Handshake,
+            Phase::Asking | Phase::Announced(_) => ReplicaPhase::Asking,
+            Phase::Receiving(_) => ReplicaPhase::Receiving,
+            Phase::Streaming(_) => ReplicaPhase::Streaming,
+            Phase::Failed => ReplicaPhase::Failed,
+        }
+    }
+
+    /// Up to where the data has the stream.
+    pub fn offset(&self) -> Offset {
+        self.journal.end()
+    }
+
+    /// What happened, in order.
+    pub fn poll_event(&mut self) -> Option<ReplicaEvent> {
+        self.events.pop_front()
+    }
+
+    /// Appends to `out` what is to be sent to the primary.
+    pub fn poll_output(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.outbox);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let silent = self.heard.0 + self.options.timeout_ms;
+        match self.phase {
+            Phase::Failed => None,
+            Phase::Streaming(_) => Some(UnixMillis(silent.min(self.next_ack.0))),
+            _ => Some(UnixMillis(silent)),
+        }
+    }
+
+    /// Does what is due: says how far it is; gives up a primary that is silent.
+    pub fn handle_timeout(&mut self, now: UnixMillis) -> Result<(), ReplicaError> {
+        if now.0 - self.heard.0 >= self.options.timeout_ms {
+            return self.fail(ReplicaError::Silent(self.options.timeout_ms));
+        }
+        if matches!(self.phase, Phase::Streaming(_)) && now >= self.next_ack {
+            self.ack(now);
+        }
+        Ok(())
+    }
+
+    /// Takes what the primary sent. After an error the link is of no use any more.
+    pub fn handle_input(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        self.heard = now;
+        let outcome = self.take(bytes, now);
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: ReplicaError) -> Result<(), ReplicaError> {
+        self.phase = Phase::Failed;
+        self.outbox.clear();
+        Err(error)
+    }
+
+    fn take(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        if let Phase::Streaming(_) = self.phase {
+            return self.follow(bytes, now);
+        }
+        self.inbox.extend_from_slice(bytes);
+        while !self.inbox.is_empty() {
+            let goes_on = match self.phase {
+                Phase::Failed => return Ok(()),
+                Phase::Streaming(_) => {
+                    let rest = std::mem::take(&mut self.inbox);
+                    self.follow(&rest, now)?;
+                    true
+                }
+                Phase::Receiving(_) => self.receive(now)?,
+                _ => match self.line() {
+                    None => false,
+                    Some(line) if line.is_empty() => true,
+                    Some(line) => {
+                        self.hear(&line, now)?;
+                        true
+                    }
+                },
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a line out of the inbox, without its end.
+    fn line(&mut self) -> Option<Vec<u8>> {
+        let end = self.inbox.iter().position(|byte| *byte == b'\n')?;
+        let mut line: Vec<u8> = self.inbox.drain(..=end).collect();
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Some(line)
+    }
+
+    fn hear(&mut self, line: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        let text = || String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
+        let refused = |asked| Err(ReplicaError::Refused { asked, answer: text() });
+        match self.phase {
+            // A primary that wants a password first says so, and one that does not know this user.
+            Phase::Greeting => match line {
+                [b'+', ..] => self.authenticate(),
+                _ if line.starts_with(b"-NOAUTH") || line.starts_with(b"-NOPERM") => self.authenticate(),
+                _ if line.starts_with(b"-ERR operation not permitted") => self.authenticate(),
+                [b'-', ..] => return refused("PING"),
+                _ => return Err(ReplicaError::Unexpected { expected: "an answer to PING", found: text() }),
+            },
+            Phase::Authenticating => match line {
+                [b'+', ..] => self.configure("port"),
+                _ => return refused("AUTH"),
+            },
+            // What an old primary does not know it refuses, and goes on.
+            Phase::Configuring("port") if self.options.ip_address.is_some() => self.configure("address"),
+            Phase::Configuring("port" | "address") => self.configure("abilities"),
+            Phase::Configuring(_) => self.ask(),
+            Phase::Asking => return self.hear_answer(line, now),
+            Phase::Announced(offset) => return self.hear_header(line, offset),
+            Phase::Receiving(_) | Phase::Streaming(_) | Phase::Failed => {}
+        }
+        Ok(())
+    }
+
+    fn authenticate(&mut self) {
+        match self.options.credentials.clone() {
+            Some((user, password)) => {
+                self.phase = Phase::Authenticating;
+                match user {
+                    Some(user) => self.say(&[b"AUTH", user.as_bytes(), password.as_bytes()]),
+                    None => self.say(&[b"AUTH", password.as_bytes()]),
+                }
+            }
+            None => self.configure("port"),
+        }
+    }
+
+    fn configure(&mut self, what: &'static str) {
+        self.phase = Phase::Configuring(what);
+        match what {
+            "port" => {
+                let port = self.options.listening_port.to_string();
+                self.say(&[b"REPLCONF", b"listening-port", port.as_bytes()]);
+            }
+            "address" => {
+                let address = self.options.ip_address.clone().unwrap_or_default();
+                self.say(&[b"REPLCONF", b"ip-address", address.as_bytes()]);
+            }
+            _ => self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
+        }
+    }
+
+    fn ask(&mut self) {
+        self.phase = Phase::Asking;
+        match self.wanted {
+            Some((id, offset)) => {
+                // The first byte that it lacks, counted from 1.
+                let next = (offset.0 + 1).to_string();
+                self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]);
+            }
+            None => self.say(&[b"PSYNC", b"?", b"-1"]),
+        }
+    }
+
+    fn hear_answer(&mut self, line: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
+        let mut words = text.split(' ');
+        match words.next() {
+            Some("+FULLRESYNC") => {
+                let id = words.next().and_then(|id| ReplicationId::parse(id.as_bytes()));
+                let offset = words.next().and_then(|offset| offset.parse().ok());
+                let (Some(id), Some(offset)) = (id, offset) else {
+                    return Err(ReplicaError::Unexpected { expected: "+FULLRESYNC id offset", found: text });
+                };
+                self.phase = Phase::Announced(Offset(offset));
+                self.events.push_back(ReplicaEvent::Replacing(id));
+            }
+            Some("+CONTINUE") => {
+                let Some((wanted, _)) = self.wanted else {
+                    return Err(ReplicaError::Unexpected { expected: "+FULLRESYNC, as nothing is here", found: text });
+                };
+                let id = match words.next() {
+                    Some(id) => ReplicationId::parse(id.as_bytes())
+                        .ok_or(ReplicaError::Unexpected { expected: "+CONTINUE id", found: text.clone() })?,
+                    None => wanted,
+                };
+                self.events.push_back(ReplicaEvent::Continued(id));
+                self.begin_stream(self.journal.selected(), now);
+            }
+            _ => return Err(ReplicaError::Refused { asked: "PSYNC", answer: text }),
+        }
+        Ok(())
+    }
+
+    fn hear_header(&mut self, line: &[u8], offset: Offset) -> Result<(), ReplicaError> {
+        let unexpected = || ReplicaError::Unexpected {
+            expected: "$length or $EOF:mark",
+            found: String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned(),
+        };
+        let left = match line.strip_prefix(b"$").ok_or_else(unexpected)? {
+            rest if rest.len() == EOF.len() + MARK_LEN && rest.starts_with(EOF) => {
+                Left::Mark(rest[EOF.len()..].to_vec())
+            }
+            length => {
+                let length = std::str::from_utf8(length).ok().and_then(|text| text.parse().ok());
+                Left::Bytes(length.ok_or_else(unexpected)?)
+            }
+        };
+        self.phase = Phase::Receiving(Box::new(Receiving { loader: None, offset, selected: 0, left }));
+        Ok(())
+    }
+
+    /// Takes bytes of the snapshot out of the inbox. False if more are needed.
+    fn receive(&mut self, now: UnixMillis) -> Result<bool, ReplicaError> {
+        let Phase::Receiving(receiving) = &mut self.phase else { return Ok(true) };
+        if receiving.loader.is_none() {
+            // What does not even begin like a snapshot replaces nothing.
+            if self.inbox.len() < MAGIC_LEN {
+                return Ok(false);
+            }
+            if !self.inbox.starts_with(b"REDIS") && !self.inbox.starts_with(b"VALKEY") {
+                let found = String::from_utf8_lossy(&self.inbox[..MAGIC_LEN]).into_owned();
+                return Err(ReplicaError::Unexpected { expected: "an RDB", found });
+            }
+            let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
+            self.engine.apply(Origin::Replay, 0, empty)?;
+            receiving.loader = Some(RdbLoader::new(&self.engine, None));
+        }
+        if let Some(loader) = receiving.loader.as_mut().filter(|loader| !loader.is_finished()) {
+            let size = match &receiving.left {
+                Left::Bytes(left) => self.inbox.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
+                Left::Mark(_) => self.inbox.len(),
+            };
+            let used = loader.feed(&self.inbox[..size])?;
+            if let Left::Bytes(left) = &mut receiving.left {
+                *left -= used as u64;
+                if *left == 0 && !loader.is_finished() {
+                    return Err(ReplicaError::SnapshotEnd);
+                }
+            }
+            self.inbox.drain(..used);
+            if !loader.is_finished() {
+                return Ok(false);
+            }
+        }
+        match &receiving.left {
+            Left::Bytes(0) => {}
+            Left::Bytes(_) => return Err(ReplicaError::SnapshotEnd),
+            Left::Mark(mark) if self.inbox.len() < mark.len() => return Ok(false),
+            Left::Mark(mark) if !self.inbox.starts_with(mark) => return Err(ReplicaError::SnapshotEnd),
+            Left::Mark(mark) => drop(self.inbox.drain(..mark.len())),
+        }
+        if let Some(loader) = receiving.loader.take() {
+            let loaded = loader.finish()?;
+            let selected = loaded.notes.iter().find(|(name, _)| name == "repl-stream-db");
+            receiving.selected = selected.and_then(|(_, text)| text.parse().ok()).unwrap_or(0);
+        }
+        let (offset, selected) = (receiving.offset, receiving.selected);
+        self.journal.restart_at(offset, selected);
+        self.events.push_back(ReplicaEvent::Replaced(offset));
+        self.begin_stream(selected, now);
+        // A primary that sent a marked snapshot waits for this.
+        self.ack(now);
+        Ok(true)
+    }
+
+    fn begin_stream(&mut self, selected: u16, now: UnixMillis) {
+        self.phase = Phase::Streaming(Box::new(StreamReader::new(selected)));
+        self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
+    }
+
+    fn follow(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        let Phase::Streaming(reader) = &mut self.phase else { return Ok(()) };
+        let fed = reader.feed(&self.engine, bytes);
+        let stream =
+            |error: StreamError| ReplicaError::Stream { offset: self.journal.end(), reason: error.to_string() };
+        if fed.map_err(stream)?.wants_ack {
+            self.ack(now);
+        }
+        Ok(())
+    }
+
+    /// Says how far it is.
+    fn ack(&mut self, now: UnixMillis) {
+        let offset = self.journal.end().to_string();
+        self.say(&[b"REPLCONF", b"ACK", offset.as_bytes()]);
+        self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
+    }
+
+    fn say(&mut self, args: &[&[u8]]) {
+        encode_effect(&mut self.outbox, args);
+    }
+}
+
+const EOF: &[u8] = b"EOF:";
+const MARK_LEN: usize = 40;
+const MAGIC_LEN: usize = 6;
+const SHOWN_MAX: usize = 256;
