@@ -211,7 +211,7 @@ impl StoreBuilder {
             Drive::Manual(Box::new(driver))
         };
         tracing::info!(path = %path.display(), %report, "store opened");
-        Ok(Store {
+        let store = Store {
             engine: EngineHandle(engine),
             journal,
             saver,
@@ -220,7 +220,13 @@ impl StoreBuilder {
             report,
             background,
             _lock: lock,
-        })
+        };
+        if !inspection.base_damages.is_empty()
+            && let Err(error) = store.compact()
+        {
+            tracing::warn!(%error, "there is no new base yet: until there is, opening has to salvage the old one again");
+        }
+        Ok(store)
     }
 
     /// Leaves the keys where they are, and loads the rest.
@@ -228,15 +234,20 @@ impl StoreBuilder {
         if let Some(snapshot) = sorted.snapshot() {
             snapshot.load_libraries(engine)?;
         }
-        let tolerance = match self.recovery {
+        let options = LoadOptions { tolerance: self.tolerance(), ..LoadOptions::default() };
+        Ok(Background::begin(engine, sorted, options))
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        match self.recovery {
             Recovery::Salvage => Tolerance::Salvage,
             Recovery::Strict | Recovery::Whole => Tolerance::Strict,
-        };
-        Ok(Background::begin(engine, sorted, LoadOptions { tolerance, ..LoadOptions::default() }))
+        }
     }
 
     /// Reads the log, and applies it or sorts it.
     fn replay(&mut self, engine: &Engine, place: &LogPlace) -> Result<(Inspection, Option<Sorted>), OpenError> {
+        let tolerance = self.tolerance();
         let start_ms = engine.now().0;
         let mut told_bytes = 0;
         let mut watch = |done_bytes: u64, total_bytes: u64| {
@@ -254,7 +265,7 @@ impl StoreBuilder {
         let work = |number| lanes.work(number, engine);
         with_crew(threads, work, |running| {
             let _closing = lanes.closing();
-            let mut dispatcher = Dispatcher::new(engine, &lanes, running);
+            let mut dispatcher = Dispatcher::new(engine, &lanes, running).tolerating(tolerance);
             if !self.is_instant {
                 return Ok((inspect(&*self.storage, listing, &mut dispatcher, &mut watch)?, None));
             }
