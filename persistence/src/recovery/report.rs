@@ -25,8 +25,10 @@ pub struct RecoveryReport {
     pub clean: bool,
     /// Zeros at the end of the last file, written ahead by a process that was killed, and cut off.
     pub zeros_size_bytes: u64,
-    /// What was cut off, if anything was. The last one is the newest.
+    /// What was cut off, if anything was, and what the base lacks. The last one is the newest.
     pub cuts: Vec<Cut>,
+    /// Keys of a damaged base and commands of the log that did not fit what is left of the base.
+    pub passed_over: u64,
     /// How many slots are loaded when they are first touched, or by and by: see [`StoreBuilder::instant`](crate::StoreBuilder::instant).
     pub cold_slots: usize,
     /// How long reading took, by the engine's clock; 0 if nobody measured it.
@@ -63,14 +65,14 @@ pub enum BaseKind {
     Snapshot,
 }
 
-/// Bytes that were cut off a log file.
+/// Bytes that were cut off a log file, or that a base lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cut {
     /// The file.
     pub path: PathBuf,
     /// The first byte that was cut off.
     pub at: u64,
-    /// How many bytes.
+    /// How many bytes; 0 where damage costs nothing but itself.
     pub size_bytes: u64,
     /// What should have stood there, if the cut is where the damage is.
     pub expected: String,
@@ -112,6 +114,9 @@ impl fmt::Display for RecoveryReport {
         for cut in &self.cuts {
             write!(f, "; {cut}")?;
         }
+        if self.passed_over > 0 {
+            write!(f, "; {} passed over that did not fit what is left", Count(self.passed_over, "command"))?;
+        }
         Ok(())
     }
 }
@@ -136,7 +141,10 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.loses_durable { "damaged" } else { "torn" };
         let name = self.path.file_name().and_then(|n| n.to_str()).unwrap_or("?");
-        write!(f, "{} {kind} bytes cut at {name}:{}", self.size_bytes, self.at)?;
+        match self.size_bytes {
+            0 => write!(f, "damage at {name}:{}", self.at)?,
+            size => write!(f, "{size} {kind} bytes cut at {name}:{}", self.at)?,
+        }
         write!(f, " (expected {}, found {})", self.expected, self.found)?;
         if let Some(kept) = &self.kept_in {
             write!(f, ", kept in {}", kept.display())?;

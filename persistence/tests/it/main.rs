@@ -6,6 +6,7 @@ mod allowance;
 mod crash;
 mod damage;
 mod dataset;
+mod formats;
 mod fuzzing;
 mod kill;
 mod rdb;
