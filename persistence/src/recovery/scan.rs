@@ -132,7 +132,12 @@ pub(crate) fn legible_groups(window: &mut Window, at: u64, file_id: Option<u64>)
         let Some(group) = bytes.get(..length).filter(|group| crc32fast::hash(group) == line.crc) else { return Ok(()) };
         let mut reader = Reader::default();
         reader.read(group, Comments::Malformed, &mut |_: &ReplayBatch<'_>| Ok(()));
-        groups.push(Legible { at: start, size_bytes: line.length, offset: Offset(line.offset), commands: reader.commands });
+        groups.push(Legible {
+            at: start,
+            size_bytes: line.length,
+            offset: Offset(line.offset),
+            commands: reader.commands,
+        });
         Ok(())
     })?;
     Ok(groups)
