@@ -47,7 +47,7 @@ pub use manifest_check::{ManifestCheck, check_manifest};
 pub(crate) use receiver::{Receiver, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
-pub use report::{BaseKind, BaseReport, Cut, RecoveryReport};
+pub use report::{BaseKind, BaseReport, Cut, Legible, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
 pub(crate) use sorter::{Sorted, Sorter};
 pub use survey::{Contents, FileKind, Survey, survey};

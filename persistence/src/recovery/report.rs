@@ -82,6 +82,21 @@ pub struct Cut {
     pub loses_durable: bool,
     /// Where the bytes are kept.
     pub kept_in: Option<PathBuf>,
+    /// Groups of the log that are intact in what was cut off, in its order; the first thousand of them.
+    pub legible: Vec<Legible>,
+}
+
+/// A group of the log, line and bytes, that is intact though it stands behind a damage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Legible {
+    /// Where its commands begin in the file.
+    pub at: u64,
+    /// How many bytes they take.
+    pub size_bytes: u64,
+    /// The journal offset of the first of them.
+    pub offset: Offset,
+    /// How many commands.
+    pub commands: u64,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -149,6 +164,12 @@ impl fmt::Display for Cut {
         if let Some(kept) = &self.kept_in {
             write!(f, ", kept in {}", kept.display())?;
         }
+        if let (Some(first), Some(last)) = (self.legible.first(), self.legible.last()) {
+            let commands = self.legible.iter().map(|group| group.commands).sum();
+            let (groups, commands) = (Count(self.legible.len() as u64, "group"), Count(commands, "command"));
+            let (from, to) = (first.offset, Offset(last.offset.0 + last.size_bytes));
+            write!(f, ", legible in it {groups} of {commands}, journal offsets {from} to {to}")?;
+        }
         f.write_str(if self.loses_durable {
             ": acknowledged data is lost"
         } else {
@@ -208,6 +229,7 @@ mod tests {
                 found: "20 bytes up to the end of the file".into(),
                 loses_durable: false,
                 kept_in: Some("d/quarantine-x".into()),
+                legible: vec![Legible { at: 88_213_600, size_bytes: 30, offset: Offset(141), commands: 1 }],
             }],
             ..RecoveryReport::default()
         };
@@ -215,7 +237,7 @@ mod tests {
             report.to_string(),
             "log 88.0 MiB in 2 files (1 batch, 12 commands), journal offset 77, not stopped cleanly; 41 torn bytes cut at \
              appendonly.aof.2.incr.aof:88213441 (expected a group of 64 bytes, found 20 bytes up to the end of the file), \
-             kept in d/quarantine-x: normal after a crash, nothing that was confirmed as durable is lost"
+             kept in d/quarantine-x, legible in it 1 group of 1 command, journal offsets 141 to 171: normal after a crash, nothing that was confirmed as durable is lost"
         );
     }
 }

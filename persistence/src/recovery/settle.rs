@@ -1,6 +1,7 @@
 //! Makes the files of a log that was read fit to go on.
 
 use super::report::{Cut, RecoveryReport};
+use super::scan::legible_groups;
 use super::window::Window;
 use super::{BaseDamage, Broken, Inspection, ReadFile};
 use crate::log::manifest::Manifest;
@@ -120,7 +121,8 @@ fn keep_base(
     let kept = place.quarantine_path(&base.path, 0);
     for BaseDamage { at, size_bytes, expected, found } in inspection.base_damages.clone() {
         let (path, kept_in) = (base.path.clone(), Some(kept.clone()));
-        report.cuts.push(Cut { path, at, size_bytes, expected, found, loses_durable: true, kept_in });
+        let legible = Vec::new();
+        report.cuts.push(Cut { path, at, size_bytes, expected, found, loses_durable: true, kept_in, legible });
     }
     if settling == Settling::Done {
         let mut window = Window::open(storage, &base.path)?;
@@ -168,6 +170,7 @@ fn cut(
             found: broken.damage.found.clone(),
             loses_durable: broken.is_corruption,
             kept_in: Some(kept.clone()),
+            legible: legible_groups(&mut window, at, file.scanned.file_id)?,
         });
     }
     if settling == Settling::DryRun {
@@ -216,6 +219,7 @@ fn drop_files(
             found: "damage there".into(),
             loses_durable: true,
             kept_in: Some(kept.clone()),
+            legible: legible_groups(&mut window, 0, None)?,
         });
         let size = window.size();
         if settling == Settling::Done {

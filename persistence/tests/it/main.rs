@@ -4,6 +4,7 @@
 
 mod allowance;
 mod crash;
+mod crash_saving;
 mod damage;
 mod dataset;
 mod formats;
