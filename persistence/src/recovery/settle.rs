@@ -78,7 +78,7 @@ pub(crate) fn settle(
             }
         }
     }
-    let resumable = last.filter(|last| is_kept(inspection, last)).and_then(|last| {
+    let resumable = last.filter(|last| !last.is_base && is_kept(inspection, last)).and_then(|last| {
         let id = last.scanned.file_id.filter(|_| !last.scanned.foreign)?;
         Some((id, last.scanned.sound_to))
     });

@@ -98,6 +98,20 @@ fn a_single_file_is_taken_over_and_gone_on_with() {
 }
 
 #[test]
+fn a_file_of_ours_is_taken_over_as_a_single_file_too() {
+    let (other, disk) = (killed(), MemoryStorage::new(1));
+    repair(&other, "/data".as_ref(), &LogNames::default(), Repair::TornTail).unwrap();
+    let bytes = other.contents(LOG.as_ref()).unwrap();
+    disk.put(SINGLE.as_ref(), &bytes);
+    let db = open(&disk, Recovery::Strict).unwrap();
+    db.options().set_ack(keyslot_engine::Ack::Memory);
+    db.set("b", "2").unwrap();
+    db.close().unwrap();
+    assert_eq!(disk.contents(MOVED.as_ref()).unwrap(), bytes, "it is a base, and bases stay as they are");
+    assert_eq!(pairs(&open(&disk, Recovery::Strict).unwrap()).each_ref().map(Option::as_deref), BOTH);
+}
+
+#[test]
 fn a_torn_single_file_is_cut_or_refused_as_asked() {
     let tail = b"*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$10\r\nnot whole";
     let disk = MemoryStorage::new(1);

@@ -71,6 +71,9 @@ fn end_again_and_again(options: &[&str]) {
         check(&mut node.client(), &mut ledgers);
         node.signal("TERM");
         assert_eq!(node.wait(), Some(0));
+        if round % 100 == 99 {
+            println!("{} rounds so far: {sums:?}", round + 1);
+        }
     }
     println!("{rounds} rounds: {sums:?}");
     assert!(sums.acknowledged > 0);
