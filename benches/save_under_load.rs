@@ -114,6 +114,7 @@ type Save<'s> = (&'s (dyn Fn(&Path) + Sync), &'s Path);
 /// Runs the load, and saves over and over meanwhile.
 fn measure(load: Load<'_>, save: Option<Save<'_>>) -> Figures {
     let (is_over, saves, peak) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let has_begun = AtomicBool::new(save.is_none());
     let start_bytes = resident_bytes();
     let (longest, long, seconds) = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -122,7 +123,6 @@ fn measure(load: Load<'_>, save: Option<Save<'_>>) -> Figures {
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
-        let has_begun = AtomicBool::new(save.is_none());
         if let Some((save, path)) = save {
             let (is_over, saves, has_begun) = (&is_over, &saves, &has_begun);
             scope.spawn(move || {

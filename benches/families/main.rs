@@ -9,7 +9,8 @@
 //! - `speed`: server CPU per command, driven by redis-benchmark with 50 connections at -P 16 and -P 64.
 //! - `work`: how long one long command takes, asked of both servers in turn.
 //! - `memory`: resident bytes for a million small collections each, and for large ones.
-//! - `publish`: messages delivered to a thousand subscribers per second of server CPU.
+//! - `publish`: messages delivered to a thousand subscribers per second of server CPU, and what is left of that bound when a
+//!   thread does nothing but the writes.
 //! - `pauses`: commands that the servers' own slow logs say took over a millisecond while a collection grows, is read, shrinks
 //!   and is deleted. On a busy machine some of them waited for the processor: compare the columns.
 //!
@@ -25,6 +26,8 @@ mod wire;
 
 use keyslot_engine::resp::Value;
 use process::{Server, scratch};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -326,37 +329,71 @@ fn memory(settings: &Settings, folder: &Path) {
 }
 
 fn publish(settings: &Settings, folder: &Path) {
-    println!("\nthousand deliveries to {SUBSCRIBERS} subscribers per second of server CPU");
-    println!("{:<28}{:>12}{:>12}{:>12}", "", "keyslot", "redis", "ratio");
+    println!(
+        "\nthousand deliveries to {SUBSCRIBERS} subscribers per second of CPU; bare: a thread that only writes them"
+    );
+    println!("{:<28}{:>12}{:>12}{:>12}{:>12}", "", "keyslot", "redis", "ratio", "bare");
     let options = ["--appendonly", "no", "--client-output-buffer-limit", "pubsub 0 0 0"];
     let servers = settings.servers(folder, &options);
-    let rounds: Vec<[f64; 2]> = (0..settings.rounds).map(|_| [0, 1].map(|at| deliveries(&servers[at]))).collect();
-    let of = |f: &dyn Fn(&[f64; 2]) -> f64| median(rounds.iter().map(f).collect());
-    println!(
-        "{:<28}{:>12.0}{:>12.0}{:>12.2}",
-        "publish",
-        of(&|r| r[0]) / 1e3,
-        of(&|r| r[1]) / 1e3,
-        of(&|r| r[0] / r[1])
-    );
+    for together in [1, 10, 100] {
+        let round =
+            || [deliveries(&servers[0], together), deliveries(&servers[1], together), bare_deliveries(together)];
+        let rounds: Vec<[f64; 3]> = (0..settings.rounds).map(|_| round()).collect();
+        let of = |f: &dyn Fn(&[f64; 3]) -> f64| median(rounds.iter().map(f).collect());
+        println!(
+            "{:<28}{:>12.0}{:>12.0}{:>12.2}{:>12.0}",
+            format!("publish -P {together}"),
+            of(&|r| r[0]) / 1e3,
+            of(&|r| r[1]) / 1e3,
+            of(&|r| r[0] / r[1]),
+            of(&|r| r[2]) / 1e3
+        );
+    }
 }
 
-fn deliveries(server: &Server) -> f64 {
+/// Deliveries per second of the server's CPU, so many messages at once.
+fn deliveries(server: &Server, together: usize) -> f64 {
     let mut subscribers: Vec<Wire> = (0..SUBSCRIBERS).map(|_| Wire::connect(server.port)).collect();
     subscribers.iter_mut().for_each(|wire| wire.subscribe("SUBSCRIBE news", 1));
     let mut publisher = Wire::connect(server.port);
     let before = server.cpu_seconds();
-    for _ in 0..PUBLISHED / PUBLISHED_TOGETHER {
-        for _ in 0..PUBLISHED_TOGETHER {
+    for _ in 0..PUBLISH_ROUNDS {
+        for _ in 0..together {
             publisher.push(&[b"PUBLISH", b"news", &[b'm'; 64]]);
         }
         publisher.flush();
-        // *3 $7 message $4 news $64 and the message itself, with their line ends.
-        let bytes =
-            PUBLISHED_TOGETHER * "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$64\r\n\r\n".len() + PUBLISHED_TOGETHER * 64;
-        subscribers.iter_mut().for_each(|wire| wire.drain(bytes));
+        subscribers.iter_mut().for_each(|wire| wire.drain(together * MESSAGE_BYTES));
     }
-    (PUBLISHED * SUBSCRIBERS) as f64 / (server.cpu_seconds() - before)
+    (PUBLISH_ROUNDS * together * SUBSCRIBERS) as f64 / (server.cpu_seconds() - before)
+}
+
+/// What is left when only the writes are: the same bytes to as many sockets, one write to each.
+fn bare_deliveries(together: usize) -> f64 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let (rounds, due) = std::sync::mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        let mut streams: Vec<TcpStream> = listener.incoming().take(SUBSCRIBERS).map(|s| s.expect("it comes")).collect();
+        streams.iter().for_each(|stream| stream.set_nodelay(true).expect("a socket takes the option"));
+        let bytes = vec![b'm'; together * MESSAGE_BYTES];
+        let before = thread_cpu_seconds();
+        for () in due {
+            streams.iter_mut().for_each(|stream| stream.write_all(&bytes).expect("the subscriber reads"));
+        }
+        thread_cpu_seconds() - before
+    });
+    let mut subscribers: Vec<Wire> = (0..SUBSCRIBERS).map(|_| Wire::connect(port)).collect();
+    for _ in 0..PUBLISH_ROUNDS {
+        rounds.send(()).expect("the writer waits");
+        subscribers.iter_mut().for_each(|wire| wire.drain(together * MESSAGE_BYTES));
+    }
+    drop(rounds);
+    (PUBLISH_ROUNDS * together * SUBSCRIBERS) as f64 / writer.join().expect("it ends")
+}
+
+fn thread_cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// What is asked of a collection, again and again while it grows, and how it shrinks.
@@ -413,5 +450,6 @@ fn median(mut figures: Vec<f64>) -> f64 {
 const WORK_MEMBERS: u32 = 100_000;
 const WORK_BYTES: u32 = 10 << 20;
 const SUBSCRIBERS: usize = 1000;
-const PUBLISHED: usize = 1000;
-const PUBLISHED_TOGETHER: usize = 10;
+const PUBLISH_ROUNDS: usize = 100;
+/// `*3 $7 message $4 news $64` and the message itself, with their line ends.
+const MESSAGE_BYTES: usize = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$64\r\n\r\n".len() + 64;

@@ -6,7 +6,7 @@
 //!   Engine <--apply--- recovery <------- base, then log (files)       when it is opened
 //! ```
 //!
-//! The log is in the form of Redis 7's append-only file; its bytes are drawn in `log` and `log::annotation`.
+//! The log is in the form of Redis 7's append-only file. Every byte of every file is drawn in [`formats`].
 //!
 //! Architecture Invariant: only `storage` opens, reads and writes files; only the `driver` room starts threads and
 //! reads a clock. Everything else takes a [`Storage`] and a time, so that a test can fail any call of a disk and a simulation can
@@ -20,6 +20,7 @@
 pub mod aof;
 mod driver;
 mod error;
+pub mod formats;
 pub mod journal;
 mod log;
 mod progress;

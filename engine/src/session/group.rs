@@ -125,7 +125,12 @@ impl Group {
         if self.requests.len() < 2 {
             return;
         }
-        let keys = || self.requests.iter().filter_map(|request| request.known);
+        // A key that comes several times in a row is asked for once: each time takes its slot's lock.
+        let keys = || {
+            let mut last = None;
+            let known = self.requests.iter().filter_map(|request| request.known);
+            known.filter(move |key| last.replace(key.hash) != Some(key.hash))
+        };
         for key in keys() {
             core.totals.hints.prefetch(key.slot, key.hash);
         }

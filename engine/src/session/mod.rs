@@ -15,6 +15,7 @@
 mod blocked;
 mod execute;
 mod group;
+mod look_run;
 mod outbox;
 mod tally;
 #[cfg(test)]
@@ -282,7 +283,15 @@ impl Session {
         let now = self.begin_group(input.len() - *done);
         let group = std::mem::take(&mut self.group);
         let scratch = group.scratch(&self.decoder);
-        for request in group.requests() {
+        let mut rest = group.requests();
+        while let [request, behind @ ..] = rest {
+            let looks = self.run_looks(rest, |request| group.args(request, input, &scratch), now);
+            if let Some(last) = looks.checked_sub(1) {
+                *done = rest[last].end;
+                rest = &rest[looks..];
+                continue;
+            }
+            rest = behind;
             let args = group.args(request, input, &scratch);
             let step = self.run_request(request, &args, now);
             if step != Step::Again {

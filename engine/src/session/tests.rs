@@ -2,11 +2,12 @@
 
 use crate::effect::{NotWritable, OutcomeUnknown};
 use crate::slot::Slot;
-use crate::{Ack, Batch, Clock, EffectSink, Engine, Offset, PeerInfo, Session, SessionState, UnixMillis};
+use crate::{Ack, Batch, Clock, EffectSink, Engine, ManualClock, Offset, PeerInfo, Session, SessionState, UnixMillis};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
 
 fn session(db: &Engine) -> Session {
     db.session(Waker::noop().clone(), PeerInfo::default())
@@ -63,6 +64,67 @@ fn commands_that_take_little_are_timed_together_and_all_are_counted() {
     assert!(readings("ZRANGE long 0 0\r\n") >= 10, "its reply is long");
     assert!(readings("LRANGE z 0 1\r\n") >= 10, "its work may be long, whatever it answers");
     assert!(ask(&mut s, b"INFO commandstats\r\n").contains("cmdstat_zrange:calls=30,"));
+}
+
+#[test]
+fn reads_of_one_slot_that_follow_each_other_are_answered_as_each_by_itself_is() {
+    let requests = [
+        "ZRANGE {a}z 0 9",
+        "ZRANGE {a}z 0 0",
+        "GET {a}s",
+        "GET {a}none",
+        "HGET {a}z f",
+        "GET {a}s",
+        "GET {a}s",
+        "STRLEN {a}s",
+        "ZRANGE {a}z x 1",
+        "ZRANGE {a}z",
+        "GET {a}s",
+        "GET {a}due",
+        "GET {a}due",
+        "EXISTS {a}due",
+        "GET b",
+        "GET {a}s",
+        "SET {a}s w",
+        "GET {a}s",
+        "GET {a}s",
+        "CLIENT REPLY SKIP",
+        "GET {a}s",
+        "GET {a}s",
+        "GET {a}s",
+        "MULTI",
+        "GET {a}s",
+        "GET {a}s",
+        "EXEC",
+        "GET {a}s",
+        "GET {a}s",
+    ];
+    let run = |together: bool| {
+        let clock = ManualClock::at(UnixMillis(1_000));
+        let db = Engine::builder().clock(clock.clone()).seed(1).in_memory();
+        let mut s = session(&db);
+        ask(&mut s, b"ZADD {a}z 1 a 2 b\r\nSET {a}s v\r\nSET {a}due v PX 1\r\nSET b c\r\nSET {a}long x\r\nSETRANGE {a}long 9999 x\r\n");
+        clock.advance(Duration::from_millis(5));
+        let mut replies = String::new();
+        let lines = requests.iter().chain(&["GET {a}long"; 5]).map(|request| format!("{request}\r\n"));
+        if together {
+            replies += &ask(&mut s, lines.collect::<String>().as_bytes());
+        } else {
+            lines.for_each(|line| replies += &ask(&mut s, line.as_bytes()));
+        }
+        let counted = ask(&mut s, b"INFO stats\r\nINFO errorstats\r\n");
+        let counted = counted.lines().filter(|line| line.starts_with("keyspace_") || line.starts_with("errorstat_"));
+        let counted: Vec<_> = counted.map(str::to_owned).collect();
+        let calls = ask(&mut s, b"INFO commandstats\r\n");
+        let calls = calls.lines().map(|line| {
+            let fields = line.split(',').filter(|field| !field.starts_with("usec"));
+            fields.collect::<Vec<_>>().join(",")
+        });
+        (replies, counted, calls.filter(|line| line.starts_with("cmdstat_")).collect::<Vec<_>>())
+    };
+    let (together, apart) = (run(true), run(false));
+    assert_eq!(together, apart);
+    assert!(together.1.iter().any(|line| line == "keyspace_misses:4"), "{:?}", together.1);
 }
 
 #[test]

@@ -70,17 +70,29 @@ pub(crate) fn try_look<R, F: FnOnce(Option<&EntryRef>) -> R>(
     f: F,
 ) -> Result<(R, Offset), F> {
     let Some(mut guard) = core.slots.try_lock(known.slot) else { return Err(f) };
-    let result = match seek(core, &guard.state, Looked { key, hash: known.hash, db, touch }, || now) {
+    look_held(core, &mut guard.state, Looked { key, hash: known.hash, db, touch }, now, f)
+}
+
+/// As [`try_look`], over a slot that is held already.
+#[inline]
+pub(crate) fn look_held<R, F: FnOnce(Option<&EntryRef>) -> R>(
+    core: &Core,
+    state: &mut SlotState,
+    looked: Looked<'_>,
+    now: UnixMillis,
+    f: F,
+) -> Result<(R, Offset), F> {
+    let result = match seek(core, state, looked, || now) {
         Seen::Entry(entry) => {
             let result = f(Some(&entry));
-            guard.state.count_hit();
+            state.count_hit();
             result
         }
         Seen::Missing => {
-            guard.state.misses += 1;
+            state.misses += 1;
             f(None)
         }
         Seen::Unsure => return Err(f),
     };
-    Ok((result, guard.state.last_offset))
+    Ok((result, state.last_offset))
 }

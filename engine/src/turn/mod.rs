@@ -47,7 +47,7 @@ use crate::value::StrRef;
 pub(crate) use commit::Committed;
 use discard::Discarded;
 pub(crate) use era::bring;
-pub(crate) use look::{Looked, Seen, seek, try_look};
+pub(crate) use look::{Looked, Seen, look_held, seek, try_look};
 use notice::Notice;
 pub(crate) use overwrite::overwrite;
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
@@ -613,7 +613,7 @@ fn is_awaited(guards: &Guards<'_>) -> bool {
 
 /// Takes a slot's lock, trying for a moment.
 #[inline]
-fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
+pub(crate) fn try_lock(core: &Core, slot: Slot) -> Option<SlotGuard<'_>> {
     for _ in 0..LOCK_TRIES_MAX {
         if let Some(guard) = core.slots.try_lock(slot) {
             return Some(guard);

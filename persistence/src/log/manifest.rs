@@ -142,7 +142,9 @@ fn check_sum(ours: &str, text: &str) -> Result<(), (&'static str, String)> {
     let (head, body) = text.split_once('\n').unwrap_or((text, ""));
     let (version, sum) = ours.split_once(SUM_KEY).ok_or(("a manifest line of ours", head.to_owned()))?;
     if version.parse() != Ok(VERSION) {
-        return Err(("format version 1", head.to_owned()));
+        let is_newer = version.parse().is_ok_and(|version: u32| version > VERSION);
+        let found = if is_newer { format!("format version {version}, of a newer program") } else { head.to_owned() };
+        return Err(("format version 1", found));
     }
     let expected = format!("{:08x}", crc32fast::hash(body.as_bytes()));
     if sum == expected {

@@ -19,13 +19,16 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What the reader and its lanes share.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
     failed: AtomicBool,
+    /// Whether what is refused is passed over.
+    is_lenient: AtomicBool,
+    passed_over: AtomicU64,
     /// The first refusal so far.
     refusal: Mutex<Option<Refusal>>,
 }
@@ -76,7 +79,13 @@ struct Refusal {
 impl Lanes {
     pub(crate) fn new(count: usize) -> Self {
         let lane = |_| Lane { state: Mutex::default(), changed: Condvar::new() };
-        Self { lanes: (0..count).map(lane).collect(), failed: AtomicBool::new(false), refusal: Mutex::new(None) }
+        Self {
+            lanes: (0..count).map(lane).collect(),
+            failed: AtomicBool::new(false),
+            is_lenient: AtomicBool::new(false),
+            passed_over: AtomicU64::new(0),
+            refusal: Mutex::new(None),
+        }
     }
 
     /// Does the work of one lane until the reader is done.
@@ -106,11 +115,23 @@ impl Lanes {
                 commands.push(LoggedCommand { db: command.db, args: &args[from..to] });
                 from = to;
             }
-            if let Err(refused) = engine.apply_each(Origin::Replay, &commands) {
-                let refusal = Refused::new(commands[refused.index].args, refused.error);
-                return self.refuse(lot, run[refused.index].at, refusal);
+            let mut done = 0;
+            while let Err(refused) = engine.apply_each(Origin::Replay, &commands[done..]) {
+                let index = done + refused.index;
+                if !self.passes_over() {
+                    let refusal = Refused::new(commands[index].args, refused.error);
+                    return self.refuse(lot, run[index].at, refusal);
+                }
+                done = index + 1;
             }
         }
+    }
+
+    /// Whether something that was refused is passed over; counts it.
+    fn passes_over(&self) -> bool {
+        let is_lenient = self.is_lenient.load(Ordering::Acquire);
+        self.passed_over.fetch_add(u64::from(is_lenient), Ordering::Relaxed);
+        is_lenient
     }
 
     fn refuse(&self, lot: &Lot, at: u64, refused: Refused) {
@@ -230,6 +251,7 @@ pub(crate) struct Dispatcher<'e> {
     file: (usize, Option<Arc<Path>>),
     /// What is loaded of an RDB.
     base: Base,
+    tolerance: Tolerance,
 }
 
 /// An RDB on its way into the engine. Keys that are due by now are kept: the log behind it may give them another expiry.
@@ -267,7 +289,12 @@ impl Base {
 impl<'e> Dispatcher<'e> {
     pub(crate) fn new(engine: &'e Engine, lanes: &'e Lanes, running: usize) -> Self {
         let open = (0..running.max(1)).map(|_| Lot::default()).collect();
-        Self { engine, lanes, running, open, file: (0, None), base: Base::default() }
+        Self { engine, lanes, running, open, file: (0, None), base: Base::default(), tolerance: Tolerance::Strict }
+    }
+
+    /// The same, which does this about damage of a base.
+    pub(crate) fn tolerating(self, tolerance: Tolerance) -> Self {
+        Self { tolerance, ..self }
     }
 
     fn hand_over(&mut self, number: usize) {
@@ -312,8 +339,11 @@ impl Receiver for Dispatcher<'_> {
                 Route::Barrier => {
                     self.settle();
                     let command = LoggedCommand { db: batch.db, args };
-                    let applied = self.engine.apply_each(Origin::Replay, &[command]);
-                    applied.map_err(|refused| Refused::new(args, refused.error))?;
+                    if let Err(refused) = self.engine.apply_each(Origin::Replay, &[command])
+                        && !self.lanes.passes_over()
+                    {
+                        return Err(Refused::new(args, refused.error));
+                    }
                 }
             }
         }
@@ -332,14 +362,29 @@ impl Receiver for Dispatcher<'_> {
             RdbEvent::Function(_) => "a library of functions",
             _ => "a key",
         };
-        let taken = self.base.take(self.engine, event);
-        taken.map_err(|error| Refused { what: what.to_owned(), reason: error.to_string() })
+        match self.base.take(self.engine, event) {
+            Ok(()) => Ok(()),
+            Err(_) if self.lanes.passes_over() => Ok(()),
+            Err(error) => Err(Refused { what: what.to_owned(), reason: error.to_string() }),
+        }
     }
 
     fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<LoadReport, SnapshotError> {
         // The lanes have nothing to do yet.
-        let options = LoadOptions { threads: self.running, tolerance: Tolerance::Strict, due_at: None };
+        let options = LoadOptions { threads: self.running, tolerance: self.tolerance, due_at: None };
         snapshot.load(self.engine, &options, &SnapshotProgress::new())
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        self.tolerance
+    }
+
+    fn miss_base(&mut self) {
+        self.lanes.is_lenient.store(true, Ordering::Release);
+    }
+
+    fn passed_over(&self) -> u64 {
+        self.lanes.passed_over.load(Ordering::Relaxed)
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

@@ -13,6 +13,8 @@
 //! synced before anything is written behind them. What no line calls durable yet cannot be told from a torn tail: damage
 //! done later to the newest groups of a log that was not stopped cleanly is cut, kept and reported as torn.
 //!
+//! A damaged base is refused, or, to salvage, read as far as it is legible: the log goes on behind it all the same.
+//!
 //! Settling (`settle`) cuts, and then writes what no line calls durable once more and syncs it, with the names: after a
 //! failed fsync the system may show bytes that it will never write by itself.
 //!
@@ -45,7 +47,7 @@ pub use manifest_check::{ManifestCheck, check_manifest};
 pub(crate) use receiver::{Receiver, ReplayBatch};
 pub use repair::{CheckReport, Repair, check, repair};
 pub(crate) use report::Size;
-pub use report::{BaseKind, BaseReport, Cut, RecoveryReport};
+pub use report::{BaseKind, BaseReport, Cut, Legible, RecoveryReport};
 pub(crate) use settle::{Settled, Settling, settle};
 pub(crate) use sorter::{Sorted, Sorter};
 pub use survey::{Contents, FileKind, Survey, survey};
@@ -54,7 +56,8 @@ use crate::error::OpenError;
 use crate::log::GoesOn;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX};
 pub use crate::log::manifest::ManifestFault;
-use crate::snapshot::{Snapshot, Tolerance};
+use crate::rdb::RdbEvent;
+use crate::snapshot::{LoadReport, Snapshot, Tolerance};
 use crate::storage::{FileError, Storage};
 use base::{begins_rdb, read_rdb};
 use keyslot_engine::Offset;
@@ -70,7 +73,9 @@ pub enum Recovery {
     /// Refuse to open, naming the place.
     #[default]
     Strict,
-    /// Open with what stands before the damage; keep the rest in quarantine files.
+    /// Open with what stands before the damage; keep the rest in quarantine files. Of a base, with all sections of a snapshot
+    /// that are sound, or all keys of an RDB before the damage: then what the log holds for the others is passed over where it
+    /// does not fit, a new base is written at once, and the old one is kept in a quarantine file.
     Salvage,
     /// Refuse a torn end as well (Redis: `aof-load-truncated no`).
     Whole,
@@ -85,6 +90,20 @@ pub(crate) struct Inspection {
     pub(crate) progress: Progress,
     pub(crate) broken: Option<Broken>,
     pub(crate) base: Option<BaseReport>,
+    /// What is wrong with the base, and was passed over.
+    pub(crate) base_damages: Vec<BaseDamage>,
+    /// Keys and commands that did not fit what is left of it.
+    pub(crate) passed_over: u64,
+}
+
+/// Damage of a base that did not end the reading.
+#[derive(Clone, Debug)]
+pub(crate) struct BaseDamage {
+    pub(crate) at: u64,
+    /// How many bytes are lost with it, if any are.
+    pub(crate) size_bytes: u64,
+    pub(crate) expected: String,
+    pub(crate) found: String,
 }
 
 /// One file that was read.
@@ -141,8 +160,15 @@ pub(crate) fn inspect(
     receiver: &mut dyn Receiver,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<Inspection, OpenError> {
-    let mut inspection =
-        Inspection { listing, files: Vec::new(), progress: Progress::default(), broken: None, base: None };
+    let mut inspection = Inspection {
+        listing,
+        files: Vec::new(),
+        progress: Progress::default(),
+        broken: None,
+        base: None,
+        base_damages: Vec::new(),
+        passed_over: 0,
+    };
     let read = inspection.read(storage, receiver, watch);
     // What was refused late stands before what stopped the reading.
     receiver.finish().map_err(|late| OpenError::Refused {
@@ -152,6 +178,7 @@ pub(crate) fn inspect(
         reason: late.refused.reason,
     })?;
     read?;
+    inspection.passed_over = receiver.passed_over();
     reach_base(&mut inspection);
     Ok(inspection)
 }
@@ -204,13 +231,27 @@ impl Inspection {
         watch: Watch<'_>,
     ) -> Result<u64, OpenError> {
         let manifest = self.listing.manifest.get_or_insert_default();
+        let tolerance = receiver.tolerance();
+        let mut damages = Vec::new();
         if let Some(expected) = manifest.base_size_bytes.filter(|size| *size != window.size()) {
-            return Err(OpenError::BaseSize { path: path.to_owned(), expected, found: window.size() });
+            let found = window.size();
+            if tolerance == Tolerance::Strict {
+                return Err(OpenError::BaseSize { path: path.to_owned(), expected, found });
+            }
+            let (at, size_bytes) = (found.min(expected), found.saturating_sub(expected));
+            let (expected, found) = (format!("a base of {expected} bytes"), format!("one of {found}"));
+            damages.push(BaseDamage { at, size_bytes, expected, found });
+            receiver.miss_base();
         }
         let mut base = BaseReport { path: path.to_owned(), size_bytes: window.size(), ..BaseReport::default() };
         if window.bytes_at(0, SNAPSHOT_MAGIC.len())?.starts_with(SNAPSHOT_MAGIC) {
-            let snapshot = Arc::new(Snapshot::open(storage, path, Tolerance::Strict)?);
+            let snapshot = Arc::new(Snapshot::open(storage, path, tolerance)?);
             let loaded = receiver.snapshot(&snapshot)?;
+            damages.extend(snapshot_damages(&snapshot, &loaded));
+            if !damages.is_empty() {
+                receiver.miss_base();
+            }
+            self.base_damages = damages;
             let header = snapshot.header();
             let goes_on = GoesOn { offset: header.offset.0, era: header.era };
             manifest.goes_on = manifest.goes_on.or(Some(goes_on));
@@ -220,10 +261,19 @@ impl Inspection {
             return Ok(window.size());
         }
         if begins_rdb(window)? {
-            let rdb = read_rdb(window, receiver, watch)?;
-            if let Some(Damage { at: offset, expected, found, .. }) = rdb.damage {
-                return Err(OpenError::Base { path: path.to_owned(), offset, expected, found });
+            let mut rdb = read_rdb(window, receiver, watch)?;
+            if let Some(Damage { at: offset, expected, found, cause }) = rdb.damage {
+                if tolerance == Tolerance::Strict || cause == Cause::Refused {
+                    return Err(OpenError::Base { path: path.to_owned(), offset, expected, found });
+                }
+                // What is whole is stored; the rest has no marks by which to find it.
+                receiver.miss_base();
+                let _ = receiver.event(RdbEvent::End);
+                let size_bytes = window.size().saturating_sub(offset);
+                damages.push(BaseDamage { at: offset, size_bytes, expected, found });
+                rdb.size_bytes = window.size();
             }
+            self.base_damages = damages;
             manifest.goes_on = manifest.goes_on.or(rdb.goes_on);
             base = BaseReport {
                 kind: BaseKind::Rdb { version: rdb.version },
@@ -237,6 +287,22 @@ impl Inspection {
         self.base = Some(base);
         Ok(0)
     }
+}
+
+/// What a snapshot lacks.
+fn snapshot_damages(snapshot: &Snapshot, loaded: &LoadReport) -> Vec<BaseDamage> {
+    let of_file = snapshot.damages().iter().map(|damage| (damage, 0, String::new()));
+    let of_sections = loaded.broken.iter().map(|broken| {
+        let lost = format!("; {} entries are lost", broken.entries);
+        (&broken.damage, broken.size_bytes, lost)
+    });
+    let damages = of_file.chain(of_sections).map(|(damage, size_bytes, lost)| BaseDamage {
+        at: damage.at,
+        size_bytes,
+        expected: damage.expected.clone(),
+        found: format!("{} in {}{lost}", damage.found, damage.place),
+    });
+    damages.collect()
 }
 
 /// A log that ends before its base does, or has no files, goes on at the base's end. The former is damage: a base is named

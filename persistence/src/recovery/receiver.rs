@@ -1,7 +1,7 @@
 //! Who takes what recovery reads.
 
 use crate::rdb::RdbEvent;
-use crate::snapshot::{LoadReport, Snapshot, SnapshotError};
+use crate::snapshot::{LoadReport, Snapshot, SnapshotError, Tolerance};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +46,19 @@ pub(crate) trait Receiver {
 
     /// Takes all of a snapshot. It comes before any batch.
     fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<LoadReport, SnapshotError>;
+
+    /// What is done about damage of a base.
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::Strict
+    }
+
+    /// Says that a part of the base is missing: commands that do not fit what is left are passed over from here on.
+    fn miss_base(&mut self) {}
+
+    /// How many keys and commands were passed over.
+    fn passed_over(&self) -> u64 {
+        0
+    }
 
     /// Waits until everything is applied.
     fn finish(&mut self) -> Result<(), LateRefusal>;

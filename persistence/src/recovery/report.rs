@@ -25,8 +25,10 @@ pub struct RecoveryReport {
     pub clean: bool,
     /// Zeros at the end of the last file, written ahead by a process that was killed, and cut off.
     pub zeros_size_bytes: u64,
-    /// What was cut off, if anything was. The last one is the newest.
+    /// What was cut off, if anything was, and what the base lacks. The last one is the newest.
     pub cuts: Vec<Cut>,
+    /// Keys of a damaged base and commands of the log that did not fit what is left of the base.
+    pub passed_over: u64,
     /// How many slots are loaded when they are first touched, or by and by: see [`StoreBuilder::instant`](crate::StoreBuilder::instant).
     pub cold_slots: usize,
     /// How long reading took, by the engine's clock; 0 if nobody measured it.
@@ -63,14 +65,14 @@ pub enum BaseKind {
     Snapshot,
 }
 
-/// Bytes that were cut off a log file.
+/// Bytes that were cut off a log file, or that a base lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cut {
     /// The file.
     pub path: PathBuf,
     /// The first byte that was cut off.
     pub at: u64,
-    /// How many bytes.
+    /// How many bytes; 0 where damage costs nothing but itself.
     pub size_bytes: u64,
     /// What should have stood there, if the cut is where the damage is.
     pub expected: String,
@@ -80,6 +82,21 @@ pub struct Cut {
     pub loses_durable: bool,
     /// Where the bytes are kept.
     pub kept_in: Option<PathBuf>,
+    /// Groups of the log that are intact in what was cut off, in its order; the first thousand of them.
+    pub legible: Vec<Legible>,
+}
+
+/// A group of the log, line and bytes, that is intact though it stands behind a damage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Legible {
+    /// Where its commands begin in the file.
+    pub at: u64,
+    /// How many bytes they take.
+    pub size_bytes: u64,
+    /// The journal offset of the first of them.
+    pub offset: Offset,
+    /// How many commands.
+    pub commands: u64,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -112,6 +129,9 @@ impl fmt::Display for RecoveryReport {
         for cut in &self.cuts {
             write!(f, "; {cut}")?;
         }
+        if self.passed_over > 0 {
+            write!(f, "; {} passed over that did not fit what is left", Count(self.passed_over, "command"))?;
+        }
         Ok(())
     }
 }
@@ -136,10 +156,19 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.loses_durable { "damaged" } else { "torn" };
         let name = self.path.file_name().and_then(|n| n.to_str()).unwrap_or("?");
-        write!(f, "{} {kind} bytes cut at {name}:{}", self.size_bytes, self.at)?;
+        match self.size_bytes {
+            0 => write!(f, "damage at {name}:{}", self.at)?,
+            size => write!(f, "{size} {kind} bytes cut at {name}:{}", self.at)?,
+        }
         write!(f, " (expected {}, found {})", self.expected, self.found)?;
         if let Some(kept) = &self.kept_in {
             write!(f, ", kept in {}", kept.display())?;
+        }
+        if let (Some(first), Some(last)) = (self.legible.first(), self.legible.last()) {
+            let commands = self.legible.iter().map(|group| group.commands).sum();
+            let (groups, commands) = (Count(self.legible.len() as u64, "group"), Count(commands, "command"));
+            let (from, to) = (first.offset, Offset(last.offset.0 + last.size_bytes));
+            write!(f, ", legible in it {groups} of {commands}, journal offsets {from} to {to}")?;
         }
         f.write_str(if self.loses_durable {
             ": acknowledged data is lost"
@@ -200,6 +229,7 @@ mod tests {
                 found: "20 bytes up to the end of the file".into(),
                 loses_durable: false,
                 kept_in: Some("d/quarantine-x".into()),
+                legible: vec![Legible { at: 88_213_600, size_bytes: 30, offset: Offset(141), commands: 1 }],
             }],
             ..RecoveryReport::default()
         };
@@ -207,7 +237,7 @@ mod tests {
             report.to_string(),
             "log 88.0 MiB in 2 files (1 batch, 12 commands), journal offset 77, not stopped cleanly; 41 torn bytes cut at \
              appendonly.aof.2.incr.aof:88213441 (expected a group of 64 bytes, found 20 bytes up to the end of the file), \
-             kept in d/quarantine-x: normal after a crash, nothing that was confirmed as durable is lost"
+             kept in d/quarantine-x, legible in it 1 group of 1 command, journal offsets 141 to 171: normal after a crash, nothing that was confirmed as durable is lost"
         );
     }
 }

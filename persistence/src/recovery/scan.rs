@@ -5,10 +5,12 @@
 //! checksums. Files that begin without an annotation are read like that from the start.
 
 use super::frames::{Comments, Reader, Why};
-use super::receiver::{Receiver, Refused};
+use super::receiver::{Receiver, Refused, ReplayBatch};
+use super::report::Legible;
 use super::window::Window;
 use crate::log::annotation::{Annotation, Kind, LINE_SIZE_MAX, MAGIC, NotAnnotation};
 use crate::storage::FileError;
+use keyslot_engine::Offset;
 use std::collections::VecDeque;
 
 /// What is known when a file is begun, and more of it when it was read.
@@ -107,10 +109,46 @@ pub(crate) struct Behind {
     pub(crate) first_offset: Option<u64>,
 }
 
-/// Looks for intact lines from byte `at` on. Bytes of intact groups are skipped, so that a line within a value is not
-/// taken for one of the log's.
-pub(crate) fn look_behind(window: &mut Window, mut at: u64, file_id: Option<u64>) -> Result<Behind, FileError> {
+/// Looks for intact lines from byte `at` on.
+pub(crate) fn look_behind(window: &mut Window, at: u64, file_id: Option<u64>) -> Result<Behind, FileError> {
     let mut behind = Behind::default();
+    walk_lines(window, at, file_id, &mut |_, line, _| {
+        behind.durable = behind.durable.max(line.durable);
+        behind.first_offset.get_or_insert(line.offset);
+        Ok(())
+    })?;
+    Ok(behind)
+}
+
+/// The groups from byte `at` on that are intact, line and bytes.
+pub(crate) fn legible_groups(window: &mut Window, at: u64, file_id: Option<u64>) -> Result<Vec<Legible>, FileError> {
+    let mut groups = Vec::new();
+    walk_lines(window, at, file_id, &mut |window, line, start| {
+        let Ok(length) = usize::try_from(line.length) else { return Ok(()) };
+        if length == 0 || groups.len() == LEGIBLE_MAX {
+            return Ok(());
+        }
+        let bytes = window.bytes_at(start, length)?;
+        let Some(group) = bytes.get(..length).filter(|group| crc32fast::hash(group) == line.crc) else { return Ok(()) };
+        let mut reader = Reader::default();
+        reader.read(group, Comments::Malformed, &mut |_: &ReplayBatch<'_>| Ok(()));
+        groups.push(Legible {
+            at: start,
+            size_bytes: line.length,
+            offset: Offset(line.offset),
+            commands: reader.commands,
+        });
+        Ok(())
+    })?;
+    Ok(groups)
+}
+
+/// What is done with a line: the window, the line, and where the byte behind it stands.
+type Line<'f> = &'f mut dyn FnMut(&mut Window, &Annotation, u64) -> Result<(), FileError>;
+
+/// Calls `f` with every intact line of this file from byte `at` on. The bytes of its group are skipped, so that a line within
+/// a value is not taken for one of the log's.
+fn walk_lines(window: &mut Window, mut at: u64, file_id: Option<u64>, f: Line<'_>) -> Result<(), FileError> {
     while at < window.size() {
         let bytes = window.bytes_at(at, LINE_SIZE_MAX)?;
         let Some(next) = find(bytes, MAGIC.as_bytes()) else {
@@ -122,15 +160,14 @@ pub(crate) fn look_behind(window: &mut Window, mut at: u64, file_id: Option<u64>
         at += next as u64;
         let step = match Annotation::decode(window.bytes_at(at, LINE_SIZE_MAX)?) {
             Ok((line, size)) if file_id.is_none_or(|id| id == line.file_id) => {
-                behind.durable = behind.durable.max(line.durable);
-                behind.first_offset.get_or_insert(line.offset);
+                f(window, &line, at + size as u64)?;
                 line.length.saturating_add(size as u64)
             }
             _ => 1,
         };
         at = at.saturating_add(step);
     }
-    Ok(behind)
+    Ok(())
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -326,5 +363,7 @@ impl Scan<'_> {
 
 /// How Redis begins the comments that it writes into its files (`aof-timestamp-enabled`).
 const REDIS_TIME_LINE: &[u8] = b"#TS:";
+/// So many groups of what was cut are told.
+const LEGIBLE_MAX: usize = 1000;
 /// So many bytes of what was found are shown.
 const FOUND_SHOWN_MAX: usize = 24;

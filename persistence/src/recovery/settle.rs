@@ -1,8 +1,9 @@
 //! Makes the files of a log that was read fit to go on.
 
 use super::report::{Cut, RecoveryReport};
+use super::scan::legible_groups;
 use super::window::Window;
-use super::{Broken, Inspection, ReadFile};
+use super::{BaseDamage, Broken, Inspection, ReadFile};
 use crate::log::manifest::Manifest;
 use crate::log::{LogPlace, Span};
 use crate::storage::{Access, FileError, Storage, StorageFile, replace_file};
@@ -45,6 +46,7 @@ pub(crate) fn settle(
     }
     // Whatever they were, the line above removed them.
     manifest.history.clear();
+    keep_base(storage, place, inspection, settling, &mut report)?;
     let last = inspection.files.last();
     if let Some(last) = last {
         let broken = inspection.broken.as_ref();
@@ -76,7 +78,7 @@ pub(crate) fn settle(
             }
         }
     }
-    let resumable = last.filter(|last| is_kept(inspection, last)).and_then(|last| {
+    let resumable = last.filter(|last| !last.is_base && is_kept(inspection, last)).and_then(|last| {
         let id = last.scanned.file_id.filter(|_| !last.scanned.foreign)?;
         Some((id, last.scanned.sound_to))
     });
@@ -101,9 +103,34 @@ fn report_of(inspection: &Inspection) -> RecoveryReport {
         clean: last.is_none_or(|last| last.scanned.stopped && last.scanned.sound_to == last.size),
         zeros_size_bytes: 0,
         cuts: Vec::new(),
+        passed_over: inspection.passed_over,
         cold_slots: 0,
         elapsed_ms: 0,
     }
+}
+
+/// Keeps a copy of a base that is damaged, and reports what it lacks. The base itself stays until there is a new one.
+fn keep_base(
+    storage: &dyn Storage,
+    place: &LogPlace,
+    inspection: &Inspection,
+    settling: Settling,
+    report: &mut RecoveryReport,
+) -> Result<(), FileError> {
+    let (false, Some(base)) = (inspection.base_damages.is_empty(), inspection.files.first()) else { return Ok(()) };
+    let kept = place.quarantine_path(&base.path, 0);
+    for BaseDamage { at, size_bytes, expected, found } in inspection.base_damages.clone() {
+        let (path, kept_in) = (base.path.clone(), Some(kept.clone()));
+        let legible = Vec::new();
+        report.cuts.push(Cut { path, at, size_bytes, expected, found, loses_durable: true, kept_in, legible });
+    }
+    if settling == Settling::Done {
+        let mut window = Window::open(storage, &base.path)?;
+        let size = window.size();
+        copy(storage, &mut window, 0..size, &kept)?;
+        sync_dir(storage, &place.dir)?;
+    }
+    Ok(())
 }
 
 /// Whether the file is still one of the log's.
@@ -143,6 +170,7 @@ fn cut(
             found: broken.damage.found.clone(),
             loses_durable: broken.is_corruption,
             kept_in: Some(kept.clone()),
+            legible: legible_groups(&mut window, at, file.scanned.file_id)?,
         });
     }
     if settling == Settling::DryRun {
@@ -191,6 +219,7 @@ fn drop_files(
             found: "damage there".into(),
             loses_durable: true,
             kept_in: Some(kept.clone()),
+            legible: legible_groups(&mut window, 0, None)?,
         });
         let size = window.size();
         if settling == Settling::Done {

@@ -11,7 +11,7 @@
 use super::dispatch::Dispatcher;
 use super::receiver::{LateRefusal, Receiver, Refused, ReplayBatch};
 use crate::rdb::RdbEvent;
-use crate::snapshot::{LoadReport, Snapshot, SnapshotError};
+use crate::snapshot::{LoadReport, Snapshot, SnapshotError, Tolerance};
 use keyslot_engine::{ApplyChange, CommandError, Engine, Route, SLOT_COUNT, Slot};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -123,6 +123,18 @@ impl Receiver for Sorter<'_> {
             }
             None => self.dispatcher.snapshot(snapshot),
         }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        self.dispatcher.tolerance()
+    }
+
+    fn miss_base(&mut self) {
+        self.dispatcher.miss_base();
+    }
+
+    fn passed_over(&self) -> u64 {
+        self.dispatcher.passed_over()
     }
 
     fn finish(&mut self) -> Result<(), LateRefusal> {

@@ -1,5 +1,8 @@
 use super::*;
 use crate::log::{LogNames, LogOptions, Preallocation};
+use crate::rdb::RdbOptions;
+use crate::saving::LogBase;
+use crate::snapshot::{FormatError, SnapshotError, WriteOptions};
 use crate::storage::{Fault, Loss, MemoryStorage};
 use crate::store::{Durability, Store};
 
@@ -92,6 +95,20 @@ fn a_single_file_is_taken_over_and_gone_on_with() {
     let db = open(&disk, Recovery::Strict).unwrap();
     assert!(db.recovery().clean && db.recovery().files == 2);
     assert_eq!(db.get("c").unwrap().as_deref(), Some(&b"3"[..]));
+}
+
+#[test]
+fn a_file_of_ours_is_taken_over_as_a_single_file_too() {
+    let (other, disk) = (killed(), MemoryStorage::new(1));
+    repair(&other, "/data".as_ref(), &LogNames::default(), Repair::TornTail).unwrap();
+    let bytes = other.contents(LOG.as_ref()).unwrap();
+    disk.put(SINGLE.as_ref(), &bytes);
+    let db = open(&disk, Recovery::Strict).unwrap();
+    db.options().set_ack(keyslot_engine::Ack::Memory);
+    db.set("b", "2").unwrap();
+    db.close().unwrap();
+    assert_eq!(disk.contents(MOVED.as_ref()).unwrap(), bytes, "it is a base, and bases stay as they are");
+    assert_eq!(pairs(&open(&disk, Recovery::Strict).unwrap()).each_ref().map(Option::as_deref), BOTH);
 }
 
 #[test]
@@ -228,6 +245,133 @@ fn a_damaged_base_of_commands_is_salvaged_up_to_the_damage_at_whatever_call_that
         assert!(db.get("z").unwrap().is_some(), "at {call}: {}", db.recovery());
         if went_through {
             break;
+        }
+    }
+}
+
+/// A store with a base of this kind, that holds `base:*`, and a log behind it, that changes some and adds `log:*`.
+fn based(base: LogBase) -> (MemoryStorage, PathBuf) {
+    let disk = MemoryStorage::new(5);
+    let builder = Store::builder().storage(disk.clone()).durability(Durability::Always).log_base(base);
+    let db = builder.without_thread().open("/data").unwrap();
+    db.options().set_ack(keyslot_engine::Ack::Memory);
+    (0..BASE_KEYS).for_each(|n| db.set(format!("base:{n}"), format!("value {n}")).unwrap());
+    db.call(&["XGROUP", "CREATE", "base:stream", "group", "$", "MKSTREAM"]);
+    db.compact().unwrap();
+    (0..5).for_each(|n| db.set(format!("log:{n}"), "1").unwrap());
+    // Without the base there is no such group.
+    db.call(&["XGROUP", "CREATECONSUMER", "base:stream", "group", "ada"]);
+    db.set("log:5", "1").unwrap();
+    db.close().unwrap();
+    let path = disk.files().into_iter().find(|path| path.to_string_lossy().contains(".base.")).unwrap();
+    (disk, path)
+}
+
+fn snapshot_base() -> LogBase {
+    LogBase::Snapshot(WriteOptions { threads: 0, ..WriteOptions::default() })
+}
+
+const BASE_KEYS: usize = 12;
+
+/// Which keys of the base are there, each as it was; all of the log must be.
+fn salvaged(db: &Store, context: &str) -> usize {
+    db.options().set_ack(keyslot_engine::Ack::Memory);
+    (0..6).for_each(|n| assert!(db.get(format!("log:{n}")).unwrap().is_some(), "{context}: {}", db.recovery()));
+    let of_base = (0..BASE_KEYS).filter_map(|n| Some((n, db.get(format!("base:{n}")).unwrap()?)));
+    of_base.inspect(|(n, value)| assert_eq!(**value, *format!("value {n}").as_bytes(), "{context}")).count()
+}
+
+#[test]
+fn a_damaged_snapshot_base_is_refused_with_its_place_or_salvaged_section_by_section() {
+    let (sound, base) = based(snapshot_base());
+    let good = sound.contents(&base).unwrap();
+    let mut least = BASE_KEYS;
+    for at in (112..good.len()).step_by(29) {
+        let (disk, context) = (sound.fork(1), format!("byte {at}"));
+        let mut bent = good.clone();
+        bent[at] ^= 1 << (at % 8);
+        disk.put(&base, &bent);
+        let before = disk.files();
+        let refused = open(&disk, Recovery::Strict).unwrap_err();
+        let named = matches!(&refused, OpenError::Snapshot(SnapshotError::Format { path, source: FormatError::Damaged(damage) })
+            if *path == base && damage.at.abs_diff(at as u64) < 700);
+        assert!(named, "{context}: {refused}");
+        assert_eq!((disk.files(), disk.contents(&base).unwrap()), (before, bent.clone()), "a refusal changes nothing");
+        let db = open(&disk, Recovery::Salvage).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let kept = salvaged(&db, &context);
+        least = least.min(kept);
+        assert!(kept + 1 >= BASE_KEYS, "{context}: {kept} keys; {}", db.recovery());
+        is_kept_and_replaced(&disk, db, &bent, kept, &context);
+    }
+    assert_eq!(least, BASE_KEYS - 1, "some damage hits a section");
+}
+
+#[test]
+fn a_damaged_rdb_base_is_refused_with_its_place_or_salvaged_up_to_there() {
+    let (sound, base) = based(LogBase::Rdb(RdbOptions::default()));
+    let good = sound.contents(&base).unwrap();
+    let first_key = good.windows(5).position(|bytes| bytes == b"base:").unwrap();
+    let mut kept_keys = Vec::new();
+    for at in (first_key - 2..good.len()).step_by(17) {
+        let (disk, context) = (sound.fork(1), format!("cut at {at}"));
+        disk.put(&base, &good[..at]);
+        assert!(matches!(open(&disk, Recovery::Strict), Err(OpenError::BaseSize { path, .. }) if path == base));
+        let db = open(&disk, Recovery::Salvage).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let kept = salvaged(&db, &context);
+        kept_keys.push(kept);
+        is_kept_and_replaced(&disk, db, &good[..at], kept, &context);
+    }
+    assert!(kept_keys.is_sorted() && kept_keys[0] == 0 && *kept_keys.last().unwrap() == BASE_KEYS, "{kept_keys:?}");
+    // A value that cannot be read is named; what stands before it is kept.
+    let disk = sound.fork(1);
+    let mut bent = good.clone();
+    bent[first_key - 2] = 250;
+    disk.put(&base, &bent);
+    let refused = open(&disk, Recovery::Strict).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Base { path, offset, .. } if *path == base && offset.abs_diff(first_key as u64) < 300),
+        "{refused}"
+    );
+    let db = open(&disk, Recovery::Salvage).unwrap();
+    let kept = salvaged(&db, "a type that is none");
+    is_kept_and_replaced(&disk, db, &bent, kept, "a type that is none");
+}
+
+/// The report names what is lost and where the base is kept, and the store goes on with a new base.
+fn is_kept_and_replaced(disk: &MemoryStorage, db: Store, bent: &[u8], kept: usize, context: &str) {
+    let cut = db.recovery().cuts.first().unwrap_or_else(|| panic!("{context}: {}", db.recovery())).clone();
+    assert!(cut.loses_durable && disk.contents(cut.kept_in.as_ref().unwrap()).unwrap() == bent, "{context}: {cut}");
+    db.set("after", "1").unwrap();
+    db.close().unwrap();
+    let db = open(disk, Recovery::Whole).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(db.recovery().cuts.is_empty() && db.get("after").unwrap().is_some());
+    assert_eq!(salvaged(&db, context), kept);
+}
+
+#[test]
+fn salvaging_a_base_may_be_cut_off_at_every_call() {
+    for kind in [LogBase::Rdb(RdbOptions::default()), snapshot_base()] {
+        let (sound, base) = based(kind);
+        let good = sound.contents(&base).unwrap();
+        for call in 0.. {
+            let (disk, context) = (sound.fork(call), format!("call {call}"));
+            let mut bent = good.clone();
+            let at = good.windows(7).position(|bytes| bytes == b"value 7").unwrap();
+            bent[at] ^= 1;
+            disk.put(&base, &bent);
+            disk.plan(Fault::PowerFails(disk.calls() + call));
+            let first = open(&disk, Recovery::Salvage);
+            let went_through = first.is_ok() && open(&disk.fork(9), Recovery::Strict).is_ok();
+            disk.crash(Loss::Random);
+            drop(first);
+            let db = open(&disk, Recovery::Salvage).unwrap_or_else(|error| panic!("{context}: {error}"));
+            db.options().set_ack(keyslot_engine::Ack::Memory);
+            assert!(db.get("log:5").unwrap().is_some() && db.get("base:3").unwrap().is_some(), "{context}");
+            db.close().unwrap();
+            drop(open(&disk, Recovery::Strict).unwrap_or_else(|error| panic!("{context}: {error}")));
+            if went_through {
+                break;
+            }
         }
     }
 }

@@ -95,6 +95,8 @@ pub struct SlotSummary {
 pub struct BrokenSection {
     /// What is wrong: the first that was found.
     pub damage: Damage,
+    /// Its size in the file.
+    pub size_bytes: u64,
     /// How many entries its head claims.
     pub entries: u64,
     /// How many can be made out from its beginning on. Which of them are as they were written, nothing tells.
@@ -126,7 +128,7 @@ pub(crate) fn check_layout(file: &[u8], layout: &Layout) -> SnapshotCheck {
             }
             Err(damage) => {
                 let legible = legible(file, named);
-                check.broken.push(BrokenSection { damage, entries: named.entries, legible });
+                check.broken.push(BrokenSection { damage, size_bytes, entries: named.entries, legible });
             }
         }
     }

@@ -226,7 +226,8 @@ impl<'a> Filler<'a> {
             (Ok(()), _) => Ok(()),
             (Err(Refusal::Damage(damage)), Tolerance::Salvage) => {
                 let legible = legible(self.snapshot.map().bytes(), named);
-                self.report.broken.push(BrokenSection { damage, entries: named.entries, legible });
+                let size_bytes = named.end().unwrap_or(named.at) - named.at;
+                self.report.broken.push(BrokenSection { damage, size_bytes, entries: named.entries, legible });
                 Ok(())
             }
             (Err(Refusal::Damage(damage)), Tolerance::Strict) => Err(SnapshotError::of(self.snapshot.path(), damage)),

@@ -200,6 +200,7 @@ impl StoreBuilder {
             place: &place,
             threads: self.recovery_threads,
             is_instant: self.is_instant,
+            tolerance: self.tolerance(),
         };
         let (inspection, sorted) = replay(&engine, &plan, self.on_progress.as_deref_mut())?;
         let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
@@ -218,7 +219,13 @@ impl StoreBuilder {
         let saver = given.unwrap_or_else(|| Saver::over(engine, self.storage.clone()));
         saver.note_loaded();
         tracing::info!(path = %path.display(), %report, "store opened");
-        self.start(saver, (journal, driver), (place, lock), report, background)
+        let store = self.start(saver, (journal, driver), (place, lock), report, background)?;
+        if !inspection.base_damages.is_empty()
+            && let Err(error) = store.compact()
+        {
+            tracing::warn!(%error, "there is no new base yet: until there is, opening has to salvage the old one again");
+        }
+        Ok(store)
     }
 
     /// Begins a log in this directory for the engine of a saver, which serves already: every change from here on is in it, and
@@ -304,11 +311,15 @@ impl StoreBuilder {
         if let Some(snapshot) = sorted.snapshot() {
             snapshot.load_libraries(engine)?;
         }
-        let tolerance = match self.recovery {
+        let options = LoadOptions { tolerance: self.tolerance(), ..LoadOptions::default() };
+        Ok(Background::begin(engine, sorted, options))
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        match self.recovery {
             Recovery::Salvage => Tolerance::Salvage,
             Recovery::Strict | Recovery::Whole => Tolerance::Strict,
-        };
-        Ok(Background::begin(engine, sorted, LoadOptions { tolerance, ..LoadOptions::default() }))
+        }
     }
 
     fn start_journal(

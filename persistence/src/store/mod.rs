@@ -32,6 +32,7 @@ use crate::journal::Journal;
 use crate::log::LogPlace;
 use crate::recovery::{Recovery, RecoveryReport};
 use crate::saving::{LogBase, SaveError, SaveKind, Saver};
+use crate::snapshot::Tolerance;
 use crate::storage::{FileError, StorageLock};
 use compaction::Compactor;
 use instant::Background;
@@ -208,8 +209,13 @@ impl Store {
         let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
         engine.apply(Origin::Replay, 0, empty)?;
         let storage = self.saver.storage();
-        let plan =
-            ReplayPlan { storage: &**storage, place: &self.place, threads: self.recovery_threads, is_instant: false };
+        let plan = ReplayPlan {
+            storage: &**storage,
+            place: &self.place,
+            threads: self.recovery_threads,
+            is_instant: false,
+            tolerance: Tolerance::Strict,
+        };
         let (inspection, _) = replay(engine, &plan, None)?;
         match inspection.refusal(Recovery::Strict) {
             Some(refusal) => Err(refusal.into()),

@@ -5,6 +5,7 @@ use crate::error::OpenError;
 use crate::log::LogPlace;
 use crate::progress::Progress;
 use crate::recovery::{Dispatcher, Inspection, Lanes, Listing, Sorted, Sorter, inspect};
+use crate::snapshot::Tolerance;
 use crate::storage::Storage;
 use keyslot_engine::Engine;
 
@@ -15,6 +16,8 @@ pub(super) struct ReplayPlan<'p> {
     pub(super) threads: usize,
     /// Whether the log is sorted by slots, as far as that is possible, and applied later.
     pub(super) is_instant: bool,
+    /// What is done about a base that is damaged.
+    pub(super) tolerance: Tolerance,
 }
 
 /// Applies a log to an engine that serves nobody, or sorts it. The files are left as they are. `told` hears how far it got.
@@ -40,7 +43,7 @@ pub(super) fn replay(
     let work = |number| lanes.work(number, engine);
     with_crew(threads, work, |running| {
         let _closing = lanes.closing();
-        let mut dispatcher = Dispatcher::new(engine, &lanes, running);
+        let mut dispatcher = Dispatcher::new(engine, &lanes, running).tolerating(plan.tolerance);
         if !plan.is_instant {
             return Ok((inspect(plan.storage, listing, &mut dispatcher, &mut watch)?, None));
         }

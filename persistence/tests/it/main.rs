@@ -4,8 +4,10 @@
 
 mod allowance;
 mod crash;
+mod crash_saving;
 mod damage;
 mod dataset;
+mod formats;
 mod fuzzing;
 mod kill;
 mod rdb;

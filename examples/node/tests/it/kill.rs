@@ -1,7 +1,8 @@
 //! Killed at any moment, a node comes back with every write it acknowledged.
 //!
 //! Clients write numbers that only grow and remember which were acknowledged. After each restart every key must hold a
-//! number between the last one acknowledged and the last one sent. `KEYSLOT_KILL_ROUNDS` sets how often.
+//! number between the last one acknowledged and the last one sent. `KEYSLOT_KILL_ROUNDS` sets how often. In a third of the
+//! rounds the log is compacted and snapshots are written all the time, so that many a kill hits one that is half written.
 
 use crate::node::{Client, Node, output};
 use crate::redis::{PROGRAM, Redis, has};
@@ -32,11 +33,18 @@ fn end_again_and_again(options: &[&str]) {
     for round in 0..rounds {
         random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let ending = ENDINGS[round % ENDINGS.len()];
+        let saves = round % 3 == 1;
+        let options = &[options, if saves { SAVING } else { &[] }].concat()[..];
         let mut node = Node::start(folder.path(), options);
+        if round == 0 {
+            fill(&node);
+        }
         check(&mut node.client(), &mut ledgers);
         let signal = if ending == Ending::Term { "TERM" } else { "KILL" };
-        sums.acknowledged += write_until(&node, signal, (random >> 33) % WRITE_COUNT_MAX, &mut ledgers);
+        sums.acknowledged += write_until(&node, signal, (random >> 33) % WRITE_COUNT_MAX, saves, &mut ledgers);
         assert_eq!(node.wait(), if ending == Ending::Term { Some(0) } else { None }, "round {round}: {}", node.log());
+        sums.saving += u64::from(saves);
+        sums.half_saved += u64::from(take_unfinished(folder.path()) > 0);
         match ending {
             Ending::Kill => sums.kills += 1,
             Ending::Term => sums.terms += 1,
@@ -63,6 +71,9 @@ fn end_again_and_again(options: &[&str]) {
         check(&mut node.client(), &mut ledgers);
         node.signal("TERM");
         assert_eq!(node.wait(), Some(0));
+        if round % 100 == 99 {
+            println!("{} rounds so far: {sums:?}", round + 1);
+        }
     }
     println!("{rounds} rounds: {sums:?}");
     assert!(sums.acknowledged > 0);
@@ -75,6 +86,10 @@ struct Sums {
     torn: u64,
     boots: u64,
     terms: u64,
+    /// Rounds with compaction and snapshots all the time.
+    saving: u64,
+    /// Endings that left one of them unfinished.
+    half_saved: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,12 +162,21 @@ enum What {
     Key(usize),
 }
 
-/// Lets all clients write until so many writes are acknowledged, then ends the node while they go on. Returns how many
-/// were acknowledged.
-fn write_until(node: &Node, signal: &str, write_count: u64, ledgers: &mut [Ledger]) -> u64 {
+/// Lets all clients write until so many writes are acknowledged, then ends the node while they go on. If it `saves`, one
+/// client asks for a snapshot and for compaction again and again. Returns how many writes were acknowledged.
+fn write_until(node: &Node, signal: &str, write_count: u64, saves: bool, ledgers: &mut [Ledger]) -> u64 {
     let acknowledged = AtomicU64::new(0);
-    let wires: Vec<Wire> = ledgers.iter().map(|_| Wire::connect(&node.folder().join("node.sock"))).collect();
+    let connect = || Wire::connect(&node.folder().join("node.sock"));
+    let wires: Vec<Wire> = ledgers.iter().map(|_| connect()).collect();
+    let saver = saves.then(connect);
     std::thread::scope(|scope| {
+        // Refused while another is under way; the last reply is cut off.
+        let asks = [&b"BGREWRITEAOF"[..], b"BGSAVE"].map(|name| crate::wire::encode(&[name.to_vec()]));
+        scope.spawn(move || {
+            let Some(mut wire) = saver else { return };
+            let mut asks = asks.iter().cycle().flat_map(|ask| std::iter::repeat_n(ask, 20));
+            while asks.next().is_some_and(|ask| wire.offer(ask).is_ok()) && wire.reply().ends_with(b"\r\n") {}
+        });
         for (ledger, mut wire) in ledgers.iter_mut().zip(wires) {
             let acknowledged = &acknowledged;
             scope.spawn(move || {
@@ -187,6 +211,21 @@ fn write_until(node: &Node, signal: &str, write_count: u64, ledgers: &mut [Ledge
         }
     });
     acknowledged.into_inner()
+}
+
+/// Writes what takes a while to save.
+fn fill(node: &Node) {
+    let mut wire = Wire::connect(&node.folder().join("node.sock"));
+    let mut random = 1u64;
+    for number in 0..FILLER_COUNT {
+        let mut value = vec![0; FILLER_SIZE];
+        for byte in &mut value {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            *byte = b'a' + (random >> 60) as u8;
+        }
+        let reply = wire.ask(&[b"SET".to_vec(), format!("filler:{number}").into_bytes(), value]);
+        assert_eq!(reply, b"+OK\r\n");
+    }
 }
 
 /// Fails if a key holds less than was acknowledged or more than was sent. What it holds counts as acknowledged.
@@ -225,13 +264,24 @@ fn tear(folder: &Path, random: u64) {
     file.write_all(&line[..1 + random as usize % (line.len() - 2)]).unwrap();
 }
 
+/// The last file that the manifest lists: one that was begun after it holds nothing yet.
 fn newest_log(folder: &Path) -> PathBuf {
-    let files = std::fs::read_dir(folder.join("appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
-    let number = |path: &PathBuf| -> Option<u64> {
-        let name = path.file_name()?.to_str()?.strip_suffix(".incr.aof")?;
-        name.rsplit('.').next()?.parse().ok()
+    let dir = folder.join("appendonlydir");
+    let manifest = std::fs::read_to_string(dir.join("appendonly.aof.manifest")).unwrap();
+    let last = manifest.lines().rfind(|line| line.ends_with("type i")).unwrap();
+    dir.join(last.split(' ').nth(1).unwrap())
+}
+
+/// How many files of data stand there under the name that they have while they are written. Snapshots of that kind are
+/// removed; those of the log, the next start has to deal with.
+fn take_unfinished(folder: &Path) -> usize {
+    let temporary = |dir: &Path| -> Vec<PathBuf> {
+        let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("temp-")).collect()
     };
-    files.filter(|path| number(path).is_some()).max_by_key(number).unwrap()
+    let snapshots = temporary(folder);
+    snapshots.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    snapshots.len() + temporary(&folder.join("appendonlydir")).len()
 }
 
 /// Repairs the log and compares what `redis-server` makes of it.
@@ -263,6 +313,13 @@ fn boot_redis(folder: &Path, options: &[&str], ledgers: &mut [Ledger]) {
 const ROUND_COUNT: usize = 5;
 
 const ENDINGS: [Ending; 5] = [Ending::Kill, Ending::Torn, Ending::Redis, Ending::Term, Ending::Kill];
+
+/// What makes the node save by itself, too.
+const SAVING: &[&str] =
+    &["--auto-aof-rewrite-min-size", "20kb", "--auto-aof-rewrite-percentage", "10", "--save", "1 100"];
+
+const FILLER_COUNT: usize = 200;
+const FILLER_SIZE: usize = 32 << 10;
 
 const CLIENT_COUNT: usize = 4;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A fault that [`MemoryStorage::plan`] arranges.
+/// A fault that [`MemoryStorage::plan`](super::MemoryStorage::plan) arranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The call with this number fails with `EIO` and does nothing.
@@ -12,7 +12,7 @@ pub enum Fault {
     /// The call with this number, if it writes, fails with `ENOSPC` after a part of it was written.
     CallFindsDiskFull(u64),
     /// The power fails during the call with this number: it is done in part or not at all, and it and all later calls
-    /// fail until [`MemoryStorage::crash`].
+    /// fail until [`MemoryStorage::crash`](super::MemoryStorage::crash).
     PowerFails(u64),
     /// The first sync of file data at or after the call with this number fails with `EIO`, and a part of what it should
     /// have written is forgotten: later syncs succeed without it. Reads still show it, until a crash.
@@ -23,7 +23,7 @@ pub enum Fault {
     DiskHolds(u64),
 }
 
-/// What [`MemoryStorage::crash`] does with writes that were not synced.
+/// What [`MemoryStorage::crash`](super::MemoryStorage::crash) does with writes that were not synced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
     /// Keeps them all, as unsynced as they were: the process died, the machine did not.
