@@ -212,6 +212,23 @@ fn waiting_for_replicas_ends() {
 }
 
 #[test]
+fn a_replica_that_missed_more_than_memory_holds_goes_on_from_the_log() {
+    let mut primary = Peer::node(&["--appendonly", "yes"]);
+    let mut replica = Peer::node(&[]);
+    replica.follow(&primary);
+    assert_follows(&mut primary, &mut replica);
+    let counts = |peer: &mut Peer| ["sync_full", "sync_partial_ok"].map(|name| peer.field("stats", name));
+    let [full, partial] = counts(&mut primary);
+    assert_eq!(partial, "0");
+    primary.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    // More than memory holds, before the replica tries again.
+    let value = "x".repeat(1 << 20);
+    (0..24).for_each(|n| drop(primary.ask(&["SET", &format!("large:{}", n % 3), &value])));
+    assert_follows(&mut primary, &mut replica);
+    assert_eq!(counts(&mut primary), [full, "1".to_owned()]);
+}
+
+#[test]
 fn writes_can_be_made_to_need_replicas_and_reads_a_link() {
     let mut primary = Peer::node(&["--min-replicas-to-write", "1"]);
     let refused = |reply: &str| reply == "-NOREPLICAS Not enough good replicas to write.";
