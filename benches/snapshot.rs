@@ -1,12 +1,13 @@
-//! The snapshot file beside the RDB of redis-server: written and loaded, in the same run. Prints one table.
+//! The snapshot file and the RDB beside the RDB of redis-server: written and loaded, in the same run. Prints one table.
 //!
 //! ```text
 //! cargo bench --bench snapshot -- [--keys 5000000] [--rounds 3] [--threads 2] [--peer redis-server] [--port 21790]
 //!     [--dir /somewhere/on/a/disk]
 //! ```
 //!
-//! Both hold the same keys of 16 bytes and values of 64 that do not compress. A round is: a view and its file here, SAVE there,
-//! then for both a load with the file in the page cache and one without it. The peer says itself how long it took to load.
+//! Both hold the same keys of 16 bytes and values of 64 that do not compress. A round is: a view and its files here, SAVE there,
+//! then for all a load with the file in the page cache and one without it. The RDB is loaded here twice: the one written here,
+//! whose keys come slot by slot, and the peer's, whose keys come in any order. The peer says itself how long it took to load.
 //! A figure is the median of the rounds, a ratio the median of the ratios within a round. Beside the seconds stand those of
 //! the processors, which hardly depend on what else the machine does. With `--peer none` there is nothing beside.
 
@@ -16,8 +17,10 @@ mod flags;
 mod process;
 
 use keyslot_engine::Engine;
-use keyslot_persistence::RealStorage;
+use keyslot_persistence::rdb::RdbOptions;
+use keyslot_persistence::saving::load_rdb;
 use keyslot_persistence::snapshot::{self, LoadOptions, Snapshot, SnapshotProgress, Tolerance, WriteOptions};
+use keyslot_persistence::{RealStorage, Saver};
 use process::{Server, scratch};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
@@ -89,9 +92,24 @@ const NOTHING: Figures = Figures { wall: f64::NAN, cpu: f64::NAN };
 #[derive(Clone, Copy)]
 struct Round {
     view: f64,
-    write: [Figures; 2],
-    warm: [Figures; 2],
-    cold: [Figures; 2],
+    write: Trio,
+    warm: Loads,
+    cold: Loads,
+}
+
+/// The snapshot here, the RDB here, the RDB there.
+#[derive(Clone, Copy)]
+struct Trio {
+    snapshot: Figures,
+    rdb: Figures,
+    peer: Figures,
+}
+
+#[derive(Clone, Copy)]
+struct Loads {
+    of: Trio,
+    /// The peer's RDB, loaded here.
+    foreign: Figures,
 }
 
 /// Measures what this process does.
@@ -126,29 +144,55 @@ fn compare(settings: &Settings, folder: &Path) {
         fill(settings);
         peer
     });
-    let (ours, theirs) = (folder.join("snapshot"), peer_folder.join("dump.rdb"));
+    let files = Files {
+        snapshot: folder.join("snapshot"),
+        rdb: folder.join("ours.rdb"),
+        peer: peer.is_some().then(|| peer_folder.join("dump.rdb")),
+    };
+    let saver = Saver::new(db.clone(), RealStorage);
     let written: Vec<_> = (0..settings.rounds)
         .map(|_| {
-            let (view, here) = save_here(&db, &ours, settings.threads);
-            (view, [here, peer.as_ref().map_or(NOTHING, save_there)])
+            let (view, snapshot) = save_here(&db, &files.snapshot, settings.threads);
+            let watch = Watch::start();
+            let options = RdbOptions { threads: settings.threads, ..RdbOptions::default() };
+            saver.save_rdb(&files.rdb, options).expect("the disk takes it");
+            (view, Trio { snapshot, rdb: watch.stop(), peer: peer.as_ref().map_or(NOTHING, save_there) })
         })
         .collect();
-    drop((db, peer));
+    drop((saver, db, peer));
     let rounds = written.into_iter().map(|(view, write)| {
-        let warm = load_both(settings, &ours, &theirs, warm_up);
-        let cold = load_both(settings, &ours, &theirs, cool_down);
+        let warm = load_all(settings, &files, warm_up);
+        let cold = load_all(settings, &files, cool_down);
         Round { view, write, warm, cold }
     });
-    print(settings, &rounds.collect::<Vec<_>>(), [size(&ours), size(&theirs)]);
+    print(settings, &rounds.collect::<Vec<_>>(), &files);
 }
 
-fn print(settings: &Settings, rounds: &[Round], sizes: [f64; 2]) {
+struct Files {
+    snapshot: PathBuf,
+    rdb: PathBuf,
+    peer: Option<PathBuf>,
+}
+
+/// What is taken of a round: the figures here, and those there.
+type Part = fn(&Round) -> [Figures; 2];
+
+const PARTS: [(&str, Part); 8] = [
+    ("snapshot: write", |r| [r.write.snapshot, r.write.peer]),
+    ("  load, cached", |r| [r.warm.of.snapshot, r.warm.of.peer]),
+    ("  load, not cached", |r| [r.cold.of.snapshot, r.cold.of.peer]),
+    ("RDB: write", |r| [r.write.rdb, r.write.peer]),
+    ("  load, cached", |r| [r.warm.of.rdb, r.warm.of.peer]),
+    ("  load, not cached", |r| [r.cold.of.rdb, r.cold.of.peer]),
+    ("  the peer's, cached", |r| [r.warm.foreign, r.warm.of.peer]),
+    ("  not cached", |r| [r.cold.foreign, r.cold.of.peer]),
+];
+
+fn print(settings: &Settings, rounds: &[Round], files: &Files) {
     let keys = settings.keys as f64;
     println!("\n{} keys of 16 + 64 bytes, {} threads here: seconds (million keys/s)", settings.keys, settings.threads);
-    println!("{:<20}{:>20}{:>20}{:>10}{:>20}", "", "keyslot", "redis", "ratio", "CPU seconds");
-    let parts: [(&str, fn(&Round) -> [Figures; 2]); 3] =
-        [("write", |r| r.write), ("load, file cached", |r| r.warm), ("load, not cached", |r| r.cold)];
-    for (title, part) in parts {
+    println!("{:<22}{:>20}{:>20}{:>10}{:>20}", "", "keyslot", "redis", "ratio", "CPU seconds");
+    for (title, part) in PARTS {
         let of =
             |figure: &dyn Fn([Figures; 2]) -> f64| median(rounds.iter().map(|round| figure(part(round))).collect());
         let [here, there] = [0, 1].map(|side| of(&|both| both[side].wall));
@@ -156,12 +200,15 @@ fn print(settings: &Settings, rounds: &[Round], sizes: [f64; 2]) {
         let ratio = of(&|both| both[0].wall / both[1].wall);
         let text = |seconds: f64| format!("{seconds:.3} ({:.2})", keys / seconds / 1e6);
         let cpu = format!("{:.2} / {:.2}", cpu[0], cpu[1]);
-        println!("{title:<20}{:>20}{:>20}{ratio:>10.3}{cpu:>20}", text(here), text(there));
+        println!("{title:<22}{:>20}{:>20}{ratio:>10.3}{cpu:>20}", text(here), text(there));
     }
     let view_ms = 1e3 * median(rounds.iter().map(|round| round.view).collect());
-    println!("{:<20}{:>20}", "of which the view", format!("{view_ms:.2} ms"));
-    let [here, there] = sizes.map(|size| format!("{:.1}", size / keys));
-    println!("{:<20}{here:>20}{there:>20}{:>10.3}", "bytes per key", sizes[0] / sizes[1]);
+    println!("{:<22}{:>20}", "a view", format!("{view_ms:.2} ms"));
+    let peer = files.peer.as_deref().map_or(f64::NAN, size);
+    let text = |bytes: f64| format!("{:.1}", bytes / keys);
+    for (title, path) in [("snapshot: bytes/key", &files.snapshot), ("RDB: bytes/key", &files.rdb)] {
+        println!("{title:<22}{:>20}{:>20}{:>10.3}", text(size(path)), text(peer), size(path) / peer);
+    }
 }
 
 /// Seconds for the view, and figures for view and file.
@@ -184,19 +231,39 @@ fn save_there(peer: &Server) -> Figures {
     Figures { wall: start.elapsed().as_secs_f64(), cpu: peer.cpu_seconds() - cpu }
 }
 
-fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)) -> [Figures; 2] {
-    prepare(ours);
+fn load_all(settings: &Settings, files: &Files, prepare: fn(&Path)) -> Loads {
+    let snapshot = load_snapshot(settings, &files.snapshot, prepare);
+    let rdb = load_rdb_file(settings, &files.rdb, prepare);
+    let Some(theirs) = &files.peer else {
+        return Loads { of: Trio { snapshot, rdb, peer: NOTHING }, foreign: NOTHING };
+    };
+    let foreign = load_rdb_file(settings, theirs, prepare);
+    Loads { of: Trio { snapshot, rdb, peer: load_there(settings, theirs, prepare) }, foreign }
+}
+
+fn load_snapshot(settings: &Settings, path: &Path, prepare: fn(&Path)) -> Figures {
+    prepare(path);
     let watch = Watch::start();
     let db = Engine::in_memory();
-    let snapshot = Snapshot::open(&RealStorage, ours, Tolerance::Strict).expect("it was written above");
+    let snapshot = Snapshot::open(&RealStorage, path, Tolerance::Strict).expect("it was written above");
     let options = LoadOptions { threads: settings.threads, ..LoadOptions::default() };
     let report = snapshot.load(&db, &options, &SnapshotProgress::new()).expect("it is sound");
-    let here = watch.stop();
+    let figures = watch.stop();
     assert_eq!(report.keys, settings.keys);
-    drop(db);
-    if !settings.has_peer() {
-        return [here, NOTHING];
-    }
+    figures
+}
+
+fn load_rdb_file(settings: &Settings, path: &Path, prepare: fn(&Path)) -> Figures {
+    prepare(path);
+    let watch = Watch::start();
+    let db = Engine::in_memory();
+    let loaded = load_rdb(&db, &RealStorage, path, settings.threads, &mut |_| {}).expect("it is sound");
+    let figures = watch.stop();
+    assert_eq!(loaded.map(|loaded| loaded.keys), Some(settings.keys));
+    figures
+}
+
+fn load_there(settings: &Settings, theirs: &Path, prepare: fn(&Path)) -> Figures {
     prepare(theirs);
     let log = theirs.with_file_name("log");
     std::fs::remove_file(&log).unwrap_or_default();
@@ -211,7 +278,7 @@ fn load_both(settings: &Settings, ours: &Path, theirs: &Path, prepare: fn(&Path)
         if let Some((_, rest)) = text.split_once("DB loaded from disk: ") {
             let wall = rest.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time");
             // Since it began, which is hardly more than the load.
-            return [here, Figures { wall, cpu: peer.cpu_seconds() }];
+            return Figures { wall, cpu: peer.cpu_seconds() };
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) deadlines: Deadlines,
     clock: Box<dyn Clock>,
     sink: OnceLock<Arc<dyn EffectSink>>,
+    /// The sink is there and is given nothing.
+    sink_rests: AtomicBool,
     host: OnceLock<Arc<dyn Host>>,
     /// The clock of the access bits, in seconds. Moved by whoever reads the time.
     access_clock: AtomicU32,
@@ -72,6 +74,7 @@ impl Core {
             deadlines: Deadlines::default(),
             clock,
             sink: OnceLock::new(),
+            sink_rests: AtomicBool::new(false),
             host: OnceLock::new(),
             access_clock: AtomicU32::new(0),
             random: AtomicU64::new(seed),
@@ -177,12 +180,30 @@ impl Core {
 
     #[inline]
     pub(crate) fn sink(&self) -> Option<&Arc<dyn EffectSink>> {
-        self.sink.get()
+        self.sink.get().filter(|_| !self.sink_rests.load(Ordering::Acquire))
     }
 
-    /// Attaches the journal; false if there is one already.
+    /// Attaches the journal, or goes on with it; false if there is another one already. Every turn that comes after this
+    /// records.
     pub(crate) fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {
-        self.sink.set(sink).is_ok()
+        if !Arc::ptr_eq(self.sink.get_or_init(|| Arc::clone(&sink)), &sink) {
+            return false;
+        }
+        self.sink_rests.store(false, Ordering::Release);
+        self.pass_slots();
+        true
+    }
+
+    /// Gives the journal nothing from here on. Every turn that recorded has ended when this returns.
+    pub(crate) fn detach_sink(&self) {
+        self.sink_rests.store(true, Ordering::Release);
+        self.pass_slots();
+    }
+
+    /// Holds every slot for a moment: what was stored before is seen by every turn that begins after this, and those that
+    /// began before have ended.
+    fn pass_slots(&self) {
+        Slot::all().for_each(|slot| drop(self.slots.lock_as_is(slot)));
     }
 
     pub(crate) fn host(&self) -> Option<&Arc<dyn Host>> {
@@ -227,10 +248,14 @@ impl Core {
         self.sink().map_or(Offset(0), |sink| sink.end())
     }
 
-    /// Whether expired keys may be deleted by this engine on its own account: not while writes are refused or paused.
+    /// Whether expired keys may be deleted by this engine on its own account: not while writes are refused or paused, nor
+    /// before the data is all there.
     #[inline]
     pub(crate) fn may_expire(&self, now: UnixMillis) -> bool {
-        !self.expiry_forbidden.load(Ordering::Relaxed) && !self.clients.is_paused(now) && !self.is_read_only()
+        !self.expiry_forbidden.load(Ordering::Relaxed)
+            && !self.clients.is_paused(now)
+            && !self.is_read_only()
+            && !self.options.loading.load(Ordering::Relaxed)
     }
 
     /// Whether the journal takes no writes any more.

@@ -116,6 +116,11 @@ impl Engine {
         self.core.eras.resume(era);
     }
 
+    /// The current era.
+    pub fn era(&self) -> u64 {
+        self.core.eras.current()
+    }
+
     /// How many effects turns had so far: whoever saves counts by it what is not saved yet.
     pub fn changes(&self) -> u64 {
         self.core.stats.changes()
@@ -126,9 +131,16 @@ impl Engine {
         Session::new(Arc::clone(&self.core), waker, peer)
     }
 
-    /// Attaches the keeper of the journal: from here on every change is recorded. False if there is one already.
+    /// Attaches the keeper of the journal, or goes on with it after [`detach_sink`](Self::detach_sink): from here on every
+    /// change is recorded. False if there is another one already. O(slots).
     pub fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {
         self.core.attach_sink(sink)
+    }
+
+    /// Gives the keeper of the journal nothing from here on; all that it was given was given when this returns. Changes go on
+    /// without it, and no reply waits for it. O(slots). Not to be called inside [`atomic`](Self::atomic).
+    pub fn detach_sink(&self) {
+        self.core.detach_sink();
     }
 
     /// Attaches the host: from here on it does the commands that concern the process. False if there is one already.
@@ -258,7 +270,7 @@ impl Engine {
                     self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
-                Err(Parked::Room) => std::thread::park(),
+                Err(Parked::Room | Parked::Awaited) => std::thread::park(),
                 Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {
                     Some(offset) => break offset,
                     None => {
@@ -357,13 +369,16 @@ impl Engine {
         sweep(&self.core, now);
     }
 
-    /// Does what is due at `now`: evicts keys where the data takes more than `maxmemory`, deletes expired keys, ends pauses and waits of blocked requests, samples the rates and
+    /// Does what is due at `now`, as far as the data is loaded: evicts keys where the data takes more than `maxmemory`, deletes expired keys, ends pauses and waits of blocked requests, samples the rates and
     /// the times to live that INFO shows. At most about `budget` entries are looked at, so that a call takes a bounded time (about 50 ns for each).
     /// Call it ten times a second, more often when it says `more`.
     pub fn tick(&self, now: UnixMillis, budget: usize) -> TickReport {
         sweep(&self.core, now);
         self.core.clients.paused(|| now);
         self.core.stats.sample_rates(now);
+        if self.core.options.loading.load(Ordering::Relaxed) {
+            return TickReport::default();
+        }
         let keyspace = (&self.core.slots, &self.core.totals, &self.core.hasher);
         (0..DATABASE_COUNT).for_each(|db| lifetime::sample(keyspace, db, now, || self.core.random()));
         self.core.stats.buffer_bytes.store(self.core.clients.buffer_bytes(), Ordering::Relaxed);

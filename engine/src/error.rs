@@ -125,6 +125,9 @@ pub enum CommandError {
     /// The data takes more memory than `maxmemory`, and nothing may be evicted.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// The data is not all there yet.
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
     /// The client must authenticate first.
     #[error("NOAUTH Authentication required.")]
     NoAuth,

@@ -1,6 +1,10 @@
 //! What a host adds to an engine: commands that concern the process, files or other nodes, and its parts of INFO.
 
-use crate::resp::ReplyWriter;
+use crate::resp::{ReplyWriter, RespVersion};
+use parking_lot::Mutex;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::task::Waker;
 
 /// A section of INFO, in the order in which they are printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +34,44 @@ pub struct Asker<'a> {
     pub addr: &'a str,
     /// The client's database.
     pub db: u16,
+    /// Whether the request is one of a transaction that is being run.
+    pub in_exec: bool,
+    /// Where a reply that comes later is noted, if the client can wait for one.
+    pub(crate) later: Option<&'a OnceCell<LaterReply>>,
+    pub(crate) resp: RespVersion,
+    pub(crate) waker: &'a Waker,
+}
+
+impl Asker<'_> {
+    /// A reply that is given later: the client waits for it, and its thread does not. `None` where a reply is wanted at once:
+    /// inside a transaction, and of an embedder's call. What was written to the request's own reply counts for nothing then.
+    pub fn reply_later(&self) -> Option<LaterReply> {
+        let later = || LaterReply { resp: self.resp, waker: self.waker.clone(), bytes: Arc::default() };
+        Some(self.later?.get_or_init(later).clone())
+    }
+}
+
+/// The reply to one request, which somebody is to give. A client whose request is never answered waits for ever.
+#[derive(Clone, Debug)]
+pub struct LaterReply {
+    resp: RespVersion,
+    waker: Waker,
+    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl LaterReply {
+    /// Writes the reply, and wakes the client's session. The first reply counts.
+    pub fn give(&self, write: impl FnOnce(&mut ReplyWriter<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut ReplyWriter::new(&mut bytes, self.resp));
+        self.bytes.lock().get_or_insert(bytes);
+        self.waker.wake_by_ref();
+    }
+
+    /// The reply, once it is there.
+    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+        self.bytes.lock().take()
+    }
 }
 
 /// The program around an engine. All methods may be called from any thread; none may block for long.

@@ -60,7 +60,7 @@ pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use follow::StreamBatch;
-pub use host::{Asker, Host, InfoSection};
+pub use host::{Asker, Host, InfoSection, LaterReply};
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};

@@ -71,6 +71,8 @@ pub struct Options {
     pub subscriber_bytes_max: AtomicU64,
     /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
     pub save_failed: AtomicBool,
+    /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
+    pub loading: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
     pub(crate) lfu: AtomicBool,
     eviction_policy: AtomicU8,
@@ -192,6 +194,7 @@ impl Default for Options {
             rdb_compression: AtomicBool::new(true),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
             save_failed: AtomicBool::new(false),
+            loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
             ack: AtomicU8::new(Ack::Memory as u8),

@@ -7,6 +7,9 @@
 //!
 //! Commands of different slots may be applied on different threads at once, in any order; before and after a barrier all
 //! others have to be done.
+//!
+//! What a log holds most of, strings that are stored, is stored without a turn where nobody could tell: of a replay nothing is
+//! recorded, and where nobody watches a key of the slot or waits for one there is nobody to be told.
 
 use crate::apply::{apply, check_database, unknown};
 use crate::command::How;
@@ -14,10 +17,16 @@ use crate::command::keys::Include;
 use crate::command::table::{Command, table};
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::event::EventClasses;
+use crate::keyspace::admission::Keys;
+use crate::keyspace::shard::Filled;
+use crate::keyspace::{DATABASE_COUNT, EntryRef};
 use crate::resp::{ReplyWriter, RespVersion};
 use crate::slot::Slot;
 use crate::table::prefetch;
-use crate::turn::{KnownKey, Opening, Origin, Turn};
+use crate::text::{StrRef, parse_i64};
+use crate::time::UnixMillis;
+use crate::turn::{KnownKey, Opening, Origin, Turn, bring};
 
 /// What a command of a log touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +57,9 @@ pub struct RefusedCommand {
 
 /// What a command touches, by its row and its arguments.
 pub(crate) fn route(args: &[&[u8]]) -> Result<Route, CommandError> {
+    if let Some(key) = plain_key(args) {
+        return Ok(Route::Slot(Slot::of(key)));
+    }
     let command = resolve(args)?;
     if let How::Store(_) = command.row.run.0 {
         return Ok(Route::Barrier);
@@ -61,6 +73,17 @@ pub(crate) fn route(args: &[&[u8]]) -> Result<Route, CommandError> {
     Ok(one_slot(command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize])))
 }
 
+/// The key of `SET key value` and `SET key value PXAT ms`, which a log holds most of: without the table.
+#[inline]
+fn plain_key<'a>(args: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let (name, key) = match *args {
+        [name, key, _] => (name, key),
+        [name, key, _, word, _] if word.eq_ignore_ascii_case(b"PXAT") => (name, key),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(b"SET").then_some(key)
+}
+
 fn one_slot<'k>(mut keys: impl Iterator<Item = &'k [u8]>) -> Route {
     let Some(slot) = keys.next().map(Slot::of) else { return Route::Barrier };
     if keys.all(|key| Slot::of(key) == slot) { Route::Slot(slot) } else { Route::Barrier }
@@ -69,46 +92,114 @@ fn one_slot<'k>(mut keys: impl Iterator<Item = &'k [u8]>) -> Route {
 /// Applies commands, each in a turn of its own, in order.
 pub(crate) fn apply_each(core: &Core, origin: Origin, commands: &[LoggedCommand<'_>]) -> Result<(), RefusedCommand> {
     let mut out = Vec::new();
+    let mut filled = Filled::default();
+    let may_store = origin == Origin::Replay && core.options.keyspace_events() == EventClasses::default();
     for (number, group) in commands.chunks(GROUP_COMMANDS).enumerate() {
-        let mut known = [None; GROUP_COMMANDS];
+        let mut known = [const { Ahead::Unknown }; GROUP_COMMANDS];
         for (known, command) in known.iter_mut().zip(group) {
-            *known = look_ahead(core, command.args);
+            *known = look_ahead(core, command.args, may_store);
         }
         prefetch_entries(core, group, &known);
         for (index, (command, known)) in group.iter().zip(known).enumerate() {
             let applied = match known {
-                Some((row, known)) => apply_known(core, origin, command, row, known, &mut out),
-                None => apply(core, origin, command.db, &[command.args]),
+                Ahead::Plain(known) if store_plainly(core, command, known, &mut filled) => Ok(()),
+                Ahead::Row(row, known) => apply_known(core, origin, command, row, known, &mut out),
+                Ahead::Plain(_) | Ahead::Unknown => apply(core, origin, command.db, &[command.args]),
             };
-            applied.map_err(|error| RefusedCommand { index: number * GROUP_COMMANDS + index, error })?;
+            if let Err(error) = applied {
+                filled.settle(&core.totals);
+                return Err(RefusedCommand { index: number * GROUP_COMMANDS + index, error });
+            }
         }
+        filled.settle(&core.totals);
     }
     Ok(())
 }
 
-/// A command with one plain key, and that key.
-type Ahead = Option<(&'static Command, KnownKey)>;
+/// Stores the string of `SET key value` and `SET key value PXAT ms`, the forms that turns record. False, and nothing is
+/// changed, if this takes a turn.
+#[inline]
+fn store_plainly(core: &Core, command: &LoggedCommand<'_>, known: KnownKey, filled: &mut Filled) -> bool {
+    let (key, value, expiry) = match *command.args {
+        [_, key, value] => (key, value, None),
+        [_, key, value, _, ms] => match parse_i64(ms).filter(|ms| *ms > 0) {
+            Some(ms) => (key, value, Some(UnixMillis(ms))),
+            None => return false,
+        },
+        _ => return false,
+    };
+    if command.db >= DATABASE_COUNT {
+        return false;
+    }
+    let mut guard = core.slots.lock(known.slot);
+    if guard.state.admission.keys() != Keys::Here || guard.state.has_audience() {
+        return false;
+    }
+    bring(core, &mut guard, core.eras.current());
+    let around = core.surroundings(known.slot, command.db);
+    let shard = guard.state.shard_mut(command.db);
+    let value = StrRef::of(value);
+    match shard.find(known.hash, key) {
+        Some(spot) if shard.get(spot).is_long_to_free() => return false,
+        Some(spot) => shard.update(spot, around, |entry| {
+            entry.set_string(value, false, expiry);
+            core.touch(entry);
+        }),
+        None => {
+            let entry = EntryRef::string(key, value, false, expiry);
+            entry.set_access(core.fresh_access());
+            shard.fill(known.hash, entry, around, filled);
+        }
+    }
+    true
+}
+
+/// What is known of a command before it is applied.
+#[derive(Clone, Copy)]
+enum Ahead {
+    /// It is one of those of [`plain_key`].
+    Plain(KnownKey),
+    /// It has one plain key.
+    Row(&'static Command, KnownKey),
+    Unknown,
+}
+
+impl Ahead {
+    fn key(&self) -> Option<KnownKey> {
+        match self {
+            Self::Plain(known) | Self::Row(_, known) => Some(*known),
+            Self::Unknown => None,
+        }
+    }
+}
 
 #[inline]
-fn look_ahead(core: &Core, args: &[&[u8]]) -> Ahead {
-    let command = table().resolve(args).ok()?;
-    let range = command.plain_range(args.len()).filter(|range| range.first == range.last)?;
-    let How::Turn(_) = command.row.run.0 else { return None };
-    let bytes = args[range.first];
-    let slot = Slot::of(bytes);
-    core.slots.prefetch_slot(slot);
-    let (address, len) = (bytes.as_ptr() as usize, bytes.len());
-    Some((command, KnownKey { address, len, slot, hash: core.hasher.hash(bytes) }))
+fn look_ahead(core: &Core, args: &[&[u8]], may_store: bool) -> Ahead {
+    let know = |bytes: &[u8]| {
+        let slot = Slot::of(bytes);
+        core.slots.prefetch_whole_slot(slot);
+        let (address, len) = (bytes.as_ptr() as usize, bytes.len());
+        KnownKey { address, len, slot, hash: core.hasher.hash(bytes) }
+    };
+    if may_store && let Some(key) = plain_key(args) {
+        return Ahead::Plain(know(key));
+    }
+    let Ok(command) = table().resolve(args) else { return Ahead::Unknown };
+    let range = command.plain_range(args.len()).filter(|range| range.first == range.last);
+    match (range, command.row.run.0) {
+        (Some(range), How::Turn(_)) => Ahead::Row(command, know(args[range.first])),
+        _ => Ahead::Unknown,
+    }
 }
 
 /// Asks for what the lookups of a group will read: lines first, then entries.
 fn prefetch_entries(core: &Core, group: &[LoggedCommand<'_>], known: &[Ahead; GROUP_COMMANDS]) {
-    for (_, key) in known.iter().flatten() {
+    for key in known.iter().filter_map(Ahead::key) {
         core.totals.hints.prefetch(key.slot, key.hash);
     }
     let mut entries = [std::ptr::null(); GROUP_COMMANDS];
     for ((entry, command), known) in entries.iter_mut().zip(group).zip(known) {
-        let Some((_, key)) = known else { continue };
+        let Some(key) = known.key() else { continue };
         let guard = core.slots.try_lock(key.slot);
         let shard = guard.as_ref().and_then(|guard| guard.state.shard(command.db));
         *entry = shard.and_then(|shard| shard.candidate(key.hash)).map_or(std::ptr::null(), |(_, address)| address);
@@ -145,7 +236,7 @@ fn resolve(args: &[&[u8]]) -> Result<&'static Command, CommandError> {
 }
 
 /// Commands that are looked ahead together.
-const GROUP_COMMANDS: usize = 16;
+const GROUP_COMMANDS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +275,52 @@ mod tests {
         assert_eq!(db.get("k0").unwrap().as_deref(), Some(expected.as_bytes()));
         assert_eq!((db.get("k1").unwrap(), db.get("b").unwrap().as_deref()), (None, Some(&b"2"[..])));
         assert_eq!(db.db_size(), 4);
+    }
+
+    #[test]
+    fn strings_are_stored_as_turns_store_them() {
+        let big = "x".repeat(5000);
+        let lines = [
+            "SET a 1".to_owned(),
+            format!("SET {{a}}b {big}"),
+            "set a text PXAT 99999999999999".to_owned(),
+            "RPUSH l 1 2 3".to_owned(),
+            "SET l now-a-string".to_owned(),
+            "SET a -17".to_owned(),
+            format!("SET {{a}}b {}", &big[1..]),
+            "SET old v PXAT 1".to_owned(),
+            "APPEND a x".to_owned(),
+            "SET a y NX".to_owned(),
+        ];
+        let args: Vec<Vec<&[u8]>> = lines.iter().map(|line| words(line)).collect();
+        let commands: Vec<LoggedCommand<'_>> =
+            [0, 5].iter().flat_map(|db| args.iter().map(|args| LoggedCommand { db: *db, args })).collect();
+        let engine = || Engine::builder().seed(7).in_memory();
+        let (plain, by_turns) = (engine(), engine());
+        let view = plain.view();
+        assert_eq!(plain.apply_each(Origin::Replay, &commands), Ok(()));
+        assert_eq!(view.sizes(0).keys, 0, "what came later is not in it");
+        for command in &commands {
+            by_turns.apply(Origin::Replay, command.db, &[command.args]).unwrap();
+        }
+        assert_eq!(plain.core.totals.bytes(), by_turns.core.totals.bytes());
+        for db in [0, 5] {
+            assert_eq!(plain.view().sizes(db), by_turns.view().sizes(db));
+        }
+        assert_eq!(plain.call(&["DEBUG", "DIGEST"]), by_turns.call(&["DEBUG", "DIGEST"]));
+        assert_eq!(plain.ttl("a"), by_turns.ttl("a"));
+    }
+
+    #[test]
+    fn who_watches_a_key_learns_of_a_replay() {
+        let db = Engine::in_memory();
+        let mut session = db.session(std::task::Waker::noop().clone(), crate::PeerInfo::default());
+        session.feed(b"WATCH k\r\nMULTI\r\nPING\r\n");
+        db.apply_each(Origin::Replay, &[LoggedCommand { db: 0, args: &[b"SET", b"k", b"v"] }]).unwrap();
+        session.feed(b"EXEC\r\n");
+        let mut out = Vec::new();
+        session.poll_output(&mut out);
+        assert_eq!(out, b"+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
     }
 
     #[test]

@@ -150,6 +150,9 @@ pub enum OpenError {
         /// Why it is not.
         reason: String,
     },
+    /// Somebody else keeps the journal of the engine.
+    #[error("the engine's changes go to another journal already")]
+    OtherJournal,
     /// The background thread could not be started.
     #[error("cannot start the journal's thread: {0}")]
     Thread(std::io::Error),

@@ -23,6 +23,7 @@ mod error;
 pub mod formats;
 pub mod journal;
 mod log;
+mod progress;
 pub mod rdb;
 pub mod recovery;
 pub mod saving;
@@ -33,7 +34,10 @@ pub mod store;
 pub use error::OpenError;
 pub use journal::{Fsync, Journal, JournalOptions};
 pub use log::{LogNames, LogOptions, Preallocation};
+pub use progress::Progress;
 pub use recovery::{BaseReport, Cut, Recovery, RecoveryReport};
 pub use saving::{LogBase, SaveError, SaveKind, SavePoint, Saver, SavingStatus};
 pub use storage::{MemoryStorage, RealStorage, Storage};
-pub use store::{CloseError, CompactionPolicy, Durability, LogInfo, PersistenceInfo, Progress, Store, StoreBuilder};
+pub use store::{
+    CloseError, CompactionPolicy, Durability, LoadingInfo, LogInfo, PersistenceInfo, ReloadError, Store, StoreBuilder,
+};

@@ -4,8 +4,10 @@ use super::bundle::Bundle;
 use super::registry::Client;
 use super::transaction::{Transaction, WatchedKeys};
 use crate::effect::Offset;
+use crate::host::LaterReply;
 use crate::resp::RespVersion;
 use crate::time::UnixMillis;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) woken: Vec<Arc<Client>>,
     /// Whether its requests may wait for keys.
     pub(crate) may_block: bool,
+    /// The reply that its request waits for, which the host will give.
+    pub(crate) awaited: OnceCell<LaterReply>,
     /// Bytes that its requests may bring before it is asked again whether there is memory for more, and the bound for which that
     /// was found.
     pub(crate) memory_credit: (u64, u64),
@@ -78,6 +82,7 @@ impl Connection {
             bundle: Bundle::default(),
             woken: Vec::new(),
             may_block: true,
+            awaited: OnceCell::new(),
             memory_credit: (0, 0),
             deadline_kept: None,
         }

@@ -45,6 +45,8 @@ pub(crate) struct Transaction {
     pub(crate) size: usize,
     /// Flags of their commands, together.
     pub(crate) flags: u32,
+    /// Whether one of them is refused while the data is being loaded.
+    pub(crate) needs_data: bool,
     /// Whether one was refused: EXEC does nothing then.
     pub(crate) is_broken: bool,
     /// Where EXEC goes on, while it is parked between two of its turns.

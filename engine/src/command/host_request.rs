@@ -7,7 +7,8 @@ use crate::error::CommandError;
 use crate::host::Asker;
 use crate::resp::ReplyWriter;
 
-/// Has the host do a command, or says that it does not offer it.
+/// Has the host do a command, or says that it does not offer it. The host may note in the connection that its reply comes
+/// later.
 pub(crate) fn ask_host(
     core: &Core,
     connection: &Connection,
@@ -15,7 +16,16 @@ pub(crate) fn ask_host(
     reply: &mut ReplyWriter<'_>,
 ) -> CommandResult {
     let client = &connection.client;
-    let asker = Asker { client_id: client.id, addr: &client.peer.addr, db: connection.db };
+    let can_wait = connection.takes_pushes && !connection.executes;
+    let asker = Asker {
+        client_id: client.id,
+        addr: &client.peer.addr,
+        db: connection.db,
+        in_exec: connection.executes,
+        later: can_wait.then_some(&connection.awaited),
+        resp: connection.resp,
+        waker: &client.waker,
+    };
     match core.host() {
         Some(host) if host.control(asker, args, reply) => Ok(()),
         _ => Err(CommandError::NotOffered(String::from_utf8_lossy(args[0]).to_ascii_lowercase())),

@@ -18,6 +18,11 @@ impl Checksum {
         self.0.update(bytes);
     }
 
+    /// Adds the bytes that went into `other`. Takes as long as a few hundred bytes.
+    pub fn append(&mut self, other: &Self) {
+        self.0.combine(&other.0);
+    }
+
     /// The checksum of all bytes so far.
     pub fn value(&self) -> u64 {
         self.0.finalize()
@@ -40,5 +45,12 @@ mod tests {
         pieces.update(b"1234");
         pieces.update(b"56789");
         assert_eq!(pieces.value(), crc64(b"123456789"));
+        let mut joined = Checksum::default();
+        for part in [&b""[..], b"12", b"3456789", b""] {
+            let mut of_part = Checksum::default();
+            of_part.update(part);
+            joined.append(&of_part);
+        }
+        assert_eq!(joined.value(), pieces.value());
     }
 }

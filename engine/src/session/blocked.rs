@@ -30,7 +30,7 @@ impl Session {
     pub(super) fn go_on(&mut self, parked: Parked) {
         match parked {
             Parked::Blocked(waiter) => self.settle(waiter),
-            Parked::Pause | Parked::Room | Parked::Contended => {
+            Parked::Pause | Parked::Room | Parked::Contended | Parked::Awaited => {
                 self.connection.client.is_parked.store(false, Ordering::Relaxed);
                 match self.again.take() {
                     Some(waiter) => self.run_again(waiter),

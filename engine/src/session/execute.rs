@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
 use crate::error::CommandError;
 use crate::eviction::{self, Memory};
+use crate::host::LaterReply;
 use crate::keyspace::EntryRef;
 use crate::keyspace::GateState;
 use crate::keyspace::waiting::Waiter;
@@ -27,6 +28,7 @@ use crate::turn::waiting::Blocker;
 use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -40,6 +42,8 @@ pub(crate) enum Parked {
     Room,
     /// Another turn holds a slot for longer than a moment.
     Contended,
+    /// The host does it and will give the reply.
+    Awaited,
     /// It ran, and waits for one of its keys. It is not tried again from the start: whoever makes a key ready runs it.
     Blocked(Arc<Waiter>),
 }
@@ -89,6 +93,7 @@ impl Execution<'_> {
             Ok(()) => {}
             Err(Refusal::Parked(parked)) => return Err(parked),
             Err(Refusal::Error(error)) => {
+                self.connection.awaited = OnceCell::new();
                 let error = self.note_refusal(Some(command), error);
                 return Ok(self.refuse(&error, out));
             }
@@ -112,13 +117,20 @@ impl Execution<'_> {
                 let slots: Vec<Slot> = Slot::all().collect();
                 self.run_in_turn(command, &slots, None, adapter, args, out)?
             }
+            How::Connection(_) | How::Host if self.connection.awaited.get().is_some() => {
+                (Offset(0), self.pick_up(out)?)
+            }
             How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
-                (Offset(0), self.run_on_connection(command, adapter, args, &mut reply)?)
+                let result = self.run_on_connection(command, adapter, args, &mut reply)?;
+                (Offset(0), self.or_later(result, start, out)?)
             }
             How::Exec => self.exec(out)?,
             How::Watch => self.watch(command, args, out)?,
-            How::Host => (Offset(0), self.run_by_host(args, out)),
+            How::Host => {
+                let result = self.run_by_host(args, out);
+                (Offset(0), self.or_later(result, start, out)?)
+            }
         };
         match result {
             Ok(()) => Ok(Answered { offset, failed: Failure::None }),
@@ -162,11 +174,15 @@ impl Execution<'_> {
         if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
             return Err(CommandError::NoAuth.into());
         }
-        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 {
+        let is_loading = self.core.options.loading.load(Ordering::Relaxed);
+        if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 && !is_loading {
             self.admit_memory(command, args)?;
         }
         if self.connection.listens {
             self.admit_listener(command)?;
+        }
+        if is_loading && self.needs_data(command) {
+            return Err(CommandError::Loading.into());
         }
         let may_write = match &self.connection.transaction {
             // An EXEC that goes on was admitted when it began.
@@ -192,6 +208,15 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a request could see that the data is not all there yet: EXEC does what was queued.
+    #[cold]
+    fn needs_data(&self, command: &Command) -> bool {
+        match &self.connection.transaction {
+            Some(transaction) if matches!(command.row.run.0, How::Exec) => transaction.needs_data,
+            _ => !command.flags.has(flag::LOADING),
+        }
     }
 
     /// Evicts keys where the data takes more than it may, and refuses what may only add to it where that does not help.
@@ -417,11 +442,33 @@ impl Execution<'_> {
     pub(super) fn run_by_host(&mut self, args: &[&[u8]], out: &mut Vec<u8>) -> CommandResult {
         let start = out.len();
         ask_host(self.core, self.connection, args, &mut ReplyWriter::new(out, self.connection.resp))?;
-        // An error that the host wrote is counted like any other.
-        match out[start..].strip_prefix(b"-") {
-            None => Ok(()),
-            Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
+        error_of(&out[start..])
+    }
+
+    /// What a request answers, or that the host will give its reply.
+    fn or_later(&mut self, result: CommandResult, start: usize, out: &mut Vec<u8>) -> Result<CommandResult, Parked> {
+        if self.connection.awaited.get().is_none() {
+            return Ok(result);
         }
+        out.truncate(start);
+        self.pick_up(out)
+    }
+
+    /// Takes the reply that the host was to give, if it is there.
+    #[cold]
+    fn pick_up(&mut self, out: &mut Vec<u8>) -> Result<CommandResult, Parked> {
+        let reply = self.connection.awaited.get().and_then(LaterReply::take).ok_or(Parked::Awaited)?;
+        self.connection.awaited = OnceCell::new();
+        out.extend_from_slice(&reply);
+        Ok(error_of(&reply))
+    }
+}
+
+/// An error that the host wrote is counted like any other.
+fn error_of(reply: &[u8]) -> CommandResult {
+    match reply.strip_prefix(b"-") {
+        None => Ok(()),
+        Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
     }
 }
 
@@ -483,8 +530,8 @@ pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
             client.is_parked.store(true, Ordering::Relaxed);
             core.clients.wake_after_pause(client);
         }
-        // The journal took the waker when it was asked for room, the waiter when it was queued.
-        Parked::Room | Parked::Blocked(_) => {}
+        // The journal took the waker when it was asked for room, the waiter when it was queued, the host with the request.
+        Parked::Room | Parked::Blocked(_) | Parked::Awaited => {}
         Parked::Contended => client.waker.wake_by_ref(),
     }
 }

@@ -77,11 +77,12 @@ impl Outbox {
         waker: &Waker,
     ) {
         let mut shown = 0;
-        while let (Some(held), Some(sink)) = (self.held.front(), sink) {
-            let outcome = if held.offset <= self.reached || level == Ack::Memory {
-                Poll::Ready(Ok(()))
-            } else {
-                sink.poll_reached(level, held.offset, waker)
+        while let Some(held) = self.held.front() {
+            let outcome = match sink {
+                Some(sink) if held.offset > self.reached && level > Ack::Memory => {
+                    sink.poll_reached(level, held.offset, waker)
+                }
+                _ => Poll::Ready(Ok(())),
             };
             match outcome {
                 Poll::Pending => break,

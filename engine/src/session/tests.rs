@@ -347,3 +347,39 @@ fn an_exec_that_began_is_not_left_half_done_when_its_session_ends() {
     let values = ["a", "b", "c"].map(|key| db.get_int(key).unwrap());
     assert_eq!(values, [Some(1); 3]);
 }
+
+#[test]
+fn while_the_data_is_loaded_only_what_needs_none_of_it_is_answered() {
+    let db = Engine::in_memory();
+    let mut s = session(&db);
+    let loading = "-LOADING Redis is loading the dataset in memory\r\n";
+    assert_eq!(ask(&mut s, b"MULTI\r\nSET k v\r\n"), "+OK\r\n+QUEUED\r\n");
+    db.options().loading.store(true, Ordering::Relaxed);
+    assert_eq!(ask(&mut s, b"EXEC\r\n"), format!("-EXECABORT Transaction discarded because of: {}", &loading[1..]));
+    for request in ["GET k", "SET k v", "PING", "DBSIZE", "FLUSHALL", "DEL k", "SAVE", "DUMP k", "FUNCTION LIST"] {
+        assert_eq!(ask(&mut s, format!("{request}\r\n").as_bytes()), loading, "{request}");
+    }
+    for request in ["SELECT 1", "CLIENT SETNAME a", "HELLO 2", "PUBLISH c m", "CONFIG RESETSTAT", "RESET"] {
+        let reply = ask(&mut s, format!("{request}\r\n").as_bytes());
+        assert_ne!(reply, loading, "{request}");
+    }
+    assert!(ask(&mut s, b"INFO persistence\r\n").contains("loading:1\r\n"));
+    assert_eq!(ask(&mut s, b"MULTI\r\nGET k\r\nEXEC\r\n").matches("EXECABORT").count(), 1);
+    assert_eq!(ask(&mut s, b"MULTI\r\nSELECT 0\r\nEXEC\r\n"), "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    db.options().loading.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&mut s, b"GET k\r\n"), "$-1\r\n");
+}
+
+#[test]
+fn a_journal_can_rest_and_go_on() {
+    let (ledger, db, mut s, _) = durable();
+    assert_eq!(ask(&mut s, b"SET k v\r\n"), "");
+    let end = ledger.state.lock().end;
+    db.detach_sink();
+    assert_eq!(ask(&mut s, b"SET k w\r\nGET k\r\n"), "+OK\r\n+OK\r\n$1\r\nw\r\n", "nothing waits for it");
+    assert_eq!(ledger.state.lock().end, end);
+    assert!(!db.attach_sink(Arc::new(Ledger::default())), "another one");
+    assert!(db.attach_sink(ledger.clone()));
+    assert_eq!(ask(&mut s, b"SET k x\r\n"), "");
+    assert!(ledger.state.lock().end > end);
+}

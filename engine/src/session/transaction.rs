@@ -59,6 +59,7 @@ impl<'a> Execution<'a> {
         if let Some(transaction) = &mut self.connection.transaction {
             transaction.size += queued.size();
             transaction.flags |= command.flags.0;
+            transaction.needs_data |= !command.flags.has(flag::LOADING);
             transaction.queued.push(queued);
             self.connection.client.multi.store(transaction.queued.len() as i64, Ordering::Relaxed);
             // What a client may have sent without its being run has a limit, queued or not.

@@ -17,6 +17,10 @@ pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'
     let slot = guard.slot();
     let state = &mut *guard.state;
     let turn_count = state.turn_count.wrapping_add(1);
+    // Who attaches a journal passes by every slot: whoever holds one after that sees it.
+    if core.sink().is_some() {
+        return false;
+    }
     // A turn that does a share of the housekeeping is a whole one.
     if !state.admission.is_open() || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
         return false;

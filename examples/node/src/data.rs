@@ -5,11 +5,13 @@ use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
 use keyslot::persistence::saving::{LoadRdbError, load_rdb};
 use keyslot::persistence::{
-    CompactionPolicy, Durability, Fsync, LogBase, LogNames, OpenError, PersistenceInfo, RealStorage, Recovery,
-    SaveError, Saver, Store,
+    CloseError, CompactionPolicy, Durability, Fsync, Journal, LoadingInfo, LogBase, LogInfo, LogNames, OpenError,
+    PersistenceInfo, Progress, RealStorage, Recovery, SaveError, Saver, Store, StoreBuilder,
 };
 use parking_lot::Mutex;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Why the data cannot be opened.
@@ -19,56 +21,129 @@ pub(crate) enum DataError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Load(#[from] LoadRdbError),
+    #[error("the data was not loaded to its end")]
+    Interrupted,
 }
 
-/// The engine, and the store around it if `appendonly` is on.
+/// The engine, and the store around it while `appendonly` is on.
 pub(crate) struct Data {
     pub(crate) engine: Engine,
     saver: Saver,
-    /// Taken out when the node stops.
-    store: Mutex<Option<Store>>,
+    /// Taken out when the log ends.
+    store: Mutex<Option<Arc<Store>>>,
+    /// The journal of the store that is or was there: a log that is begun again goes on with it.
+    journal: Mutex<Option<Arc<Journal>>>,
+    /// Whether what is being loaded is a log.
+    reads_log: AtomicBool,
+    /// How loading goes, while the data is being loaded.
+    loading: Arc<Mutex<Option<LoadingInfo>>>,
+    /// Keys that the newest file brought, and keys of it that had expired.
+    loaded: Mutex<(u64, u64)>,
 }
 
 impl Data {
-    /// Opens what the settings ask for, in the current folder. Progress goes to the log.
-    pub(crate) fn open(values: &Values) -> Result<Self, DataError> {
+    /// Data that is still to be [loaded](Self::load): clients are told so.
+    pub(crate) fn new(values: &Values) -> Self {
         let given = values.clone();
-        let engine = Engine::builder().options(move |options| take_engine_options(options, &given));
-        if !values.switch("appendonly") {
-            return Self::load(engine.in_memory(), &rdb_path(values));
-        }
-        let names = log_names(values);
-        let started = Instant::now();
-        let mut told = started;
-        let store = Store::builder()
-            .engine(engine)
-            .durability(durability(values.choice("appendfsync")))
-            .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
-            .log_names(names.dir, names.file)
-            .on_progress(move |progress| {
-                if told.elapsed() >= PROGRESS_INTERVAL {
-                    told = Instant::now();
-                    tracing::info!("{progress}");
-                }
-            })
-            .open(".")?;
-        tracing::info!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64());
-        let saver = store.saver().clone();
-        let data = Self { engine: Engine::clone(&store), saver, store: Mutex::new(Some(store)) };
-        data.set_durability(values);
-        Ok(data)
+        let engine = Engine::builder().options(move |options| take_engine_options(options, &given)).in_memory();
+        let data = Self {
+            saver: Saver::new(engine.clone(), RealStorage),
+            engine,
+            store: Mutex::new(None),
+            journal: Mutex::new(None),
+            reads_log: AtomicBool::new(values.switch("appendonly")),
+            loading: Arc::default(),
+            loaded: Mutex::new((0, 0)),
+        };
+        data.begin_loading();
+        data
     }
 
-    /// An engine without a log, with what the newest file of the data holds.
-    fn load(engine: Engine, path: &Path) -> Result<Self, DataError> {
+    /// Opens what the settings ask for, in the current folder. Progress goes to the log and to INFO.
+    pub(crate) fn load(&self, values: &Values) -> Result<(), DataError> {
+        if !values.switch("appendonly") {
+            return Ok(self.load_rdb(&rdb_path(values))?);
+        }
         let started = Instant::now();
-        let loaded = load_rdb(&engine, &RealStorage, path)?;
+        let mut watcher = self.watcher();
+        let store = self
+            .describe(values)
+            .saver(self.saver.clone())
+            .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
+            .on_progress(move |progress| watcher.note(progress))
+            .open(".")?;
+        tracing::info!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64());
+        self.keep(store, values);
+        Ok(())
+    }
+
+    /// Loads the newest file of the data into the engine, which is empty or may hold other keys.
+    pub(crate) fn load_rdb(&self, path: &Path) -> Result<(), LoadRdbError> {
+        let started = Instant::now();
+        let mut watcher = self.watcher();
+        let loaded = load_rdb(&self.engine, &RealStorage, path, LOAD_THREADS, &mut |progress| watcher.note(progress))?;
+        self.saver.note_loaded();
         if let Some(loaded) = loaded {
+            *self.loaded.lock() = (loaded.keys, loaded.expired);
             tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
             tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
         }
-        let saver = Saver::new(engine.clone(), RealStorage);
-        Ok(Self { engine, saver, store: Mutex::new(None) })
+        Ok(())
+    }
+
+    /// Reads the log into the engine again, in the place of all data.
+    pub(crate) fn load_log(&self) -> Result<(), String> {
+        // Nobody waits meanwhile to learn whether there is a log.
+        let store = self.store.lock().clone().ok_or("there is no log")?;
+        store.reload().map_err(|error| error.to_string())
+    }
+
+    /// From here on clients are told that the data is not all there.
+    pub(crate) fn begin_loading(&self) {
+        let start_ms = self.engine.now().0;
+        *self.loading.lock() = Some(LoadingInfo { start_ms, total_bytes: 0, loaded_bytes: 0 });
+        self.engine.options().loading.store(true, Relaxed);
+    }
+
+    /// The data is all there.
+    pub(crate) fn end_loading(&self) {
+        *self.loading.lock() = None;
+        self.engine.options().loading.store(false, Relaxed);
+    }
+
+    pub(crate) fn is_loading(&self) -> bool {
+        self.engine.options().loading.load(Relaxed)
+    }
+
+    fn watcher(&self) -> Watcher {
+        Watcher { loading: Arc::clone(&self.loading), told: Instant::now() }
+    }
+
+    /// Begins a log of what there is.
+    pub(crate) fn begin_log(&self, values: &Values) -> Result<(), OpenError> {
+        let journal = self.journal.lock().clone();
+        let store = self.describe(values).attach(&self.saver, journal, ".")?;
+        self.keep(store, values);
+        Ok(())
+    }
+
+    /// Ends the log in good order; the data goes on without it.
+    pub(crate) fn end_log(&self) -> Result<(), CloseError> {
+        // Somebody else has it only while the data is loaded anew, and then no log is ended.
+        let store = self.store.lock().take().and_then(Arc::into_inner);
+        store.map_or(Ok(()), Store::detach)
+    }
+
+    fn describe(&self, values: &Values) -> StoreBuilder {
+        let names = log_names(values);
+        Store::builder().durability(durability(values.choice("appendfsync"))).log_names(names.dir, names.file)
+    }
+
+    fn keep(&self, store: Store, values: &Values) {
+        self.reads_log.store(false, Relaxed);
+        *self.journal.lock() = Some(Arc::clone(store.journal()));
+        *self.store.lock() = Some(Arc::new(store));
+        self.set_durability(values);
     }
 
     /// What writes files of the data.
@@ -78,7 +153,7 @@ impl Data {
 
     /// Begins to write a new base of the log; `None` if there is no log.
     pub(crate) fn start_compaction(&self) -> Option<Result<(), SaveError>> {
-        self.store.lock().as_ref().map(Store::start_compaction)
+        self.store.lock().as_ref().map(|store| store.start_compaction())
     }
 
     /// Says when the log is compacted, and how its bases are written.
@@ -112,13 +187,22 @@ impl Data {
         self.store.lock().is_some()
     }
 
+    /// Whether there is a log that holds nothing before its first base is written.
+    pub(crate) fn waits_for_base(&self) -> bool {
+        self.store.lock().as_ref().is_some_and(|store| store.info().log.is_some_and(|log| !log.has_base))
+    }
+
     /// Appends INFO's persistence lines.
-    pub(crate) fn append_info(&self, out: &mut String) {
+    pub(crate) fn append_info(&self, is_rewrite_scheduled: bool, out: &mut String) {
         let info = match &*self.store.lock() {
             Some(store) => store.info(),
-            None => PersistenceInfo { saving: self.saver.status(), now_ms: self.engine.now().0, log: None },
+            None => PersistenceInfo::without_log(self.saver.status(), self.engine.now().0),
         };
-        info.append_to(out);
+        // One that is still being read counts as one.
+        let unread = LogInfo { last_write_ok: true, has_base: true, ..LogInfo::default() };
+        let log = info.log.or(self.reads_log.load(Relaxed).then_some(unread));
+        let (loading, loaded) = (*self.loading.lock(), *self.loaded.lock());
+        PersistenceInfo { log, is_rewrite_scheduled, loading, loaded, ..info }.append_to(out);
     }
 
     /// Waits until every change made so far is safe.
@@ -131,8 +215,29 @@ impl Data {
 
     /// Ends the log in good order. Writes are refused from here on.
     pub(crate) fn close(&self) -> Result<(), String> {
-        let store = self.store.lock().take();
-        store.map_or(Ok(()), Store::close).map_err(|error| error.to_string())
+        match self.store.lock().take().map(Arc::into_inner) {
+            None => Ok(()),
+            Some(Some(store)) => store.close().map_err(|error| error.to_string()),
+            Some(None) => Err("the log is being read".to_owned()),
+        }
+    }
+}
+
+/// Notes how far loading got: for INFO each time, for people now and then.
+struct Watcher {
+    loading: Arc<Mutex<Option<LoadingInfo>>>,
+    told: Instant,
+}
+
+impl Watcher {
+    fn note(&mut self, progress: &Progress) {
+        if let Some(loading) = &mut *self.loading.lock() {
+            (loading.total_bytes, loading.loaded_bytes) = (progress.total_bytes, progress.done_bytes);
+        }
+        if self.told.elapsed() >= PROGRESS_INTERVAL {
+            self.told = Instant::now();
+            tracing::info!("{progress}");
+        }
     }
 }
 
@@ -149,5 +254,8 @@ fn durability(appendfsync: &str) -> Durability {
         _ => Durability::EverySecond,
     }
 }
+
+/// Threads that store what another reads.
+const LOAD_THREADS: usize = 2;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! From the command line to a running host: settings, folder, log, process id file.
 
 use crate::command_line::Sources;
-use crate::data::{Data, DataError};
+use crate::data::Data;
 use crate::host::process::{self, PidFile};
 use crate::host::{Host, StartError};
 use crate::settings::{self, Directive, DiskFiles, Loaded, Settings};
@@ -66,8 +66,6 @@ enum LaunchError {
     #[error("the cluster's file: {0}")]
     Cluster(io::Error),
     #[error(transparent)]
-    Data(#[from] DataError),
-    #[error(transparent)]
     Start(#[from] StartError),
 }
 
@@ -89,7 +87,7 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
             .ok()
     });
     tracing::info!("Server initialized");
-    let data = Data::open(&loaded.values)?;
+    let data = Data::new(&loaded.values);
     let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
 }

@@ -254,7 +254,7 @@ fn a_failed_sync_poisons_for_good() {
     assert!(matches!(rig.poll(Ack::Durable, lost).0, Poll::Ready(Err(_))));
     let refused = rig.journal.poll_room(Waker::noop());
     assert!(matches!(refused, Poll::Ready(Err(e)) if e.reason == "Input/output error"));
-    assert_eq!(rig.journal.failure(), Some("cannot sync /d/a.1.incr.aof: Input/output error (os error 5)"));
+    assert_eq!(rig.journal.failure().as_deref(), Some("cannot sync /d/a.1.incr.aof: Input/output error (os error 5)"));
     let calls = rig.disk.calls();
     rig.append();
     assert_eq!(rig.driver.step(60 * MS), Next::Idle);
@@ -377,7 +377,7 @@ fn the_background_thread_serves_waiters_and_stops_in_good_order() {
     let files = LogFiles::new(storage, place, Manifest::default(), 0, Vec::new(), false);
     let log = LogWriter::begin(files, LogOptions::default(), line).unwrap();
     let journal = Arc::new(Journal::new(Offset(0), JournalOptions { fsync: Fsync::Always, ..Default::default() }));
-    let thread = DriverThread::start(Driver::new(journal.clone(), log, line), || {}).unwrap();
+    let thread = DriverThread::start(Driver::new(journal.clone(), log, line), || false).unwrap();
     let batch = Batch {
         kind: BatchKind::Slots,
         db: 0,

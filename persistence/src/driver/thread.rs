@@ -21,8 +21,9 @@ pub(crate) struct DriverThread {
 }
 
 impl DriverThread {
-    /// Starts the thread. The journal wakes it from now on. After each step it calls `look`.
-    pub(crate) fn start(driver: Driver, look: impl Fn() + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread. The journal wakes it from now on. After each step it calls `look`, and
+    /// soon again if that says so.
+    pub(crate) fn start(driver: Driver, look: impl Fn() -> bool + Send + 'static) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let journal: Arc<Journal> = driver.journal().clone();
         let seen = stop.clone();
@@ -45,14 +46,15 @@ impl DriverThread {
     }
 }
 
-fn run(mut driver: Driver, stop: &AtomicBool, look: &dyn Fn()) -> Result<(), FileError> {
+fn run(mut driver: Driver, stop: &AtomicBool, look: &dyn Fn() -> bool) -> Result<(), FileError> {
     let _closes = CloseOnEnd(driver.journal().clone());
     let start = Instant::now();
     let now_ns = || start.elapsed().as_nanos() as u64;
     while !stop.load(Ordering::Acquire) {
         let next = driver.step(now_ns());
-        look();
+        let is_watching = look();
         match next {
+            Next::Idle if is_watching => std::thread::park_timeout(WATCH_INTERVAL),
             Next::Idle => std::thread::park(),
             Next::At(at_ns) => {
                 let wait_ns = at_ns.saturating_sub(now_ns());
@@ -64,6 +66,9 @@ fn run(mut driver: Driver, stop: &AtomicBool, look: &dyn Fn()) -> Result<(), Fil
     }
     driver.stop()
 }
+
+/// How soon an idle driver looks again.
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Nobody waits for a thread that is gone, not even if it panicked.
 struct CloseOnEnd(Arc<Journal>);

@@ -31,7 +31,6 @@ use crossbeam_utils::CachePadded;
 use keyslot_engine::effect::{NotWritable, OutcomeUnknown, Unreadable};
 use keyslot_engine::{Ack, Batch, EffectSink, Offset};
 use parking_lot::Mutex;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use tail::{Tail, TailLimits, Taken};
@@ -88,8 +87,8 @@ pub struct Journal {
     appended: CachePadded<Appended>,
     reached: CachePadded<Reached>,
     waiting: Mutex<Waiting>,
-    driver: OnceLock<Waker>,
-    failure: OnceLock<Failure>,
+    driver: Mutex<Option<Waker>>,
+    failure: Mutex<Option<Failure>>,
     options: JournalOptions,
 }
 
@@ -167,8 +166,8 @@ impl Journal {
                 delayed_fsyncs: AtomicU64::new(0),
             }),
             waiting: Mutex::default(),
-            driver: OnceLock::new(),
-            failure: OnceLock::new(),
+            driver: Mutex::default(),
+            failure: Mutex::default(),
             options,
         }
     }
@@ -231,8 +230,8 @@ impl Journal {
     }
 
     /// What went wrong with the log, with file and operation, if anything did.
-    pub fn failure(&self) -> Option<&str> {
-        self.failure.get().map(|failure| failure.detail.as_str())
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().as_ref().map(|failure| failure.detail.clone())
     }
 
     /// Whether somebody waits for an fsync.
@@ -252,14 +251,14 @@ impl Journal {
         self.reached.delayed_fsyncs.load(Ordering::Relaxed)
     }
 
-    /// Who is to be woken when there is something to do. The first call counts.
+    /// Who is to be woken when there is something to do.
     pub(crate) fn set_driver(&self, waker: Waker) {
-        self.driver.get_or_init(|| waker);
+        *self.driver.lock() = Some(waker);
     }
 
     pub(crate) fn wake_driver(&self) {
         if !self.reached.wake_asked.swap(true, Ordering::AcqRel)
-            && let Some(driver) = self.driver.get()
+            && let Some(driver) = &*self.driver.lock()
         {
             driver.wake_by_ref();
         }
@@ -351,6 +350,20 @@ impl Journal {
         self.end_with(Failure { reason: error.system_text(), detail: error.to_string() });
     }
 
+    /// Takes writes again, for a log that begins where the journal ends and has a base that holds all before it. Nobody
+    /// appends meanwhile.
+    pub(crate) fn reopen(&self) {
+        let mut tail = self.appended.tail.lock();
+        tail.begin_anew();
+        tail.set_written(true);
+        self.reached.is_written.store(true, Ordering::Release);
+        self.reached.written.store(tail.end(), Ordering::Release);
+        self.reached.durable.store(tail.end(), Ordering::Release);
+        self.reached.wake_asked.store(false, Ordering::Release);
+        *self.failure.lock() = None;
+        self.reached.failed.store(false, Ordering::Release);
+    }
+
     /// No more writes, because the store is closed.
     pub(crate) fn close(&self) {
         let reason = "the store is closed".to_owned();
@@ -358,7 +371,7 @@ impl Journal {
     }
 
     fn end_with(&self, failure: Failure) {
-        self.failure.get_or_init(|| failure);
+        self.failure.lock().get_or_insert(failure);
         self.reached.failed.store(true, Ordering::Release);
         let mut woken = Vec::new();
         {
@@ -384,7 +397,7 @@ impl Journal {
     }
 
     fn not_writable(&self) -> NotWritable {
-        let reason = self.failure.get().map_or_else(String::new, |failure| failure.reason.clone());
+        let reason = self.failure.lock().as_ref().map_or_else(String::new, |failure| failure.reason.clone());
         NotWritable { reason }
     }
 

@@ -160,6 +160,14 @@ impl Tail {
         taken.chunks.push(self.writer.chunk().clone());
     }
 
+    /// Forgets what was not taken: nobody will write it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.marks.clear();
+        self.mark_limit = 0;
+        self.wake_at = 0;
+        self.forget_db();
+    }
+
     /// Says whether somebody writes it to a log.
     pub(crate) fn set_written(&mut self, is_written: bool) {
         self.is_written = is_written;

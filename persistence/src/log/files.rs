@@ -10,6 +10,14 @@
 //! A file begins at B because groups of two eras never share one: while `split_at_eras` is on, the driver begins a new file
 //! wherever the era changes. It is turned on before the view is taken, so the split is not missed.
 //!
+//! A log that is begun while an engine is full of data has no base yet. Until there is one, its files stand in the manifest as
+//! history beside the log that was there before, which is what the next opening reads:
+//!
+//! ```text
+//!   (base 3 | incr 8)  + incr 9 (open, history)        whatever was there, and the new file          -> `aside`
+//!   base 4 | incr 10 (open)                            the first base is named, all others removed   -> `install`
+//! ```
+//!
 //! Invariants
 //! - What the manifest on disk names is on disk. Files are removed only once a manifest without them is durable.
 //! - The manifest names a base only if a file begins where the base ends; a file begins only once the log is durable up to
@@ -42,7 +50,9 @@ pub(crate) struct LogFiles {
 struct Listed {
     manifest: Manifest,
     base_size_bytes: u64,
-    /// For each incremental file.
+    /// The files of a log without its first base.
+    aside: Option<Vec<ManifestFile>>,
+    /// For each incremental file; for those set aside, if there are such.
     spans: Vec<Span>,
     /// No more files are begun.
     is_over: bool,
@@ -96,7 +106,17 @@ impl LogFiles {
         if let (Some(open), true) = (spans.last_mut(), is_open) {
             open.size_bytes = 0;
         }
-        let listed = Listed { manifest, base_size_bytes, spans, is_over: false };
+        Self::over(storage, place, Listed { manifest, base_size_bytes, aside: None, spans, is_over: false })
+    }
+
+    /// The files of a log that takes the place of the one that `manifest` names, once it has a base.
+    pub(crate) fn aside(storage: Arc<dyn Storage>, place: LogPlace, manifest: Manifest) -> Arc<Self> {
+        let listed =
+            Listed { manifest, base_size_bytes: 0, aside: Some(Vec::new()), spans: Vec::new(), is_over: false };
+        Self::over(storage, place, listed)
+    }
+
+    fn over(storage: Arc<dyn Storage>, place: LogPlace, listed: Listed) -> Arc<Self> {
         let older_size_bytes = AtomicU64::new(listed.size_bytes());
         Arc::new(Self {
             storage,
@@ -111,6 +131,11 @@ impl LogFiles {
 
     pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// Whether the log has no base yet, and is no log without one.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.listed.lock().aside.is_some()
     }
 
     /// The size of all files but the open one.
@@ -138,9 +163,12 @@ impl LogFiles {
         let file = fill(path.clone())?;
         self.sync_dir()?;
         let mut manifest = listed.manifest.clone();
-        manifest.incremental.push(ManifestFile { name, seq });
+        let begun = ManifestFile { name, seq };
+        let list = if listed.aside.is_some() { &mut manifest.history } else { &mut manifest.incremental };
+        list.push(begun.clone());
         self.write_manifest(&manifest)?;
         listed.manifest = manifest;
+        listed.aside.iter_mut().for_each(|aside| aside.push(begun.clone()));
         if let (Some(span), Some(size_bytes)) = (listed.spans.last_mut(), size_bytes) {
             span.size_bytes = size_bytes;
         }
@@ -219,9 +247,15 @@ impl LogFiles {
         self.storage.rename(&base.temporary, &path).map_err(|e| FileError::new("rename", &base.temporary, e))?;
         self.sync_dir()?;
         let mut manifest = listed.manifest.clone();
+        if let Some(aside) = &listed.aside {
+            manifest.history.retain(|file| !aside.contains(file));
+            let older = std::mem::replace(&mut manifest.incremental, aside.clone());
+            manifest.history.extend(older);
+        }
         manifest.install(base.file.clone(), goes_on, size_bytes, replaced);
         self.write_manifest(&manifest)?;
         listed.manifest = manifest;
+        listed.aside = None;
         listed.base_size_bytes = size_bytes;
         listed.spans.drain(..replaced);
         // The open file is the last one and counts for nothing here.

@@ -1,6 +1,10 @@
 //! Loading an RDB into an engine that serves nobody yet: bytes in, keys stored, a report at the end.
+//!
+//! Strings, which a large RDB has most of, may be stored by [lanes](super::lanes) on other threads; everything else is stored
+//! here.
 
 use super::error::RdbError;
+use super::lanes::LaneSenders;
 use super::reader::{RdbEvent, RdbReader};
 use keyslot_engine::payload::Part;
 use keyslot_engine::{Attributes, DATABASE_COUNT, Engine, LoadError, Loader, UnixMillis};
@@ -54,6 +58,8 @@ pub enum RdbLoadError {
 /// Where what is read goes.
 struct Target {
     loader: Loader,
+    /// Who stores strings, if that is not the loader.
+    lanes: Option<LaneSenders>,
     db: u16,
     /// Keys that expired before this moment are dropped.
     now: Option<UnixMillis>,
@@ -77,8 +83,14 @@ impl RdbLoader {
     /// A loader for this engine. A primary drops keys that had expired at `now`; a replica, and whoever has a log to apply
     /// behind it, gives none and keeps them.
     pub fn new(engine: &Engine, now: Option<UnixMillis>) -> Self {
+        Self::over(engine, now, None)
+    }
+
+    /// A loader that leaves strings to lanes. What these report is not in its own report.
+    pub(crate) fn over(engine: &Engine, now: Option<UnixMillis>, lanes: Option<LaneSenders>) -> Self {
         let target = Target {
             loader: engine.loader(),
+            lanes,
             db: 0,
             now,
             key: Vec::new(),
@@ -125,6 +137,8 @@ impl RdbLoader {
     pub fn finish(mut self) -> Result<RdbLoaded, RdbLoadError> {
         self.reader.finish()?;
         self.target.loader.flush().map_err(|source| self.refused(source))?;
+        // The lanes end when nobody can send them more.
+        self.target.lanes.take().into_iter().for_each(LaneSenders::finish);
         Ok(self.loaded())
     }
 
@@ -135,6 +149,17 @@ impl RdbLoader {
             _ => String::from_utf8_lossy(&self.target.key).into_owned(),
         };
         RdbLoadError::Key { key, at: self.reader.position(), source }
+    }
+}
+
+impl RdbLoadError {
+    /// What was refused after it was handed on, somewhere before byte `at`.
+    pub(crate) fn late(source: LoadError, at: u64) -> Self {
+        let key = match &source {
+            LoadError::Twice { key, .. } => key.clone(),
+            _ => String::new(),
+        };
+        Self::Key { key, at, source }
     }
 }
 
@@ -204,7 +229,11 @@ impl Target {
                 Part::String(value),
             ) => {
                 self.state = State::Done;
-                self.loader.string(self.db, &self.key, value, attributes.expiry)
+                match &mut self.lanes {
+                    Some(lanes) => lanes.string(self.db, &self.key, value, attributes.expiry),
+                    None => return self.loader.string(self.db, &self.key, value, attributes.expiry),
+                }
+                Ok(())
             }
             (State::Fresh(attributes), part) => {
                 self.loader.begin(self.db, &self.key, attributes)?;

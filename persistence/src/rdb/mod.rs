@@ -21,8 +21,10 @@
 mod check;
 mod error;
 mod export;
+pub(crate) mod lanes;
 mod load;
 mod reader;
+mod view;
 mod writer;
 
 pub use check::{RdbCheck, check_rdb};
@@ -30,4 +32,5 @@ pub use error::RdbError;
 pub use export::RdbExport;
 pub use load::{RdbLoadError, RdbLoaded, RdbLoader};
 pub use reader::{RdbEvent, RdbReader};
-pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten, Take, write_view};
+pub use view::{Take, write_view};
+pub use writer::{KeyUsage, NeedsVersion, RdbOptions, RdbWriter, RdbWritten};

@@ -11,7 +11,7 @@
 //! Invariant: everything that is appended goes into the checksum, in order.
 
 use keyslot_engine::payload::{Checksum, Style, VERSION_MIN, push_number, push_text, version_of};
-use keyslot_engine::{DATABASE_COUNT, Sizes, Slot, StrRef, UnixMillis, View, ViewEntry};
+use keyslot_engine::{Sizes, StrRef, UnixMillis, ViewEntry};
 
 /// How an RDB is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +25,9 @@ pub struct RdbOptions {
     pub checksum: bool,
     /// What is told of the use of keys.
     pub usage: KeyUsage,
+    /// How many threads make the bytes of a large view beside the one that [writes](super::write_view) it; with none, that one
+    /// does it all.
+    pub threads: usize,
 }
 
 /// What an RDB tells of how keys were used, for the reader's eviction.
@@ -41,7 +44,7 @@ pub enum KeyUsage {
 
 impl Default for RdbOptions {
     fn default() -> Self {
-        Self { version: VERSION_MIN, compress: true, checksum: true, usage: KeyUsage::Untold }
+        Self { version: VERSION_MIN, compress: true, checksum: true, usage: KeyUsage::Untold, threads: 1 }
     }
 }
 
@@ -114,8 +117,7 @@ impl RdbWriter {
     /// Says that the entries that follow are in this database. `sizes`: how many keys it has; said once for each.
     pub fn select(&mut self, out: &mut Vec<u8>, db: u16, sizes: Option<Sizes>) {
         let start = out.len();
-        out.push(DATABASE);
-        push_number(out, db.into());
+        push_database(out, db);
         if let Some(Sizes { keys, expires, .. }) = sizes {
             out.push(SIZES);
             push_number(out, keys);
@@ -128,33 +130,26 @@ impl RdbWriter {
     /// needs a version that the header does not name. O(value).
     pub fn entry(&mut self, out: &mut Vec<u8>, entry: &ViewEntry<'_>) -> Result<(), NeedsVersion> {
         let start = out.len();
-        if let Some(UnixMillis(ms)) = entry.expiry() {
-            out.push(EXPIRY_MILLIS);
-            out.extend_from_slice(&ms.to_le_bytes());
-            self.written.expires += 1;
-        }
-        match self.options.usage {
-            KeyUsage::Untold => {}
-            KeyUsage::Idle => {
-                out.push(IDLE);
-                push_number(out, entry.idle_seconds());
-            }
-            KeyUsage::Frequency => out.extend_from_slice(&[FREQUENCY, entry.frequency()]),
-        }
-        let number_at = out.len();
-        out.push(0);
-        push_text(out, StrRef::Bytes(entry.key()), self.options.compress);
-        let style = Style { version: self.options.version, compress: self.options.compress };
-        out[number_at] = entry.encode(style, out);
-        let needed = version_of(out[number_at]);
-        if needed > self.options.version {
-            out.truncate(start);
-            let key = String::from_utf8_lossy(entry.key()).into_owned();
-            return Err(NeedsVersion { key, needed, version: self.options.version });
-        }
+        push_entry(&self.options, out, entry)?;
+        self.written.expires += u64::from(entry.expiry().is_some());
         self.written.keys += 1;
         self.sum(out, start);
         Ok(())
+    }
+
+    /// Appends what was made elsewhere: the bytes with their checksum, and how many keys they hold.
+    pub(super) fn append(&mut self, bytes: &[u8], checksum: &Checksum, keys: u64, expires: u64) {
+        if self.options.checksum {
+            self.checksum.append(checksum);
+        }
+        self.written.bytes += bytes.len() as u64;
+        self.written.keys += keys;
+        self.written.expires += expires;
+    }
+
+    /// What was written so far.
+    pub(super) fn written(&self) -> RdbWritten {
+        self.written
     }
 
     /// Appends the end.
@@ -176,52 +171,43 @@ impl RdbWriter {
     }
 }
 
-/// Takes a piece of an RDB, and hears how many keys are written with it.
-pub type Take<'t, E> = dyn FnMut(&[u8], u64) -> Result<(), E> + 't;
-
-/// Writes a whole view, slot by slot, and gives each slot's memory back as soon as it is written. `take` gets the bytes, in
-/// pieces of about 64 KiB or one key, and how many keys are written; its error ends the writing. The version is raised to the one that carries all values.
-pub fn write_view<E>(
-    view: &View,
-    mut options: RdbOptions,
-    notes: &[(&str, &str)],
-    take: &mut Take<'_, E>,
-) -> Result<RdbWritten, E> {
-    let sizes: Vec<Sizes> = (0..DATABASE_COUNT).map(|db| view.sizes(db)).collect();
-    if sizes.iter().any(|sizes| sizes.timed_hashes > 0) {
-        options.version = options.version.max(FIELD_EXPIRY_VERSION);
+/// Appends a key with its value, and nothing if the value needs a version that the header does not name.
+pub(super) fn push_entry(options: &RdbOptions, out: &mut Vec<u8>, entry: &ViewEntry<'_>) -> Result<(), NeedsVersion> {
+    let start = out.len();
+    if let Some(UnixMillis(ms)) = entry.expiry() {
+        out.push(EXPIRY_MILLIS);
+        out.extend_from_slice(&ms.to_le_bytes());
     }
-    let mut writer = RdbWriter::new(options);
-    let mut out = Vec::with_capacity(PIECE_BYTES * 2);
-    writer.begin(&mut out, notes);
-    view.libraries().for_each(|text| writer.library(&mut out, text));
-    let mut told = [false; DATABASE_COUNT as usize];
-    let mut selected = None;
-    for slot in Slot::all() {
-        let slot = view.take_slot(slot);
-        for entry in slot.iter() {
-            if selected != Some(entry.db()) {
-                let at = usize::from(entry.db());
-                let is_told = std::mem::replace(&mut told[at], true);
-                writer.select(&mut out, entry.db(), (!is_told).then_some(sizes[at]));
-                selected = Some(entry.db());
-            }
-            writer.entry(&mut out, &entry).expect("the version carries all that the view holds");
-            if out.len() >= PIECE_BYTES {
-                take(&out, writer.written.keys)?;
-                out.clear();
-            }
+    match options.usage {
+        KeyUsage::Untold => {}
+        KeyUsage::Idle => {
+            out.push(IDLE);
+            push_number(out, entry.idle_seconds());
         }
+        KeyUsage::Frequency => out.extend_from_slice(&[FREQUENCY, entry.frequency()]),
     }
-    let written = writer.end(&mut out);
-    take(&out, written.keys)?;
-    Ok(written)
+    let number_at = out.len();
+    out.push(0);
+    push_text(out, StrRef::Bytes(entry.key()), options.compress);
+    let style = Style { version: options.version, compress: options.compress };
+    out[number_at] = entry.encode(style, out);
+    let needed = version_of(out[number_at]);
+    if needed > options.version {
+        out.truncate(start);
+        let key = String::from_utf8_lossy(entry.key()).into_owned();
+        return Err(NeedsVersion { key, needed, version: options.version });
+    }
+    Ok(())
+}
+
+/// Appends that what follows is in this database.
+pub(super) fn push_database(out: &mut Vec<u8>, db: u16) {
+    out.push(DATABASE);
+    push_number(out, db.into());
 }
 
 /// Expiries of fields of hashes came with it.
 pub(super) const FIELD_EXPIRY_VERSION: u16 = 12;
-
-const PIECE_BYTES: usize = 64 << 10;
 
 const FUNCTION: u8 = 0xf5;
 const IDLE: u8 = 0xf8;

@@ -154,6 +154,25 @@ impl Saver {
         self.shared.progress.cancel();
     }
 
+    /// Has a save of this kind give up, if one runs, and waits for its end.
+    pub(crate) fn stop(&self, kind: SaveKind) {
+        let mut state = self.shared.state.lock();
+        while state.running.is_some_and(|(running, _)| running == kind) {
+            self.shared.progress.cancel();
+            self.shared.ended.wait(&mut state);
+        }
+    }
+
+    /// The engine whose data it writes.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// Where it writes.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.shared.storage
+    }
+
     /// Waits until nothing is being saved.
     pub fn wait(&self) {
         let mut state = self.shared.state.lock();

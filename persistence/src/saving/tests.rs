@@ -3,6 +3,7 @@
 use super::*;
 use crate::rdb::{RdbEvent, RdbReader};
 use crate::storage::{Access, Fault, Loss, MemoryStorage, Storage};
+use keyslot_engine::UnixMillis;
 use keyslot_engine::payload::Part;
 
 const PATH: &str = "/data/dump.rdb";
@@ -162,4 +163,83 @@ fn a_save_that_panics_is_over() {
     let past = saver.status().snapshots;
     assert_eq!((past.count, past.failures_in_a_row), (0, 1));
     saver.save_rdb(Path::new(PATH), RdbOptions::default()).expect("nothing runs any more");
+}
+
+/// Many keys of all kinds in three databases, of which some expire and some have expired.
+fn large() -> Engine {
+    let db = Engine::builder().clock(keyslot_engine::ManualClock::at(UnixMillis(1_000_000))).in_memory();
+    for n in 0..24_000i64 {
+        let key = format!("key:{n}");
+        match n % 8 {
+            0 => db.set(&key, n).expect("a fresh engine"),
+            1 => drop(db.rpush(&key, "element").expect("a fresh engine")),
+            2 => drop(db.call(&["SET", &key, "v", "PXAT", &(999_000 + n).to_string()])),
+            _ => db.set(&key, format!("{n}").repeat(20)).expect("a fresh engine"),
+        }
+        if n % 50 == 0 {
+            db.call(&["COPY", &key, &key, "DB", if n % 100 == 0 { "3" } else { "9" }]);
+        }
+    }
+    db
+}
+
+#[test]
+fn any_number_of_threads_writes_and_loads_the_same_data() {
+    let disk = disk();
+    let db = large();
+    let (saver, now) = (Saver::new(db.clone(), disk.clone()), db.now());
+    let digest = |db: &Engine| db.call(&["DEBUG", "DIGEST"]);
+    for written_by in [0, 1, 3] {
+        let options = RdbOptions { threads: written_by, compress: false, ..RdbOptions::default() };
+        saver.save_rdb(Path::new(PATH), options).expect("a working disk");
+        for loaded_by in [0, 1, 2, 5] {
+            let clock = keyslot_engine::ManualClock::at(now);
+            let loaded = Engine::builder().clock(clock).in_memory();
+            let mut told = Vec::new();
+            let mut on_progress = |progress: &crate::Progress| told.push(*progress);
+            let report = load_rdb(&loaded, &disk, Path::new(PATH), loaded_by, &mut on_progress);
+            let report = report.expect("a whole file").expect("it is there");
+            let context = format!("written by {written_by}, loaded by {loaded_by}");
+            assert_eq!(digest(&loaded), digest(&db), "{context}");
+            let sizes = |db: &Engine, number| db.view().sizes(number);
+            for number in [0, 3, 9] {
+                assert_eq!(sizes(&loaded, number).keys + gone(&db, number), sizes(&db, number).keys, "{context}");
+            }
+            let all: u64 = [0, 3, 9].iter().map(|number| sizes(&db, *number).keys).sum();
+            assert_eq!(report.keys + report.expired, all, "{context}");
+            assert!(told.len() > 1 && told.last().is_some_and(|last| last.done_bytes == last.total_bytes));
+        }
+    }
+}
+
+/// How many keys of a database have expired and are there still.
+fn gone(db: &Engine, number: u16) -> u64 {
+    let view = db.view();
+    let is_gone = |entry: &keyslot_engine::ViewEntry<'_>| entry.expiry().is_some_and(|expiry| expiry < db.now());
+    keyslot_engine::Slot::all().map(|slot| view.slot(slot).iter_database(number).filter(is_gone).count() as u64).sum()
+}
+
+#[test]
+fn a_key_that_comes_twice_is_named_by_any_number_of_threads() {
+    let disk = disk();
+    let mut bytes = Vec::new();
+    let mut writer = crate::rdb::RdbWriter::new(RdbOptions { compress: false, ..RdbOptions::default() });
+    writer.begin(&mut bytes, &[]);
+    let db = Engine::in_memory();
+    db.set("twice", "x".repeat(700_000)).expect("a fresh engine");
+    let view = db.view();
+    for slot in keyslot_engine::Slot::all() {
+        for entry in view.slot(slot).iter() {
+            (0..2).for_each(|_| writer.entry(&mut bytes, &entry).expect("a string"));
+        }
+    }
+    writer.end(&mut bytes);
+    disk.put(Path::new(PATH), &bytes);
+    for threads in [0, 1, 3] {
+        let error = load_rdb(&Engine::in_memory(), &disk, Path::new(PATH), threads, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("key \"twice\" is there twice in database 0"), "{error}");
+        disk.put(Path::new(PATH), &bytes[..bytes.len() - 20]);
+        assert!(load_rdb(&Engine::in_memory(), &disk, Path::new(PATH), threads, &mut |_| {}).is_err());
+        disk.put(Path::new(PATH), &bytes);
+    }
 }

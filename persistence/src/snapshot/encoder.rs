@@ -10,6 +10,7 @@ use super::cursor::push_text;
 use super::entry::{EntryHead, push_database, push_payload, push_string};
 use super::header::{HEADER_BYTES, SnapshotHeader};
 use super::index::{IndexEntry, push_end};
+use super::relay::Parcel;
 use super::section::{Form, SECTION_HEAD_BYTES, SectionHead, Subject};
 use keyslot_engine::{Slot, StrRef};
 
@@ -19,6 +20,12 @@ pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
     /// Their places count from the beginning of the piece.
     pub(crate) sections: Vec<IndexEntry>,
+}
+
+impl Parcel for Piece {
+    fn size(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// Makes sections of the entries that it is given, and hands them on in pieces.

@@ -133,7 +133,7 @@ mod layout;
 mod load;
 mod progress;
 mod reader;
-mod relay;
+pub(crate) mod relay;
 mod section;
 mod view;
 mod write;

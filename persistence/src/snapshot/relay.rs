@@ -15,28 +15,33 @@
 //!   [`AHEAD_BYTES_MAX`].
 //! - After [`stop`](Relay::stop) nobody waits.
 
-use super::encoder::Piece;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
 
+/// A piece of a run.
+pub(crate) trait Parcel {
+    /// How many bytes wait with it.
+    fn size(&self) -> usize;
+}
+
 /// Where encoders and writer meet.
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub(crate) struct Relay<P> {
     runs: usize,
-    state: Mutex<State>,
+    state: Mutex<State<P>>,
     /// The writer waits here.
     arrived: Condvar,
     /// Encoders wait here.
     room: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<P> {
     /// The next run that an encoder takes.
     untaken: usize,
     /// The run whose pieces the writer gets.
     turn: usize,
-    waiting: BTreeMap<usize, Run>,
+    waiting: BTreeMap<usize, Run<P>>,
     /// Bytes of pieces of runs behind the one whose turn it is.
     ahead_bytes: usize,
     /// Buffers that may be filled again.
@@ -44,16 +49,30 @@ struct State {
     is_stopped: bool,
 }
 
-#[derive(Debug, Default)]
-struct Run {
-    pieces: VecDeque<Piece>,
+#[derive(Debug)]
+struct Run<P> {
+    pieces: VecDeque<P>,
     has_ended: bool,
 }
 
-impl Relay {
+impl<P> Default for Run<P> {
+    fn default() -> Self {
+        Self { pieces: VecDeque::new(), has_ended: false }
+    }
+}
+
+impl<P: Parcel> Relay<P> {
     /// A relay of so many runs.
     pub(crate) fn new(runs: usize) -> Self {
-        Self { runs, state: Mutex::new(State::default()), arrived: Condvar::new(), room: Condvar::new() }
+        let state = State {
+            untaken: 0,
+            turn: 0,
+            waiting: BTreeMap::new(),
+            ahead_bytes: 0,
+            buffers: Vec::new(),
+            is_stopped: false,
+        };
+        Self { runs, state: Mutex::new(state), arrived: Condvar::new(), room: Condvar::new() }
     }
 
     /// The next run to encode; none if there is no more, or after a stop.
@@ -67,7 +86,7 @@ impl Relay {
     }
 
     /// Leaves a piece of a run for the writer, and gives a buffer for the next. Waits while there is too much.
-    pub(crate) fn pass(&self, run: usize, piece: Piece) -> Vec<u8> {
+    pub(crate) fn pass(&self, run: usize, piece: P) -> Vec<u8> {
         let mut state = self.state.lock();
         while !state.is_stopped && !state.has_room_for(run) {
             self.room.wait(&mut state);
@@ -75,7 +94,7 @@ impl Relay {
         if state.turn == run {
             self.arrived.notify_one();
         } else {
-            state.ahead_bytes += piece.bytes.len();
+            state.ahead_bytes += piece.size();
         }
         state.waiting.entry(run).or_default().pieces.push_back(piece);
         state.buffers.pop().unwrap_or_default()
@@ -89,7 +108,7 @@ impl Relay {
     }
 
     /// The next piece in order; none at the end or after a stop. Waits for it.
-    pub(crate) fn next(&self) -> Option<Piece> {
+    pub(crate) fn next(&self) -> Option<P> {
         let mut state = self.state.lock();
         loop {
             if state.is_stopped || state.turn == self.runs {
@@ -109,11 +128,11 @@ impl Relay {
         }
     }
 
-    fn turn(&self, state: &mut MutexGuard<'_, State>) {
+    fn turn(&self, state: &mut MutexGuard<'_, State<P>>) {
         let turn = state.turn;
         state.waiting.remove(&turn);
         state.turn += 1;
-        let bytes = state.waiting.get(&(turn + 1)).map_or(0, |run| run.pieces.iter().map(|p| p.bytes.len()).sum());
+        let bytes = state.waiting.get(&(turn + 1)).map_or(0, |run| run.pieces.iter().map(Parcel::size).sum());
         state.ahead_bytes -= bytes;
         self.room.notify_all();
     }
@@ -135,7 +154,7 @@ impl Relay {
     }
 }
 
-impl State {
+impl<P> State<P> {
     fn has_room_for(&self, run: usize) -> bool {
         if run == self.turn {
             self.waiting.get(&run).is_none_or(|run| run.pieces.len() < TURN_PIECES_MAX)
@@ -146,9 +165,9 @@ impl State {
 }
 
 /// Stops the relay when it is dropped: nobody waits for an encoder or a writer that is gone, not even if it panicked.
-pub(crate) struct StopOnPanic<'a>(pub(crate) &'a Relay);
+pub(crate) struct StopOnPanic<'a, P: Parcel>(pub(crate) &'a Relay<P>);
 
-impl Drop for StopOnPanic<'_> {
+impl<P: Parcel> Drop for StopOnPanic<'_, P> {
     fn drop(&mut self) {
         self.0.stop();
     }
@@ -162,6 +181,7 @@ const BUFFERS_MAX: usize = 16;
 mod tests {
     use super::*;
     use crate::driver::crew::with_crew;
+    use crate::snapshot::encoder::Piece;
 
     fn piece(text: &str) -> Piece {
         Piece { bytes: text.into(), ..Piece::default() }

@@ -2,19 +2,19 @@
 
 use super::compaction::{CompactionPolicy, Compactor};
 use super::instant::Background;
-use super::{Drive, EngineHandle, Progress, Store};
-use crate::driver::crew::with_crew;
+use super::replay::{ReplayPlan, replay};
+use super::{Drive, EngineHandle, Store};
 use crate::driver::{Driver, DriverThread};
 use crate::error::OpenError;
 use crate::journal::{Fsync, Journal, JournalOptions};
+use crate::log::manifest::Manifest;
 use crate::log::{FirstLine, LogFiles, LogNames, LogOptions, LogPlace, LogWriter};
-use crate::recovery::{
-    Dispatcher, Inspection, Lanes, Listing, Recovery, Settled, Settling, Sorted, Sorter, inspect, lock, settle,
-};
+use crate::progress::Progress;
+use crate::recovery::{Listing, Recovery, RecoveryReport, Settled, Settling, Sorted, lock, settle};
 use crate::saving::{LogBase, Saver};
 use crate::snapshot::{LoadOptions, Tolerance, WriteOptions};
-use crate::storage::{FileError, RealStorage, Storage};
-use keyslot_engine::{Ack, Engine, EngineBuilder, Offset};
+use crate::storage::{FileError, RealStorage, Storage, StorageLock};
+use keyslot_engine::{Ack, EffectSink, Engine, EngineBuilder, Offset};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ pub struct StoreBuilder {
     has_thread: bool,
     recovery_threads: usize,
     on_progress: Option<OnProgress>,
+    saver: Option<Saver>,
 }
 
 impl Default for StoreBuilder {
@@ -66,6 +67,7 @@ impl Default for StoreBuilder {
             has_thread: true,
             recovery_threads: 2,
             on_progress: None,
+            saver: None,
         }
     }
 }
@@ -103,6 +105,16 @@ impl StoreBuilder {
     #[must_use]
     pub fn engine(mut self, engine: EngineBuilder) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// Fills the engine of this saver, which is empty, and keeps its files where the saver does; [`engine`](Self::engine) and
+    /// [`storage`](Self::storage) count for nothing then. For hosts that answer while the data is being loaded: see
+    /// [`Options::loading`](keyslot_engine::Options::loading).
+    #[must_use]
+    pub fn saver(mut self, saver: Saver) -> Self {
+        self.storage = saver.storage().clone();
+        self.saver = Some(saver);
         self
     }
 
@@ -177,9 +189,20 @@ impl StoreBuilder {
         let path = path.as_ref();
         let place = self.names.place(path);
         let lock = lock(&*self.storage, path)?;
-        let engine = std::mem::take(&mut self.engine).in_memory();
+        let given = self.saver.take();
+        let engine = match &given {
+            Some(saver) => saver.engine().clone(),
+            None => std::mem::take(&mut self.engine).in_memory(),
+        };
         let start_ms = engine.now().0;
-        let (inspection, sorted) = self.replay(&engine, &place)?;
+        let plan = ReplayPlan {
+            storage: &*self.storage,
+            place: &place,
+            threads: self.recovery_threads,
+            is_instant: self.is_instant,
+            tolerance: self.tolerance(),
+        };
+        let (inspection, sorted) = replay(&engine, &plan, self.on_progress.as_deref_mut())?;
         let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
         if let Some(refusal) = inspection.refusal(self.recovery) {
             return Err(refusal);
@@ -190,11 +213,69 @@ impl StoreBuilder {
         let background = sorted.map(|sorted| self.begin_cold(&engine, sorted)).transpose()?;
         settled.report.cold_slots = engine.cold_slots();
         let report = settled.report.clone();
-        let (journal, driver) = self.start_journal(&engine, place, settled)?;
+        let (journal, driver) = self.start_journal(&engine, place.clone(), settled)?;
         // Eras go on where they were, so that the log tells them apart.
         engine.resume_era(report.era + 1);
-        engine.attach_sink(journal.clone());
-        let saver = Saver::over(engine.clone(), self.storage.clone());
+        let saver = given.unwrap_or_else(|| Saver::over(engine, self.storage.clone()));
+        saver.note_loaded();
+        tracing::info!(path = %path.display(), %report, "store opened");
+        let store = self.start(saver, (journal, driver), (place, lock), report, background)?;
+        if !inspection.base_damages.is_empty()
+            && let Err(error) = store.compact()
+        {
+            tracing::warn!(%error, "there is no new base yet: until there is, opening has to salvage the old one again");
+        }
+        Ok(store)
+    }
+
+    /// Begins a log in this directory for the engine of a saver, which serves already: every change from here on is in it, and
+    /// what there was before comes to it as its first base, which the store's thread begins to write at once. Until that is
+    /// there ([`PersistenceInfo`](super::PersistenceInfo) tells) the directory is as it was for who opens it; then what it
+    /// held is removed. `journal` is that of an earlier store of this engine, if it had one: see [`Store::detach`].
+    pub fn attach(
+        self,
+        saver: &Saver,
+        journal: Option<Arc<Journal>>,
+        path: impl AsRef<Path>,
+    ) -> Result<Store, OpenError> {
+        let this = self.saver(saver.clone());
+        let path = path.as_ref();
+        let place = this.names.place(path);
+        let lock = lock(&*this.storage, path)?;
+        let listing = Listing::read(&*this.storage, &place)?;
+        make_directories(&*this.storage, path, &place)?;
+        for leftover in &listing.leftovers {
+            this.storage.remove(leftover).map_err(|e| FileError::new("remove", leftover, e))?;
+        }
+        let older = listing.manifest.filter(|_| listing.moves.is_none()).unwrap_or_default();
+        let files = LogFiles::aside(this.storage.clone(), place.clone(), Manifest { history: Vec::new(), ..older });
+        let engine = saver.engine();
+        let journal = match journal {
+            Some(journal) => journal,
+            None => Arc::new(Journal::new(engine.position(), this.journal)),
+        };
+        journal.reopen();
+        let line = FirstLine { offset: journal.end().0, era: engine.era(), time_ms: engine.now().0 };
+        let driver = Driver::new(journal.clone(), LogWriter::begin(files, this.log, line)?, line);
+        let (fsync, ack) = levels(this.durability);
+        journal.set_fsync(fsync);
+        engine.options().set_ack(ack);
+        this.start(saver.clone(), (journal, driver), (place, lock), RecoveryReport::default(), None)
+    }
+
+    /// Gives the engine its journal, and the driver its thread.
+    fn start(
+        &self,
+        saver: Saver,
+        (journal, driver): (Arc<Journal>, Driver),
+        (place, lock): (LogPlace, Box<dyn StorageLock>),
+        report: RecoveryReport,
+        background: Option<Arc<Background>>,
+    ) -> Result<Store, OpenError> {
+        let engine = saver.engine().clone();
+        if !engine.attach_sink(journal.clone()) {
+            return Err(OpenError::OtherJournal);
+        }
         let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
         compactor.set_policy(self.compaction);
         compactor.set_base(match self.log_base.clone() {
@@ -210,23 +291,18 @@ impl StoreBuilder {
         } else {
             Drive::Manual(Box::new(driver))
         };
-        tracing::info!(path = %path.display(), %report, "store opened");
-        let store = Store {
+        Ok(Store {
             engine: EngineHandle(engine),
             journal,
             saver,
             compactor,
             drive: Mutex::new(drive),
             report,
+            place,
+            recovery_threads: self.recovery_threads,
             background,
             _lock: lock,
-        };
-        if !inspection.base_damages.is_empty()
-            && let Err(error) = store.compact()
-        {
-            tracing::warn!(%error, "there is no new base yet: until there is, opening has to salvage the old one again");
-        }
-        Ok(store)
+        })
     }
 
     /// Leaves the keys where they are, and loads the rest.
@@ -245,47 +321,13 @@ impl StoreBuilder {
         }
     }
 
-    /// Reads the log, and applies it or sorts it.
-    fn replay(&mut self, engine: &Engine, place: &LogPlace) -> Result<(Inspection, Option<Sorted>), OpenError> {
-        let tolerance = self.tolerance();
-        let start_ms = engine.now().0;
-        let mut told_bytes = 0;
-        let mut watch = |done_bytes: u64, total_bytes: u64| {
-            let is_due = done_bytes >= told_bytes + PROGRESS_STEP_BYTES || done_bytes == total_bytes;
-            if let (Some(told), true) = (&mut self.on_progress, is_due) {
-                told_bytes = done_bytes;
-                let elapsed_ms = u64::try_from(engine.now().0 - start_ms).unwrap_or(0);
-                told(&Progress { done_bytes, total_bytes, elapsed_ms });
-            }
-        };
-        let listing = Listing::read(&*self.storage, place)?;
-        let is_worth_threads = listing.size_bytes() >= THREADS_SIZE_BYTES_MIN && self.recovery_threads > 1;
-        let threads = if is_worth_threads { self.recovery_threads } else { 0 };
-        let lanes = Lanes::new(threads);
-        let work = |number| lanes.work(number, engine);
-        with_crew(threads, work, |running| {
-            let _closing = lanes.closing();
-            let mut dispatcher = Dispatcher::new(engine, &lanes, running).tolerating(tolerance);
-            if !self.is_instant {
-                return Ok((inspect(&*self.storage, listing, &mut dispatcher, &mut watch)?, None));
-            }
-            let mut sorter = Sorter::new(engine, dispatcher);
-            let inspection = inspect(&*self.storage, listing, &mut sorter, &mut watch)?;
-            Ok((inspection, sorter.into_sorted()))
-        })
-    }
-
     fn start_journal(
         &self,
         engine: &Engine,
         place: LogPlace,
         settled: Settled,
     ) -> Result<(Arc<Journal>, Driver), OpenError> {
-        let (fsync, ack) = match self.durability {
-            Durability::Never => (Fsync::Never, Ack::Memory),
-            Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
-            Durability::Always => (Fsync::Always, Ack::Durable),
-        };
+        let (fsync, ack) = levels(self.durability);
         let options = self.log;
         let line = FirstLine { offset: settled.report.end.0, era: settled.report.era, time_ms: engine.now().0 };
         let resumable = settled.resumable.filter(|(_, position)| *position < options.file_size_bytes_max);
@@ -299,6 +341,15 @@ impl StoreBuilder {
         engine.options().set_ack(ack);
         let driver = Driver::new(journal.clone(), log, line);
         Ok((journal, driver))
+    }
+}
+
+/// When the log is fsynced, and what replies wait for.
+fn levels(durability: Durability) -> (Fsync, Ack) {
+    match durability {
+        Durability::Never => (Fsync::Never, Ack::Memory),
+        Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
+        Durability::Always => (Fsync::Always, Ack::Durable),
     }
 }
 
@@ -318,7 +369,4 @@ fn make_directories(storage: &dyn Storage, path: &Path, place: &LogPlace) -> Res
     }
 }
 
-/// A smaller log is replayed before threads are started.
-const THREADS_SIZE_BYTES_MIN: u64 = 1 << 20;
 const RECOVERY_THREADS_MAX: usize = 64;
-const PROGRESS_STEP_BYTES: u64 = 4 << 20;

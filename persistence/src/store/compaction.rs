@@ -89,16 +89,28 @@ impl Compactor {
         self.saver.start(SaveKind::Rewrite, move |progress| shared.compact(|| false, progress))
     }
 
-    /// Begins to compact the log if it has grown enough.
-    pub(super) fn look(&self) {
+    /// Whether the log was begun for an engine full of data and waits for its first base.
+    pub(super) fn has_no_base(&self) -> bool {
+        self.shared.files.is_aside()
+    }
+
+    /// Begins to compact the log if it has grown enough, or has no base yet. Says whether to look again though nothing
+    /// happens.
+    pub(super) fn look(&self) -> bool {
         let policy = self.shared.settings.lock().0;
         let rests = || self.saver.status().rests(self.shared.engine.now().0);
-        if policy.is_due(self.shared.journal.log_size_bytes(), self.base_size_bytes()) && !rests() {
-            tracing::info!("the log has grown: it is compacted");
+        let has_no_base = self.has_no_base();
+        let is_due = has_no_base || policy.is_due(self.shared.journal.log_size_bytes(), self.base_size_bytes());
+        if is_due && !rests() {
+            tracing::info!(
+                "the log {}",
+                if has_no_base { "gets its first base" } else { "has grown: it is compacted" }
+            );
             if let Err(error) = self.start() {
                 tracing::warn!(%error, "the log was not compacted");
             }
         }
+        has_no_base
     }
 }
 

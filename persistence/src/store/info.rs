@@ -12,10 +12,48 @@ pub struct PersistenceInfo {
     pub now_ms: i64,
     /// The log, if there is one.
     pub log: Option<LogInfo>,
+    /// Whether a new base of the log is to be written as soon as nothing else is.
+    pub is_rewrite_scheduled: bool,
+    /// How loading goes, while the data is being loaded.
+    pub loading: Option<LoadingInfo>,
+    /// Keys that were loaded from the newest file that was read, and keys of it that had expired.
+    pub loaded: (u64, u64),
+}
+
+/// What INFO says while the data is being loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoadingInfo {
+    /// When it began, Unix milliseconds.
+    pub start_ms: i64,
+    /// Bytes to read; 0 before that is known.
+    pub total_bytes: u64,
+    /// Bytes read.
+    pub loaded_bytes: u64,
+}
+
+impl LoadingInfo {
+    /// The lines at the end of the section, with Redis's estimates.
+    fn append_to(&self, now_ms: i64, line: &mut dyn FnMut(&str, &dyn Display)) {
+        let Self { start_ms, total_bytes, loaded_bytes } = *self;
+        let percent = if total_bytes == 0 { 0.0 } else { loaded_bytes as f64 / total_bytes as f64 * 100.0 };
+        let left = if total_bytes == 0 { 1 } else { total_bytes.saturating_sub(loaded_bytes) };
+        let elapsed_s = now_ms / 1000 - start_ms / 1000;
+        // Redis's word for "not known yet" is one second.
+        let eta = match u64::try_from(elapsed_s) {
+            Ok(0) | Err(_) => 1,
+            Ok(elapsed_s) => elapsed_s.saturating_mul(left) / (loaded_bytes + 1),
+        };
+        line("loading_start_time", &(start_ms / 1000));
+        line("loading_total_bytes", &total_bytes);
+        line("loading_rdb_used_mem", &0);
+        line("loading_loaded_bytes", &loaded_bytes);
+        line("loading_loaded_perc", &format_args!("{percent:.2}"));
+        line("loading_eta_seconds", &eta);
+    }
 }
 
 /// What INFO says about the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogInfo {
     /// Whether the log takes writes.
     pub last_write_ok: bool,
@@ -29,9 +67,16 @@ pub struct LogInfo {
     pub pending_bio_fsync: u64,
     /// How often the fsync of `everysec` came more than a second late.
     pub delayed_fsync: u64,
+    /// Whether it has a base, or needs none: until it has one it is no log for who opens the directory.
+    pub has_base: bool,
 }
 
 impl PersistenceInfo {
+    /// What there is to say of an engine without a log.
+    pub fn without_log(saving: SavingStatus, now_ms: i64) -> Self {
+        Self { saving, now_ms, log: None, is_rewrite_scheduled: false, loading: None, loaded: (0, 0) }
+    }
+
     /// Appends all lines of the section in Redis's order, `field:value\r\n`.
     pub fn append_to(&self, out: &mut String) {
         let mut line = |field: &str, value: &dyn Display| {
@@ -40,7 +85,7 @@ impl PersistenceInfo {
         let SavingStatus { running, snapshots, rewrites, unsaved_changes } = &self.saving;
         let runs = |kind| running.filter(|running| running.kind == kind);
         let elapsed = |kind| runs(kind).map_or(-1, |running| (self.now_ms - running.began_ms) / 1000);
-        line("loading", &0);
+        line("loading", &u8::from(self.loading.is_some()));
         line("async_loading", &0);
         line("current_cow_peak", &0);
         line("current_cow_size", &0);
@@ -56,11 +101,14 @@ impl PersistenceInfo {
         line("rdb_current_bgsave_time_sec", &elapsed(SaveKind::Snapshot));
         line("rdb_saves", &snapshots.count);
         line("rdb_last_cow_size", &0);
-        line("rdb_last_load_keys_expired", &0);
-        line("rdb_last_load_keys_loaded", &0);
+        line("rdb_last_load_keys_expired", &self.loaded.1);
+        line("rdb_last_load_keys_loaded", &self.loaded.0);
         line("aof_enabled", &u8::from(self.log.is_some()));
         line("aof_rewrite_in_progress", &u8::from(runs(SaveKind::Rewrite).is_some()));
-        line("aof_rewrite_scheduled", &0);
+        let rewrites_now = runs(SaveKind::Rewrite).is_some();
+        let waits_for_base = self.log.is_some_and(|log| !log.has_base);
+        let is_scheduled = self.is_rewrite_scheduled || waits_for_base && !rewrites_now;
+        line("aof_rewrite_scheduled", &u8::from(is_scheduled));
         line("aof_last_rewrite_time_sec", &seconds(rewrites));
         line("aof_current_rewrite_time_sec", &elapsed(SaveKind::Rewrite));
         line("aof_last_bgrewrite_status", &status(rewrites));
@@ -70,13 +118,17 @@ impl PersistenceInfo {
         line("aof_last_cow_size", &0);
         line("module_fork_in_progress", &0);
         line("module_fork_last_cow_size", &0);
-        let Some(log) = &self.log else { return };
-        line("aof_current_size", &log.current_size);
-        line("aof_base_size", &log.base_size);
-        line("aof_pending_rewrite", &0);
-        line("aof_buffer_length", &log.buffer_length);
-        line("aof_pending_bio_fsync", &log.pending_bio_fsync);
-        line("aof_delayed_fsync", &log.delayed_fsync);
+        if let Some(log) = &self.log {
+            line("aof_current_size", &log.current_size);
+            line("aof_base_size", &log.base_size);
+            line("aof_pending_rewrite", &0);
+            line("aof_buffer_length", &log.buffer_length);
+            line("aof_pending_bio_fsync", &log.pending_bio_fsync);
+            line("aof_delayed_fsync", &log.delayed_fsync);
+        }
+        if let Some(loading) = &self.loading {
+            loading.append_to(self.now_ms, &mut line);
+        }
     }
 }
 

@@ -19,25 +19,27 @@ mod builder;
 mod compaction;
 mod info;
 mod instant;
-mod progress;
 mod rebase;
+mod replay;
 
 pub use builder::{Durability, StoreBuilder};
 pub use compaction::CompactionPolicy;
-pub use info::{LogInfo, PersistenceInfo};
-pub use progress::Progress;
+pub use info::{LoadingInfo, LogInfo, PersistenceInfo};
 
 use crate::driver::{Driver, DriverThread, Next};
 use crate::error::OpenError;
 use crate::journal::Journal;
-use crate::recovery::RecoveryReport;
-use crate::saving::{LogBase, SaveError, Saver};
+use crate::log::LogPlace;
+use crate::recovery::{Recovery, RecoveryReport};
+use crate::saving::{LogBase, SaveError, SaveKind, Saver};
+use crate::snapshot::Tolerance;
 use crate::storage::{FileError, StorageLock};
 use compaction::Compactor;
 use instant::Background;
 use keyslot_engine::effect::OutcomeUnknown;
-use keyslot_engine::{Ack, EffectSink, Engine, Offset};
+use keyslot_engine::{Ack, CommandError, EffectSink, Engine, Offset, Origin};
 use parking_lot::Mutex;
+use replay::{ReplayPlan, replay};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct Store {
     compactor: Compactor,
     drive: Mutex<Drive>,
     report: RecoveryReport,
+    place: LogPlace,
+    recovery_threads: usize,
     /// Who loads cold slots.
     background: Option<Arc<Background>>,
     /// Declared last: the directory is free only after the driver has stopped.
@@ -169,8 +173,9 @@ impl Store {
             buffer_length: self.journal.end().0 - self.journal.written().0.min(self.journal.end().0),
             pending_bio_fsync: u64::from(self.journal.is_fsync_awaited()),
             delayed_fsync: self.journal.delayed_fsyncs(),
+            has_base: !self.compactor.has_no_base(),
         };
-        PersistenceInfo { saving: self.saver.status(), now_ms: self.now().0, log: Some(log) }
+        PersistenceInfo { log: Some(log), ..PersistenceInfo::without_log(self.saver.status(), self.now().0) }
     }
 
     /// Writes and fsyncs everything, marks the log as stopped in good order, and frees the directory. Engines and
@@ -179,14 +184,63 @@ impl Store {
         self.stop()
     }
 
+    /// Ends the log in good order and frees the directory; the engine goes on without it, and its sessions notice nothing.
+    /// Whoever keeps the [`journal`](Self::journal) can [attach](StoreBuilder::attach) it again. A base that is being written
+    /// is given up; an error means that the log does not hold all that it should.
+    pub fn detach(self) -> Result<(), CloseError> {
+        self.saver.stop(SaveKind::Rewrite);
+        // What was promised is kept before promises end; a log that failed says so below.
+        let _ = self.catch_up() || self.flush().is_ok();
+        self.engine.0.detach_sink();
+        self.engine.0.options().set_ack(Ack::Memory);
+        self.stop_driver()
+    }
+
+    /// Empties the engine and reads the log into it again. For tests of what the log holds: the host sees to it that nobody is
+    /// served meanwhile. After an error the engine holds a part.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        if self.compactor.has_no_base() {
+            return Err(ReloadError::NoBase);
+        }
+        let engine = &self.engine.0;
+        if !self.catch_up() {
+            self.flush()?;
+        }
+        let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
+        engine.apply(Origin::Replay, 0, empty)?;
+        let storage = self.saver.storage();
+        let plan = ReplayPlan {
+            storage: &**storage,
+            place: &self.place,
+            threads: self.recovery_threads,
+            is_instant: false,
+            tolerance: Tolerance::Strict,
+        };
+        let (inspection, _) = replay(engine, &plan, None)?;
+        match inspection.refusal(Recovery::Strict) {
+            Some(refusal) => Err(refusal.into()),
+            None => {
+                self.saver.note_loaded();
+                Ok(())
+            }
+        }
+    }
+
     fn stop(&self) -> Result<(), CloseError> {
+        if matches!(*self.drive.lock(), Drive::Stopped) {
+            return Ok(());
+        }
         if let Some(background) = &self.background {
             background.stop();
         }
         // A base that is half written is of no use to the next opening.
         self.saver.cancel();
         self.saver.wait();
-        let was_failed = self.journal.failure().map(str::to_owned);
+        self.stop_driver()
+    }
+
+    fn stop_driver(&self) -> Result<(), CloseError> {
+        let was_failed = self.journal.failure();
         let drive = std::mem::replace(&mut *self.drive.lock(), Drive::Stopped);
         match drive {
             Drive::Thread(thread) => thread.stop()?,
@@ -227,6 +281,24 @@ impl std::fmt::Debug for EngineHandle {
     }
 }
 
+/// Why a log was not read again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The log was [attached](StoreBuilder::attach) a short while ago and its first base is not written yet.
+    #[error("the log has no base yet")]
+    NoBase,
+    /// The log does not hold all that it should.
+    #[error(transparent)]
+    Log(#[from] OutcomeUnknown),
+    /// It cannot be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The engine was not emptied.
+    #[error(transparent)]
+    Engine(#[from] CommandError),
+}
+
 /// Why a store was not closed in good order. What was not durable before may be lost; the next opening finds out.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {
@@ -238,6 +310,8 @@ pub enum CloseError {
     Failed(String),
 }
 
+#[cfg(test)]
+mod attach_tests;
 #[cfg(test)]
 mod instant_tests;
 #[cfg(test)]

@@ -336,3 +336,54 @@ fn names_and_library_attributes_are_one_word() {
         assert_eq!(ask(&mut s, request), reply);
     }
 }
+
+/// A host that answers SAVE later, and LASTSAVE at once where the reply cannot wait.
+#[derive(Default)]
+struct Slow(parking_lot::Mutex<Option<crate::LaterReply>>);
+
+impl crate::Host for Slow {
+    fn control(&self, asker: Asker<'_>, _: &[&[u8]], reply: &mut crate::resp::ReplyWriter<'_>) -> bool {
+        *self.0.lock() = asker.reply_later();
+        reply.simple(if asker.in_exec { "in exec" } else { "at once" });
+        true
+    }
+
+    fn info(&self, _: InfoSection, _: &mut String) {}
+
+    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
+        None
+    }
+
+    fn needs_password(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn the_host_may_answer_later_while_others_are_served() {
+    let db = Engine::in_memory();
+    let host = Arc::new(Slow::default());
+    db.attach_host(host.clone());
+    let ((mut waiting, bell), mut other) = (belled(&db), session(&db));
+    waiting.feed(b"SAVE\r\nSET k v\r\n");
+    let mut out = Vec::new();
+    for _ in 0..2 {
+        assert_eq!((waiting.poll_output(&mut out), out.len()), (SessionState::Parked, 0));
+    }
+    assert_eq!(ask(&mut other, "GET k"), "$-1\r\n");
+    let rung = bell.0.load(Ordering::SeqCst);
+    host.0.lock().take().unwrap().give(|reply| reply.ok());
+    assert!(bell.0.load(Ordering::SeqCst) > rung);
+    assert_eq!(take(&mut waiting), "+OK\r\n+OK\r\n");
+    waiting.feed(b"DEBUG RELOAD\r\n");
+    host.0.lock().take().unwrap().give(|reply| reply.error("ERR no"));
+    assert_eq!(take(&mut waiting), "-ERR no\r\n");
+    assert_eq!(ask(&mut waiting, "MULTI\r\nBGSAVE\r\nEXEC"), "+OK\r\n+QUEUED\r\n*1\r\n+in exec\r\n");
+    assert_eq!(db.call(&["SAVE"]), crate::resp::Value::Simple("at once".into()));
+    // A refusal on the way forgets what was awaited.
+    waiting.feed(b"SAVE\r\n");
+    db.options().loading.store(true, Ordering::Relaxed);
+    assert!(take(&mut waiting).starts_with("-LOADING "));
+    db.options().loading.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&mut waiting, "GET k"), "$1\r\nv\r\n");
+}

@@ -31,11 +31,16 @@ impl Host for Node {
                 std::thread::sleep(Duration::from_secs_f64(seconds));
                 reply.ok();
             }
-            (b"save", _) => self.save(reply),
-            (b"bgsave", _) => self.save_in_background(&args[1..], reply),
+            (b"save", _) => self.save(asker, reply),
+            (b"bgsave", _) => self.save_in_background(asker, &args[1..], reply),
             (b"lastsave", _) => self.last_save(reply),
-            (b"bgrewriteaof", _) => self.rewrite_log(reply),
-            (b"debug", b"reload") => self.reload(&args[2..], reply),
+            (b"bgrewriteaof", _) => self.rewrite_log(asker, reply),
+            (b"debug", b"reload") => self.reload(asker, &args[2..], reply),
+            (b"debug", b"log") if args.len() == 3 => {
+                tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args[2]));
+                reply.ok();
+            }
+            (b"debug", b"loadaof") if args.len() == 2 => self.reload_log(asker, reply),
             (b"shutdown", _) => self.shutdown(&args[1..], reply),
             _ => return false,
         }

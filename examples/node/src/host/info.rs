@@ -13,7 +13,7 @@ pub(super) fn write(node: &Node, section: InfoSection, out: &mut String) {
         InfoSection::Clients => line(out, "maxclients", node.live.clients_max.load(Relaxed)),
         InfoSection::Memory => memory(node.engine.used_memory(), out),
         InfoSection::Stats => line(out, "rejected_connections", node.clients_rejected.load(Relaxed)),
-        InfoSection::Persistence => node.data.append_info(out),
+        InfoSection::Persistence => node.data.append_info(node.scheduled.rewrite.load(Relaxed), out),
         InfoSection::Cpu => cpu(out),
         _ => {}
     }

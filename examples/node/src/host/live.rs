@@ -179,9 +179,7 @@ impl Node {
             "maxmemory" => self.warn_of_bound(values.number(name)),
             "loglevel" => self.log.set_level(values.choice(name)),
             "appendfsync" | "write-ack" => self.data.set_durability(values),
-            "appendonly" if values.switch(name) != self.data.is_durable() => {
-                return Err("this node opens and closes its log only when it starts".into());
-            }
+            "appendonly" => self.set_log(values)?,
             "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" => self.set_compaction(values),
             name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
             "requirepass" => self.set_password(values.text(name)),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   control thread: accept, signals, background rounds, listening anew
+//!   loading thread: the data, until it is there; clients are told so meanwhile
 //!        | hands each client to the next worker
 //!   worker threads: connections (bytes <-> session)
 //! ```
@@ -16,6 +17,7 @@ mod control;
 mod info;
 mod listen;
 mod live;
+mod loading;
 pub(crate) mod process;
 mod roster;
 mod rounds;
@@ -23,7 +25,7 @@ mod saving;
 mod shutdown;
 mod worker;
 
-use crate::data::Data;
+use crate::data::{Data, DataError};
 use crate::log::LogControl;
 use crate::settings::{Settings, os_message};
 use cluster::Cluster;
@@ -39,8 +41,8 @@ use shutdown::{ShutdownMode, Signals};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -48,6 +50,8 @@ use worker::Workers;
 
 /// The node: what its threads share.
 pub(crate) struct Node {
+    /// Itself, for threads that outlive a request.
+    this: Weak<Node>,
     pub(crate) engine: Engine,
     data: Data,
     scheduled: Scheduled,
@@ -88,6 +92,8 @@ pub(crate) enum StartError {
     Listen(#[from] listen::ListenError),
     #[error("the system refused what a server needs: {}", os_message(.0))]
     System(#[from] io::Error),
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 impl Host {
@@ -106,7 +112,8 @@ impl Host {
             false => None,
         };
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
-        let node = Arc::new(Node {
+        let node = Arc::new_cyclic(|this| Node {
+            this: Weak::clone(this),
             engine,
             data,
             scheduled: Scheduled::default(),
@@ -124,12 +131,12 @@ impl Host {
             requests,
         });
         node.set_password(values.text("requirepass"));
-        node.set_compaction(&values);
         node.engine.attach_host(Arc::clone(&node) as Arc<dyn keyslot::engine::Host>);
         Ok(Self { node, inbox, thread_count })
     }
 
-    /// Listens and serves until told to stop. Returns whether all that had to be written was written.
+    /// Listens, loads the data meanwhile, and serves until told to stop. Returns whether all that had to be written was
+    /// written.
     pub(crate) fn run(mut self) -> Result<bool, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _inside = runtime.enter();
@@ -137,22 +144,16 @@ impl Host {
         let values = self.node.settings.values();
         let mut doors = Doors::open(&values)?;
         let workers = Workers::start(self.thread_count)?;
-        if !doors.tcp.is_empty() {
-            tracing::info!("Ready to accept connections tcp");
-        }
-        if doors.unix.is_some() {
-            tracing::info!("Ready to accept connections unix");
-        }
-        process::tell_supervisor(values.choice("supervised"), "STATUS=Ready to accept connections\nREADY=1\n");
+        let loaded = loading::start(&self.node)?;
         let node = Arc::clone(&self.node);
-        Ok(runtime.block_on(async move {
+        runtime.block_on(async move {
             let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
-            let (signals, mode) = self.serve(&mut doors, workers, signals).await;
+            let (signals, mode) = self.serve(&mut doors, workers, signals, loaded).await?;
             drop(doors);
             rounds.abort();
             process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
-            shutdown::finish(signals, move || node.last_writes(mode)).await
-        }))
+            Ok(shutdown::finish(signals, move || node.last_writes(mode)).await)
+        })
     }
 
     /// Accepts clients and does what is asked, until it is time to stop.
@@ -161,7 +162,8 @@ impl Host {
         doors: &mut Doors,
         mut workers: Workers,
         mut signals: Signals,
-    ) -> (Signals, ShutdownMode) {
+        mut loaded: loading::Outcome,
+    ) -> Result<(Signals, ShutdownMode), StartError> {
         loop {
             tokio::select! {
                 arrival = doors.accept() => match arrival {
@@ -172,24 +174,42 @@ impl Host {
                     }
                     Err(error) => doors.rest(&error).await,
                 },
+                outcome = loading::ended(&mut loaded) => {
+                    outcome?;
+                    self.tell_ready(doors);
+                }
                 request = self.inbox.recv() => match request {
                     Some(Request::Listen(listeners)) => doors.replace_tcp(listeners),
                     Some(Request::Shutdown(mode)) => {
                         tracing::warn!("User requested shutdown...");
-                        return (signals, mode);
+                        return Ok((signals, mode));
                     }
-                    None => return (signals, ShutdownMode::default()),
+                    None => return Ok((signals, ShutdownMode::default())),
                 },
                 name = signals.next() => {
                     tracing::warn!("Received {name} scheduling shutdown...");
                     tracing::warn!("User requested shutdown...");
                     match self.node.save_at_end(ShutdownMode::default()) {
-                        Ok(()) => return (signals, ShutdownMode::default()),
+                        Ok(()) => return Ok((signals, ShutdownMode::default())),
                         Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
                     }
                 }
             }
         }
+    }
+}
+
+impl Host {
+    /// Says that clients are served from here on.
+    fn tell_ready(&self, doors: &Doors) {
+        if !doors.tcp.is_empty() {
+            tracing::info!("Ready to accept connections tcp");
+        }
+        if doors.unix.is_some() {
+            tracing::info!("Ready to accept connections unix");
+        }
+        let supervised = self.node.settings.values();
+        process::tell_supervisor(supervised.choice("supervised"), "STATUS=Ready to accept connections\nREADY=1\n");
     }
 }
 

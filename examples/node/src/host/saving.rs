@@ -3,11 +3,10 @@
 use super::Node;
 use super::shutdown::ShutdownMode;
 use crate::settings::Values;
-use keyslot::engine::Origin;
 use keyslot::engine::resp::ReplyWriter;
+use keyslot::engine::{Asker, Origin};
 use keyslot::persistence::rdb::RdbOptions;
-use keyslot::persistence::saving::load_rdb;
-use keyslot::persistence::{CompactionPolicy, LogBase, RealStorage, SaveError, SaveKind, SavePoint};
+use keyslot::persistence::{CompactionPolicy, LogBase, SaveError, SaveKind, SavePoint};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -15,12 +14,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 #[derive(Default)]
 pub(super) struct Scheduled {
     snapshot: AtomicBool,
-    rewrite: AtomicBool,
+    pub(super) rewrite: AtomicBool,
 }
 
 impl Node {
-    /// SAVE: on this thread, whose other clients wait.
-    pub(super) fn save(&self, reply: &mut ReplyWriter<'_>) {
+    /// SAVE: on a thread of its own, where the client can wait for it.
+    pub(super) fn save(&self, asker: Asker<'_>, reply: &mut ReplyWriter<'_>) {
+        self.do_later("save", asker, reply, Self::save_now);
+    }
+
+    fn save_now(&self, reply: &mut ReplyWriter<'_>) {
         let values = self.settings.values();
         match self.data.saver().save_rdb(&rdb_path(&values), rdb_options(&values)) {
             Ok(()) => {
@@ -35,19 +38,46 @@ impl Node {
         }
     }
 
-    /// `BGSAVE [SCHEDULE]`.
-    pub(super) fn save_in_background(&self, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+    /// Does what takes long on a thread of its own; at once where a reply is wanted at once.
+    fn do_later(
+        &self,
+        name: &str,
+        asker: Asker<'_>,
+        reply: &mut ReplyWriter<'_>,
+        work: impl FnOnce(&Self, &mut ReplyWriter<'_>) + Send + 'static,
+    ) {
+        let (Some(node), true) = (self.this.upgrade(), !asker.in_exec) else { return work(self, reply) };
+        let Some(later) = asker.reply_later() else { return work(self, reply) };
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let given = later.clone();
+        if let Err(error) = thread.spawn(move || given.give(|reply| work(&node, reply))) {
+            tracing::warn!("{name}: no thread could be started: {error}");
+            later.give(|reply| reply.error("ERR"));
+        }
+    }
+
+    /// `BGSAVE [SCHEDULE]`. One in a transaction waits for the next round, as in Redis.
+    pub(super) fn save_in_background(&self, asker: Asker<'_>, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
         let may_wait = match words {
             [] => false,
             [word] if word.eq_ignore_ascii_case(b"schedule") => true,
             _ => return reply.error("ERR syntax error"),
         };
-        match self.start_snapshot() {
+        let running = self.data.saver().status().running.map(|running| running.kind);
+        let started = match running {
+            Some(running) => Err(SaveError::Busy { running }),
+            None if asker.in_exec => {
+                self.scheduled.snapshot.store(true, Relaxed);
+                return reply.simple("Background saving scheduled");
+            }
+            None => self.start_snapshot(),
+        };
+        match started {
             Ok(()) => reply.simple("Background saving started"),
             Err(SaveError::Busy { running: SaveKind::Snapshot }) => {
                 reply.error("ERR Background save already in progress");
             }
-            Err(SaveError::Busy { .. }) if may_wait => {
+            Err(SaveError::Busy { .. }) if may_wait || asker.in_exec => {
                 self.scheduled.snapshot.store(true, Relaxed);
                 reply.simple("Background saving scheduled");
             }
@@ -67,9 +97,18 @@ impl Node {
         reply.integer(self.data.saver().status().snapshots.last_success_ms / 1000);
     }
 
-    /// BGREWRITEAOF.
-    pub(super) fn rewrite_log(&self, reply: &mut ReplyWriter<'_>) {
-        match self.data.start_compaction() {
+    /// BGREWRITEAOF. One in a transaction waits for the next round, as in Redis.
+    pub(super) fn rewrite_log(&self, asker: Asker<'_>, reply: &mut ReplyWriter<'_>) {
+        let running = self.data.saver().status().running.map(|running| running.kind);
+        let started = match running {
+            Some(running) => Some(Err(SaveError::Busy { running })),
+            None if asker.in_exec && self.data.is_durable() => {
+                self.scheduled.rewrite.store(true, Relaxed);
+                return reply.simple("Background append only file rewriting scheduled");
+            }
+            None => self.data.start_compaction(),
+        };
+        match started {
             Some(Ok(())) => {
                 tracing::info!("Background append only file rewriting started");
                 reply.simple("Background append only file rewriting started");
@@ -77,23 +116,23 @@ impl Node {
             Some(Err(SaveError::Busy { running: SaveKind::Rewrite })) => {
                 reply.error("ERR Background append only file rewriting already in progress");
             }
-            Some(Err(SaveError::Busy { .. })) => {
+            Some(Err(SaveError::Busy { .. })) if self.data.is_durable() => {
                 self.scheduled.rewrite.store(true, Relaxed);
                 reply.simple("Background append only file rewriting scheduled");
             }
-            Some(Err(error)) => {
+            Some(Err(error)) if self.data.is_durable() => {
                 tracing::warn!("The log is not rewritten: {error}");
                 reply.error(
                     "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
                 );
             }
-            None => reply.error("ERR this node keeps no log to rewrite: appendonly is off"),
+            _ => reply.error("ERR this node keeps no log to rewrite: appendonly is off"),
         }
     }
 
-    /// `DEBUG RELOAD [NOSAVE|NOFLUSH|MERGE ...]`: writes the data to its file and reads it back. Meanwhile other clients see a
-    /// part of it: it is for tests.
-    pub(super) fn reload(&self, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+    /// `DEBUG RELOAD [NOSAVE|NOFLUSH|MERGE ...]`: writes the data to its file and reads it back. Meanwhile other clients are
+    /// told that the data is being loaded.
+    pub(super) fn reload(&self, asker: Asker<'_>, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
         let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted.as_bytes()));
         if words
             .iter()
@@ -101,22 +140,26 @@ impl Node {
         {
             return reply.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
         }
+        let (saves, empties) = (!has("nosave"), !has("noflush") && !has("merge"));
+        self.do_later("reload", asker, reply, move |node, reply| node.reload_now(saves, empties, reply));
+    }
+
+    fn reload_now(&self, saves: bool, empties: bool, reply: &mut ReplyWriter<'_>) {
         let values = self.settings.values();
-        if !has("nosave")
-            && let Err(error) = self.data.saver().save_rdb(&rdb_path(&values), rdb_options(&values))
-        {
+        if saves && let Err(error) = self.data.saver().save_rdb(&rdb_path(&values), rdb_options(&values)) {
             tracing::warn!("DEBUG RELOAD: {error}");
             return reply.error("ERR");
         }
-        if !has("noflush") && !has("merge") {
-            let flushed = self.engine.apply(Origin::Replay, 0, &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]]);
-            if let Err(error) = flushed {
-                return reply.error(&error.to_string());
-            }
-        }
-        match load_rdb(&self.engine, &RealStorage, &rdb_path(&values)) {
-            Ok(_) => {
-                self.data.saver().note_loaded();
+        self.data.begin_loading();
+        let emptied = match empties {
+            true => self.engine.apply(Origin::Replay, 0, &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]]),
+            false => Ok(()),
+        };
+        let loaded = emptied.map_err(|error| error.to_string());
+        let loaded = loaded.and_then(|()| self.data.load_rdb(&rdb_path(&values)).map_err(|error| error.to_string()));
+        self.end_loading();
+        match loaded {
+            Ok(()) => {
                 tracing::warn!("DB reloaded by DEBUG RELOAD");
                 reply.ok();
             }
@@ -127,6 +170,47 @@ impl Node {
         }
     }
 
+    /// `DEBUG LOADAOF`: reads the log into the place of all data. Meanwhile other clients are told that the data is being
+    /// loaded.
+    pub(super) fn reload_log(&self, asker: Asker<'_>, reply: &mut ReplyWriter<'_>) {
+        self.do_later("reload", asker, reply, |node, reply| {
+            node.data.begin_loading();
+            let loaded = node.data.load_log();
+            node.end_loading();
+            match loaded {
+                Ok(()) => {
+                    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+                    reply.ok();
+                }
+                Err(error) => {
+                    tracing::warn!("DEBUG LOADAOF: {error}");
+                    reply.error("ERR Error trying to load the AOF files, check server logs.");
+                }
+            }
+        });
+    }
+
+    /// Begins or ends the log, as `appendonly` says. The text of an error is for the client.
+    pub(super) fn set_log(&self, values: &Values) -> Result<(), String> {
+        // Whoever loads asks again at the end.
+        if self.data.is_loading() || values.switch("appendonly") == self.data.is_durable() {
+            return Ok(());
+        }
+        if values.switch("appendonly") {
+            self.data.begin_log(values).map_err(|error| {
+                tracing::warn!("The log cannot be begun: {error}");
+                "Unable to turn on AOF. Check server logs.".to_owned()
+            })?;
+            self.set_compaction(values);
+            return Ok(());
+        }
+        self.scheduled.rewrite.store(false, Relaxed);
+        if let Err(error) = self.data.end_log() {
+            tracing::warn!("The log was not ended in good order: {error}");
+        }
+        Ok(())
+    }
+
     fn start_snapshot(&self) -> Result<(), SaveError> {
         let values = self.settings.values();
         self.data.saver().start_rdb(rdb_path(&values), rdb_options(&values))
@@ -135,7 +219,7 @@ impl Node {
     /// Begins what is scheduled, or due by `save`.
     pub(super) fn save_what_is_due(&self) {
         let status = self.data.saver().status();
-        if status.running.is_some() {
+        if status.running.is_some() || self.data.is_loading() {
             return;
         }
         if self.scheduled.rewrite.swap(false, Relaxed) {
@@ -159,6 +243,12 @@ impl Node {
 
     /// Writes the data once more before the node ends, if that is wanted. An error if it could not be written.
     pub(super) fn save_at_end(&self, mode: ShutdownMode) -> Result<(), String> {
+        if self.data.is_loading() {
+            return Ok(());
+        }
+        if self.data.waits_for_base() && !mode.force {
+            return Err("Writing initial AOF, can't exit.".to_owned());
+        }
         let values = self.settings.values();
         let saver = self.data.saver();
         saver.cancel();

@@ -5,6 +5,7 @@ mod clients;
 mod differential;
 mod full_disk;
 mod kill;
+mod live_log;
 mod node;
 mod persistence;
 mod process;

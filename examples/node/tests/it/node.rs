@@ -26,7 +26,24 @@ impl Node {
         Self::launch(folder, command, options)
     }
 
-    fn launch(folder: &Path, mut command: Command, options: &[&str]) -> Self {
+    /// Starts a node and does not wait until its data is loaded, only until it listens.
+    pub(crate) fn start_loading(folder: &Path, options: &[&str]) -> Self {
+        let node = Self::spawn(folder, command(), options);
+        let deadline = Instant::now() + LIMIT;
+        while UnixStream::connect(folder.join("node.sock")).is_err() {
+            assert!(Instant::now() < deadline, "the node does not listen: {}", node.log());
+            std::thread::yield_now();
+        }
+        node
+    }
+
+    fn launch(folder: &Path, command: Command, options: &[&str]) -> Self {
+        let mut node = Self::spawn(folder, command, options);
+        node.wait_for_log("Ready to accept connections");
+        node
+    }
+
+    fn spawn(folder: &Path, mut command: Command, options: &[&str]) -> Self {
         let _ = std::fs::remove_file(folder.join("log"));
         let child = command
             .current_dir(folder)
@@ -35,9 +52,7 @@ impl Node {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut node = Self { child, folder: folder.to_owned() };
-        node.wait_for_log("Ready to accept connections");
-        node
+        Self { child, folder: folder.to_owned() }
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -109,7 +109,7 @@ pub(super) fn derive_memory(core: &Core, lines: &mut Lines) {
 }
 
 fn persistence(core: &Core, lines: &mut Lines) {
-    lines.set("loading", 0);
+    lines.set("loading", u8::from(core.options.loading.load(Relaxed)));
     lines.set("async_loading", 0);
     lines.set("rdb_changes_since_last_save", core.stats.changes());
     lines.set("rdb_bgsave_in_progress", 0);
@@ -247,8 +247,7 @@ pub(super) fn field_order(section: InfoSection) -> &'static str {
              lazyfreed_objects"
         }
         InfoSection::Persistence => {
-            "loading loading_start_time loading_total_bytes loading_rdb_used_mem loading_loaded_bytes \
-             loading_loaded_perc loading_eta_seconds async_loading current_cow_peak current_cow_size \
+            "loading async_loading current_cow_peak current_cow_size \
              current_cow_size_age current_fork_perc current_save_keys_processed current_save_keys_total \
              rdb_changes_since_last_save rdb_bgsave_in_progress rdb_last_save_time rdb_last_bgsave_status \
              rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec rdb_saves rdb_last_cow_size \
@@ -256,7 +255,8 @@ pub(super) fn field_order(section: InfoSection) -> &'static str {
              aof_rewrite_scheduled aof_last_rewrite_time_sec aof_current_rewrite_time_sec aof_last_bgrewrite_status \
              aof_rewrites aof_rewrites_consecutive_failures aof_last_write_status aof_last_cow_size \
              module_fork_in_progress module_fork_last_cow_size aof_current_size aof_base_size \
-             aof_pending_rewrite aof_buffer_length aof_pending_bio_fsync aof_delayed_fsync"
+             aof_pending_rewrite aof_buffer_length aof_pending_bio_fsync aof_delayed_fsync loading_start_time \
+             loading_total_bytes loading_rdb_used_mem loading_loaded_bytes loading_loaded_perc loading_eta_seconds"
         }
         InfoSection::Stats => {
             "total_connections_received total_commands_processed instantaneous_ops_per_sec total_net_input_bytes \
