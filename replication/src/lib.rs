@@ -1,4 +1,4 @@
-//! Other nodes: the control plane, sans-io.
+//! Other nodes, sans-io: links between primaries and replicas, and the cluster as a node knows it.
 //!
 //! Architecture Invariant: no sockets, files, threads or clocks here; what they would give comes as arguments.
 #![forbid(unsafe_code)]
