@@ -17,7 +17,7 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     let db = check_database(Some(db))?;
     let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
     for args in commands {
-        if let Framing::Select(_) = Framing::of(args) {
+        if let Framing::Select(_) | Framing::Message = Framing::of(args) {
             continue;
         }
         let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
@@ -38,9 +38,13 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
     let mut out = Vec::new();
     for args in commands {
         // A batch may change its database in between.
-        if let Framing::Select(db) = Framing::of(args) {
-            turn.select(check_database(db)?);
-            continue;
+        match Framing::of(args) {
+            Framing::Select(db) => {
+                turn.select(check_database(db)?);
+                continue;
+            }
+            Framing::Message => continue,
+            Framing::Effect | Framing::Multi | Framing::Exec => {}
         }
         run(&mut turn, args, &mut out)?;
     }

@@ -111,6 +111,15 @@ pub enum CommandError {
     /// The journal takes no writes.
     #[error("MISCONF Errors writing to the AOF file: {0}")]
     NotWritable(String),
+    /// The data may be old, and the host wants that not to be shown (`replica-serve-stale-data no`).
+    #[error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")]
+    PrimaryDown,
+    /// Fewer replicas follow than the host wants for a write (`min-replicas-to-write`).
+    #[error("NOREPLICAS Not enough good replicas to write.")]
+    NoReplicas,
+    /// Only the primary's stream changes this node's data.
+    #[error("READONLY You can't write against a read only replica.")]
+    ReadOnly,
     /// The data could not be saved, and the host wants writes to be refused then.
     #[error(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \

@@ -249,7 +249,7 @@ impl EffectFeed {
                 Framing::Exec => is_open = false,
                 Framing::Select(selected) => db = selected.ok_or(unreadable)?,
                 Framing::Effect if self.concerns(&args) => effects.push(FeedEffect { db, args }),
-                Framing::Effect => {}
+                Framing::Effect | Framing::Message => {}
             }
             if !is_open {
                 break;

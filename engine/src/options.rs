@@ -71,6 +71,14 @@ pub struct Options {
     pub subscriber_bytes_max: AtomicU64,
     /// Whether writes are refused because the data could not be saved (`stop-writes-on-bgsave-error`).
     pub save_failed: AtomicBool,
+    /// Whether sessions refuse writes, because a primary's stream is what changes the data (`replica-read-only`).
+    pub read_only: AtomicBool,
+    /// Whether the data may be old and is not to be shown: commands that could see it are refused.
+    pub stale: AtomicBool,
+    /// Whether writes are refused because too few replicas follow (`min-replicas-to-write`).
+    pub lacks_replicas: AtomicBool,
+    /// Whether turns of clients record nothing: the journal is a primary's stream.
+    pub follows: AtomicBool,
     /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
     pub loading: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
@@ -194,6 +202,10 @@ impl Default for Options {
             rdb_compression: AtomicBool::new(true),
             subscriber_bytes_max: AtomicU64::new(32 << 20),
             save_failed: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
+            lacks_replicas: AtomicBool::new(false),
+            follows: AtomicBool::new(false),
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),

@@ -63,6 +63,8 @@ pub(crate) struct Client {
     pub(crate) no_touch: AtomicBool,
     /// Set by READONLY: a replica in a cluster may answer its reads.
     pub(crate) readonly: AtomicBool,
+    /// The host serves it the stream of changes.
+    pub(crate) is_replica: AtomicBool,
     pub(crate) is_parked: AtomicBool,
     /// The request of this client that waits for a key.
     pub(crate) blocked: Mutex<Option<Arc<Waiter>>>,
@@ -93,6 +95,7 @@ impl Client {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             readonly: AtomicBool::new(false),
+            is_replica: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
             blocked: Mutex::default(),
             killed: AtomicBool::new(false),

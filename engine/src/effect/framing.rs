@@ -15,6 +15,9 @@ pub enum Framing {
     Effect,
     /// What follows is in this database; `None` if its argument is no number of one.
     Select(Option<u16>),
+    /// A message that changes no data: `PING`, `REPLCONF`, `PUBLISH`, `SPUBLISH`. For replicas; a log that is replayed passes
+    /// over it.
+    Message,
     /// A batch of several effects begins.
     Multi,
     /// It ends.
@@ -32,6 +35,7 @@ impl Framing {
             }
             1 if is(b"MULTI") => Self::Multi,
             1 if is(b"EXEC") => Self::Exec,
+            _ if MESSAGES.iter().any(|name| is(name)) => Self::Message,
             _ => Self::Effect,
         }
     }
@@ -62,6 +66,8 @@ impl Batch<'_> {
         }
     }
 }
+
+const MESSAGES: [&[u8]; 4] = [b"PING", b"PUBLISH", b"REPLCONF", b"SPUBLISH"];
 
 /// Bytes that framing adds to a batch, at most.
 pub const FRAMING_SIZE_MAX: usize = SELECT_SIZE_MAX + MULTI.len() + EXEC.len();
@@ -107,5 +113,13 @@ mod tests {
         assert_eq!(Framing::of(&["SELECT", "65536"]), Framing::Select(None));
         assert_eq!((Framing::of(&["Multi"]), Framing::of(&["exec"])), (Framing::Multi, Framing::Exec));
         assert_eq!((Framing::of(&["MULTI", "x"]), Framing::of(&["SET", "k", "v"])), (Framing::Effect, Framing::Effect));
+        assert_eq!(
+            (Framing::of(&["ping"]), Framing::of(&["REPLCONF", "GETACK", "*"])),
+            (Framing::Message, Framing::Message)
+        );
+        assert_eq!(
+            (Framing::of(&["spublish", "c", "m"]), Framing::of(&["SPOP", "k"])),
+            (Framing::Message, Framing::Effect)
+        );
     }
 }

@@ -184,18 +184,29 @@ impl Execution<'_> {
         if is_loading && self.needs_data(command) {
             return Err(CommandError::Loading.into());
         }
-        let may_write = match &self.connection.transaction {
+        if self.core.options.stale.load(Ordering::Relaxed) && !flags.has(flag::STALE) {
+            return Err(CommandError::PrimaryDown.into());
+        }
+        let does = match &self.connection.transaction {
             // An EXEC that goes on was admitted when it began.
             Some(transaction) if transaction.progress.is_some() => return Ok(()),
             // EXEC does what was queued.
             Some(transaction) if matches!(command.row.run.0, How::Exec) => Flags(transaction.flags),
             _ => flags,
-        }
-        .has(flag::WRITE | flag::MAY_REPLICATE);
+        };
+        let may_write = does.has(flag::WRITE | flag::MAY_REPLICATE);
         match self.core.clients.paused(|| self.now) {
             Some(PauseMode::All) => return Err(Refusal::Parked(Parked::Pause)),
             Some(PauseMode::Write) if may_write => return Err(Refusal::Parked(Parked::Pause)),
             _ => {}
+        }
+        if does.has(flag::WRITE) {
+            if self.core.options.lacks_replicas.load(Ordering::Relaxed) {
+                return Err(CommandError::NoReplicas.into());
+            }
+            if self.core.options.read_only.load(Ordering::Relaxed) {
+                return Err(CommandError::ReadOnly.into());
+            }
         }
         if may_write && self.core.options.save_failed.load(Ordering::Relaxed) {
             return Err(CommandError::NotSaved.into());

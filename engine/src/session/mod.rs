@@ -117,6 +117,11 @@ impl Session {
         session
     }
 
+    /// Shows the client as a replica: its host serves it the stream of changes from here on, and gives the session nothing more.
+    pub fn mark_replica(&mut self) {
+        self.connection.client.is_replica.store(true, Ordering::Relaxed);
+    }
+
     /// The client's id, as CLIENT ID answers it.
     pub fn id(&self) -> u64 {
         self.connection.client.id

@@ -53,6 +53,7 @@ pub(crate) use overwrite::overwrite;
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
 use undo::UndoLog;
 use waiting::{Attendance, Patience};
 
@@ -207,7 +208,8 @@ impl<'e> Turn<'e> {
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
         let Opening { db, origin, now, known, touch, buffer } = opening;
-        let recording = origin != Origin::Replay && core.sink().is_some();
+        let is_heard = |origin| origin != Origin::Client || !core.options.follows.load(Relaxed);
+        let recording = origin != Origin::Replay && core.sink().is_some() && is_heard(origin);
         Self {
             core,
             db,

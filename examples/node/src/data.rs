@@ -5,8 +5,8 @@ use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
 use keyslot::persistence::saving::{LoadRdbError, load_rdb};
 use keyslot::persistence::{
-    CloseError, CompactionPolicy, Durability, Fsync, Journal, LoadingInfo, LogBase, LogInfo, LogNames, OpenError,
-    PersistenceInfo, Progress, RealStorage, Recovery, SaveError, Saver, Store, StoreBuilder,
+    CloseError, CompactionPolicy, Durability, Fsync, Journal, JournalOptions, LoadingInfo, LogBase, LogInfo, LogNames,
+    OpenError, PersistenceInfo, Progress, RealStorage, Recovery, SaveError, Saver, Store, StoreBuilder,
 };
 use parking_lot::Mutex;
 use std::path::Path;
@@ -69,6 +69,7 @@ impl Data {
         let store = self
             .describe(values)
             .saver(self.saver.clone())
+            .instant(values.switch("instant-open"))
             .recovery(if values.switch("aof-load-truncated") { Recovery::Strict } else { Recovery::Whole })
             .on_progress(move |progress| watcher.note(progress))
             .open(".")?;
@@ -125,6 +126,27 @@ impl Data {
         let store = self.describe(values).attach(&self.saver, journal, ".")?;
         self.keep(store, values);
         Ok(())
+    }
+
+    /// The journal, for whoever follows it: that of the log, or one in memory that holds every change from here on.
+    pub(crate) fn begin_stream(&self, values: &Values) -> Arc<Journal> {
+        if let Some(store) = &*self.store.lock() {
+            return Arc::clone(store.journal());
+        }
+        let mut journal = self.journal.lock();
+        let journal = journal.get_or_insert_with(|| {
+            Arc::new(Journal::in_memory(self.engine.position(), stream_options(values.number("repl-backlog-size"))))
+        });
+        journal.keep_in_memory();
+        self.engine.attach_sink(journal.clone());
+        Arc::clone(journal)
+    }
+
+    /// Ends the log in good order; the journal goes on in memory.
+    pub(crate) fn leave_log(&self, values: &Values) -> Result<(), CloseError> {
+        let ended = self.end_log();
+        self.begin_stream(values);
+        ended
     }
 
     /// Ends the log in good order; the data goes on without it.
@@ -203,6 +225,7 @@ impl Data {
         let log = info.log.or(self.reads_log.load(Relaxed).then_some(unread));
         let (loading, loaded) = (*self.loading.lock(), *self.loaded.lock());
         PersistenceInfo { log, is_rewrite_scheduled, loading, loaded, ..info }.append_to(out);
+        out.push_str(&format!("cold_slots:{}\r\n", self.engine.cold_slots()));
     }
 
     /// Waits until every change made so far is safe.
@@ -241,6 +264,16 @@ impl Watcher {
     }
 }
 
+/// A journal of about so many bytes of backlog.
+fn stream_options(backlog_bytes: u64) -> JournalOptions {
+    let backlog = usize::try_from(backlog_bytes).unwrap_or(usize::MAX).max(BACKLOG_BYTES_MIN);
+    JournalOptions {
+        backlog_size_bytes_max: backlog,
+        chunk_size_bytes: (backlog / BACKLOG_PIECES).min(1 << 20),
+        ..JournalOptions::default()
+    }
+}
+
 /// Where the log is, by the settings.
 pub(crate) fn log_names(values: &Values) -> LogNames {
     let text = |name| String::from_utf8_lossy(values.text(name)).into_owned();
@@ -254,6 +287,11 @@ fn durability(appendfsync: &str) -> Durability {
         _ => Durability::EverySecond,
     }
 }
+
+const BACKLOG_BYTES_MIN: usize = 64 << 10;
+
+/// The oldest of so many pieces goes when another one is needed.
+const BACKLOG_PIECES: usize = 16;
 
 /// Threads that store what another reads.
 const LOAD_THREADS: usize = 2;

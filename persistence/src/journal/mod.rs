@@ -24,13 +24,15 @@ mod reader;
 pub(crate) mod tail;
 mod wake_queue;
 
-pub use reader::JournalSlice;
+pub use reader::{JournalReader, JournalSlice};
 
+use crate::log::{LogFiles, LogReader};
 use crate::storage::FileError;
 use crossbeam_utils::CachePadded;
 use keyslot_engine::effect::{NotWritable, OutcomeUnknown, Unreadable};
 use keyslot_engine::{Ack, Batch, EffectSink, Offset};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use tail::{Tail, TailLimits, Taken};
@@ -87,6 +89,8 @@ pub struct Journal {
     appended: CachePadded<Appended>,
     reached: CachePadded<Reached>,
     waiting: Mutex<Waiting>,
+    /// The log's files, while it has a log.
+    files: Mutex<Option<Arc<LogFiles>>>,
     driver: Mutex<Option<Waker>>,
     failure: Mutex<Option<Failure>>,
     options: JournalOptions,
@@ -166,6 +170,7 @@ impl Journal {
                 delayed_fsyncs: AtomicU64::new(0),
             }),
             waiting: Mutex::default(),
+            files: Mutex::new(None),
             driver: Mutex::default(),
             failure: Mutex::default(),
             options,
@@ -197,6 +202,22 @@ impl Journal {
     /// The oldest offset that can be read from memory.
     pub fn oldest(&self) -> Offset {
         Offset(self.appended.tail.lock().oldest())
+    }
+
+    /// The oldest offset that can be read from the log, if there is one.
+    pub fn oldest_logged(&self) -> Option<Offset> {
+        self.files.lock().as_ref().and_then(|files| files.oldest()).map(Offset)
+    }
+
+    /// Says in which files it is written to, so that it can be read back.
+    pub(crate) fn set_files(&self, files: Arc<LogFiles>) {
+        *self.files.lock() = Some(files);
+    }
+
+    fn open_log(&self, at: Offset) -> Option<LogReader> {
+        let files = self.files.lock().clone()?;
+        let opened = LogReader::open(&files, at.0);
+        opened.inspect_err(|error| tracing::warn!(%error, "the log cannot be read back")).ok()?
     }
 
     /// The database that is selected at the end of the stream.
@@ -360,6 +381,17 @@ impl Journal {
         self.reached.written.store(tail.end(), Ordering::Release);
         self.reached.durable.store(tail.end(), Ordering::Release);
         self.reached.wake_asked.store(false, Ordering::Release);
+        *self.failure.lock() = None;
+        self.reached.failed.store(false, Ordering::Release);
+    }
+
+    /// Goes on without a log. What was not written yet is written by nobody.
+    pub fn keep_in_memory(&self) {
+        let mut tail = self.appended.tail.lock();
+        tail.begin_anew();
+        tail.set_written(false);
+        self.reached.is_written.store(false, Ordering::Release);
+        *self.files.lock() = None;
         *self.failure.lock() = None;
         self.reached.failed.store(false, Ordering::Release);
     }

@@ -1,11 +1,13 @@
-//! Reading the journal from memory, by offset.
+//! Reading the journal by offset: from memory, and from the log's files what memory does not hold any more.
 
 use super::Journal;
 use super::chunk::Chunk;
-use keyslot_engine::Offset;
+use crate::log::LogReader;
 use keyslot_engine::effect::Unreadable;
+use keyslot_engine::{EffectSink, Offset};
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 /// Bytes of the journal, from one offset on. Holds their memory; copying it is cheap.
 #[derive(Clone)]
@@ -53,6 +55,74 @@ impl Journal {
         let from = (offset.0 - chunk.start()) as usize;
         let to = (chunk.end() - chunk.start()) as usize;
         Ok(JournalSlice { chunk, from, to })
+    }
+}
+
+/// Follows the journal from an offset on, byte for byte.
+pub struct JournalReader {
+    journal: Arc<Journal>,
+    at: Offset,
+    /// Where memory does not hold it.
+    log: Option<LogReader>,
+}
+
+impl JournalReader {
+    /// A reader from this offset on; an error if that is neither in memory nor in the log.
+    pub fn new(journal: Arc<Journal>, at: Offset) -> Result<Self, Unreadable> {
+        let oldest = journal.oldest_logged().unwrap_or(journal.oldest());
+        if at < oldest.min(journal.oldest()) {
+            return Err(Unreadable::Lagged { oldest });
+        }
+        if at > journal.end() {
+            return Err(Unreadable::Ahead { end: journal.end() });
+        }
+        Ok(Self { journal, at, log: None })
+    }
+
+    /// The offset of the next byte.
+    pub fn position(&self) -> Offset {
+        self.at
+    }
+
+    /// Appends what follows, at most `budget` bytes: nothing if there is nothing yet. An error if what follows is gone.
+    pub fn read(&mut self, out: &mut Vec<u8>, budget: usize) -> Result<(), Unreadable> {
+        match self.journal.read_from(self.at) {
+            Ok(slice) => {
+                self.log = None;
+                let bytes = &slice.bytes()[..slice.bytes().len().min(budget)];
+                out.extend_from_slice(bytes);
+                self.at.0 += bytes.len() as u64;
+                Ok(())
+            }
+            Err(lagged @ Unreadable::Lagged { .. }) => match self.read_log(out, budget) {
+                Some(size @ 1..) => {
+                    self.at.0 += size as u64;
+                    Ok(())
+                }
+                _ => Err(lagged),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cold]
+    fn read_log(&mut self, out: &mut Vec<u8>, budget: usize) -> Option<usize> {
+        if self.log.is_none() {
+            self.log = self.journal.open_log(self.at);
+        }
+        let read = self.log.as_mut()?.read(out, budget);
+        read.inspect_err(|error| tracing::warn!(%error, "the log cannot be read back")).ok()
+    }
+
+    /// Whether there is anything to [read](Self::read). `Pending`: `waker` is woken when there is.
+    pub fn poll_more(&self, waker: &Waker) -> Poll<()> {
+        self.journal.poll_more(self.at, waker)
+    }
+}
+
+impl fmt::Debug for JournalReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JournalReader({})", self.at)
     }
 }
 

@@ -148,6 +148,19 @@ impl LogFiles {
         self.listed.lock().manifest.incremental.last().map(|file| self.place.path(&file.name))
     }
 
+    /// The file that holds this offset of the journal, if one does. The last one may not be written as far yet.
+    pub(crate) fn path_at(&self, offset: u64) -> Option<PathBuf> {
+        let listed = self.listed.lock();
+        let at = listed.spans.iter().rposition(|span| span.start <= offset)?;
+        let names = listed.aside.as_ref().unwrap_or(&listed.manifest.incremental);
+        names.get(at).map(|file| self.place.path(&file.name))
+    }
+
+    /// The oldest offset of the journal that the files hold.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.listed.lock().spans.first().map(|span| span.start)
+    }
+
     /// Makes a new file and lists it, durably. `fill` writes its first bytes and says how many. `size_bytes` is that of the
     /// file that was open.
     pub(crate) fn begin(

@@ -33,10 +33,12 @@
 pub(crate) mod annotation;
 mod files;
 pub(crate) mod manifest;
+mod reader;
 mod writer;
 
 pub(crate) use files::{InstallError, LogFiles, Span, StartState};
 pub(crate) use manifest::GoesOn;
+pub(crate) use reader::LogReader;
 pub(crate) use writer::{FirstLine, Group, LogWriter};
 
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! ```text
 //! *2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n        framing: the database from here on
 //! *3\r\n$3\r\nSET\r\n..                    a batch of one command
+//! *1\r\n$4\r\nPING\r\n                        a message for replicas: passed over
 //! *1\r\n$5\r\nMULTI\r\n .. *1\r\n$4\r\nEXEC\r\n   a batch of all commands between; a SELECT may stand among them
 //! ```
 //!
@@ -78,6 +79,7 @@ impl Reader {
             };
             match Framing::of(&args) {
                 Framing::Select(Some(db)) => self.db = db,
+                Framing::Message => {}
                 Framing::Select(None) => {
                     return stop(Why::Malformed { at, expected: "SELECT and a database number" });
                 }
@@ -124,6 +126,7 @@ impl Reader {
                 Framing::Select(selected) => {
                     db = selected.ok_or(Why::Malformed { at, expected: "SELECT and a database number" })?;
                 }
+                Framing::Message => {}
                 Framing::Effect => {
                     flat.extend_from_slice(&args);
                     ends.push((db, flat.len()));

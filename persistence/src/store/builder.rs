@@ -276,6 +276,7 @@ impl StoreBuilder {
         if !engine.attach_sink(journal.clone()) {
             return Err(OpenError::OtherJournal);
         }
+        journal.set_files(driver.files().clone());
         let compactor = Compactor::new(saver.clone(), engine.clone(), journal.clone(), driver.files().clone());
         compactor.set_policy(self.compaction);
         compactor.set_base(match self.log_base.clone() {

@@ -2,6 +2,7 @@ use super::*;
 use crate::log::{LogOptions, Preallocation};
 use crate::recovery::Recovery;
 use crate::storage::{Fault, Loss, MemoryStorage};
+use crate::{JournalOptions, JournalReader};
 use keyslot_engine::CommandError;
 
 const LOG: &str = "/data/appendonlydir/appendonly.aof.1.incr.aof";
@@ -259,4 +260,80 @@ fn a_feed_reads_the_journal_and_goes_on_after_a_restart() {
     assert_eq!(resumed.try_next().unwrap().unwrap().effects[0].args, ["SET", "d", "4"]);
     let lagged = db.effects().from(batch.position).open().err();
     assert!(matches!(lagged, Some(keyslot_engine::FeedError::Lagged { .. })), "the log is not read back");
+}
+
+#[test]
+fn the_journal_is_read_back_from_the_log() {
+    let disk = MemoryStorage::new(1);
+    let open = || {
+        let log =
+            LogOptions { file_size_bytes_max: 3000, preallocation: Preallocation::Zeros, preallocation_bytes_max: 512 };
+        let journal = JournalOptions {
+            chunk_size_bytes: 256,
+            backlog_size_bytes_max: 512,
+            group_size_bytes: 200,
+            ..JournalOptions::default()
+        };
+        builder(&disk).log(log).journal(journal).without_thread().open("/data").unwrap()
+    };
+    let db = open();
+    db.options().set_ack(Ack::Memory);
+    let (mut expected, mut reader) = (Vec::new(), JournalReader::new(db.journal().clone(), Offset(0)).unwrap());
+    for n in 0..400u64 {
+        db.set(format!("key:{n}"), "x".repeat(n as usize % 70)).unwrap();
+        reader.read(&mut expected, usize::MAX).unwrap();
+        if n % 7 == 0 {
+            db.step(n * 400_000_000);
+            db.step(n * 400_000_000 + 50_000_000);
+        }
+    }
+    assert_eq!(expected.len() as u64, db.position().0);
+    let read_all = |db: &Store, from: u64, piece: usize| {
+        let mut reader = JournalReader::new(db.journal().clone(), Offset(from))?;
+        let mut bytes = Vec::new();
+        while reader.position() < db.position() {
+            reader.read(&mut bytes, piece)?;
+        }
+        Ok::<_, keyslot_engine::effect::Unreadable>(bytes)
+    };
+    assert!(db.journal().oldest() > Offset(20_000), "memory holds the end only");
+    // A byte within a group, too: a peer may have been cut anywhere.
+    for (from, piece) in
+        [(0, 1000), (1, 77), (777, 100_000), (expected.len() as u64 - 900, 5), (expected.len() as u64, 5)]
+    {
+        assert!(read_all(&db, from, piece).unwrap() == expected[from as usize..], "from {from}");
+    }
+    db.close().unwrap();
+    // After a restart all of it is in the log.
+    let db = open();
+    assert_eq!(db.journal().oldest(), Offset(expected.len() as u64));
+    assert!(read_all(&db, 333, 4096).unwrap() == expected[333..]);
+    db.options().set_ack(Ack::Memory);
+    db.set("more", "x").unwrap();
+    db.compact().unwrap();
+    let oldest = db.journal().oldest_logged().unwrap();
+    assert!(matches!(read_all(&db, 333, 4096), Err(keyslot_engine::effect::Unreadable::Lagged { .. })));
+    assert!(oldest > Offset(333));
+    // What is damaged is not given on.
+    let db = {
+        drop(db);
+        open()
+    };
+    db.options().set_ack(Ack::Memory);
+    db.set("again", "y").unwrap();
+    db.step(1 << 50);
+    db.step((1 << 50) + 50_000_000);
+    let position = |bytes: &[u8]| bytes.windows(5).rposition(|window| window == b"again");
+    let holds = |file: &std::path::PathBuf| disk.contents(file).is_some_and(|bytes| position(&bytes).is_some());
+    let newest = disk.files().into_iter().find(holds).unwrap();
+    let mut bytes = disk.contents(&newest).unwrap();
+    let at = position(&bytes).unwrap();
+    bytes[at] ^= 1;
+    disk.put(&newest, &bytes);
+    let start = db.recovery().end.0;
+    for n in 0..40u64 {
+        db.set(format!("key:{n}"), "x".repeat(50)).unwrap();
+        db.step((1 << 50) + (n + 1) * 400_000_000);
+    }
+    assert!(read_all(&db, start, 4096).is_err());
 }

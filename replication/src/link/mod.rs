@@ -32,6 +32,6 @@ mod tests;
 
 pub use history::{History, ReplicationId};
 pub use primary::{LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest};
-pub use profile::{ReplicaProfile, SyncScope};
+pub use profile::{Configured, ReplicaProfile, SyncScope};
 pub use reception::{Arrival, Reception};
 pub use replica::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase};

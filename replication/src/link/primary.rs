@@ -20,9 +20,10 @@ use super::profile::{Configured, ReplicaProfile, SyncScope};
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
 use keyslot_engine::{Engine, Offset, UnixMillis};
-use keyslot_persistence::Journal;
+use keyslot_persistence::{Journal, JournalReader};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 /// Which link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,14 +82,9 @@ pub enum LinkError {
     /// The replica sent what is no command.
     #[error("the replica sent something that is no command: {0}")]
     Protocol(#[from] ProtocolError),
-    /// It fell too far behind: what it needs next is gone.
-    #[error("the replica is at {at}, and the journal goes back to {oldest} only; it has to begin anew")]
-    Lagged {
-        /// Where it is.
-        at: Offset,
-        /// The oldest offset that can be read.
-        oldest: Offset,
-    },
+    /// It fell too far behind: what it needs next is neither in memory nor in the log any more.
+    #[error("what the replica needs next is gone: {0}; it has to begin anew")]
+    Lagged(#[from] Unreadable),
     /// It was silent for too long.
     #[error("the replica was silent for {0} ms")]
     Silent(i64),
@@ -149,6 +145,7 @@ pub struct Primary {
 }
 
 struct Link {
+    journal: Arc<Journal>,
     profile: ReplicaProfile,
     phase: Phase,
     acked: Offset,
@@ -163,7 +160,7 @@ enum Phase {
     Snapshot(Box<Transfer>),
     /// The stream goes on here once the replica says that it loaded.
     Waiting(Offset),
-    Stream(Offset),
+    Stream(JournalReader),
     Complete,
 }
 
@@ -213,7 +210,7 @@ impl Primary {
                     true => outbox.extend_from_slice(format!("+CONTINUE {}\r\n", history.id()).as_bytes()),
                     false => outbox.extend_from_slice(b"+CONTINUE\r\n"),
                 }
-                Phase::Stream(at)
+                Phase::Stream(JournalReader::new(self.journal.clone(), at)?)
             }
             (SyncScope::Libraries, _) => {
                 if request != SyncRequest::Sync {
@@ -237,17 +234,18 @@ impl Primary {
                 Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, mark, &mut outbox)))
             }
         };
-        let acked = if let Phase::Stream(at) = &phase { *at } else { Offset(0) };
+        let acked = if let Phase::Stream(reader) = &phase { reader.position() } else { Offset(0) };
         let link = LinkId(self.next_link);
         self.next_link += 1;
         let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
-        self.links.insert(link, Link { profile, phase, acked, heard: now, outbox, inbox, decoder });
+        let journal = self.journal.clone();
+        self.links.insert(link, Link { journal, profile, phase, acked, heard: now, outbox, inbox, decoder });
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
     }
 
     fn can_continue(&self, history: &History, id: &ReplicationId, at: Offset) -> bool {
-        history.holds(id, at) && self.journal.read_from(at).is_ok()
+        history.holds(id, at) && JournalReader::new(self.journal.clone(), at).is_ok()
     }
 
     fn mark(&mut self, profile: &ReplicaProfile) -> Option<String> {
@@ -275,11 +273,21 @@ impl Primary {
     /// Appends to `out` what is to be sent to a replica now: about `budget` bytes, more for a large value, nothing if there is
     /// nothing. An error ends the link, once `out` is sent.
     pub fn poll_output(&mut self, link: LinkId, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
-        let outcome = self.links.get_mut(&link).ok_or(LinkError::Unknown)?.fill(&self.journal, out, budget);
+        let outcome = self.links.get_mut(&link).ok_or(LinkError::Unknown)?.fill(out, budget);
         if outcome.is_err() {
             self.links.remove(&link);
         }
         outcome
+    }
+
+    /// Whether [`poll_output`](Self::poll_output) has something to give, or an end to tell. `Pending`: `waker` is woken when the
+    /// journal grows; what the replica sends may have something come too.
+    pub fn poll_more(&self, link: LinkId, waker: &Waker) -> Poll<()> {
+        match self.links.get(&link).map(|link| (&link.phase, link.outbox.is_empty())) {
+            Some((Phase::Stream(reader), true)) => reader.poll_more(waker),
+            Some((Phase::Waiting(_), true)) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
     }
 
     /// Lets a replica go.
@@ -378,7 +386,7 @@ impl Link {
                     {
                         self.acked = self.acked.max(offset);
                         if let Phase::Waiting(at) = self.phase {
-                            self.phase = Phase::Stream(at);
+                            self.phase = Phase::Stream(JournalReader::new(self.journal.clone(), at)?);
                         }
                     }
                     from += consumed;
@@ -391,7 +399,7 @@ impl Link {
         Ok(())
     }
 
-    fn fill(&mut self, journal: &Journal, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
+    fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
         let start = out.len();
         out.append(&mut self.outbox);
         while out.len() - start < budget {
@@ -405,22 +413,17 @@ impl Link {
                     self.phase = match self.profile.scope {
                         // It looks for the mark at the end of what it read: nothing may follow at once.
                         SyncScope::Stream if is_marked => Phase::Waiting(at),
-                        SyncScope::Stream => Phase::Stream(at),
+                        SyncScope::Stream => Phase::Stream(JournalReader::new(self.journal.clone(), at)?),
                         SyncScope::Snapshot | SyncScope::Libraries => Phase::Complete,
                     };
                 }
-                Phase::Stream(at) => match journal.read_from(*at) {
-                    Ok(slice) if slice.bytes().is_empty() => break,
-                    Ok(slice) => {
-                        let bytes = &slice.bytes()[..slice.bytes().len().min(left)];
-                        out.extend_from_slice(bytes);
-                        *at = Offset(at.0 + bytes.len() as u64);
+                Phase::Stream(reader) => {
+                    let before = out.len();
+                    reader.read(out, left)?;
+                    if out.len() == before {
+                        break;
                     }
-                    Err(Unreadable::Lagged { oldest }) => return Err(LinkError::Lagged { at: *at, oldest }),
-                    Err(Unreadable::Ahead { .. } | Unreadable::NotKept) => {
-                        return Err(LinkError::Lagged { at: *at, oldest: journal.oldest() });
-                    }
-                },
+                }
                 Phase::Waiting(_) => break,
                 Phase::Complete => return Err(LinkError::Complete),
             }

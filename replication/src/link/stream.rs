@@ -93,13 +93,15 @@ impl StreamReader {
             Framing::Select(db) => {
                 self.selected = db.ok_or_else(|| refused(&words, CommandError::DatabaseOutOfRange))?;
             }
-            Framing::Effect => match words.first().map(|name| name.to_ascii_lowercase()).as_deref() {
-                None | Some(b"ping") => {}
-                Some(b"replconf") => heard.wants_ack |= words.get(1).is_some_and(|w| w.eq_ignore_ascii_case(b"getack")),
-                Some(b"publish") if words.len() == 3 => drop(engine.publish(words[1], words[2])),
-                Some(b"spublish") if words.len() == 3 => drop(engine.spublish(words[1], words[2])),
-                Some(_) => self.commands.push((self.selected, args)),
+            Framing::Message => match (words[0].to_ascii_lowercase().as_slice(), &words[1..]) {
+                (b"replconf", [word, ..]) => heard.wants_ack |= word.eq_ignore_ascii_case(b"getack"),
+                (b"publish", [channel, message]) => drop(engine.publish(channel, message)),
+                (b"spublish", [channel, message]) => drop(engine.spublish(channel, message)),
+                _ => {}
             },
+            // A blank line is nothing but bytes.
+            Framing::Effect if words.is_empty() => {}
+            Framing::Effect => self.commands.push((self.selected, args)),
         }
         if !self.in_multi {
             self.apply(engine, *applied..self.decoded)?;

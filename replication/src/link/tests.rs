@@ -84,10 +84,10 @@ impl Net {
     }
 
     fn cut(&mut self, from: usize) {
-        if let Some(upstream) = self.nodes[from].upstream.take() {
-            if let Some(served) = upstream.served {
-                self.nodes[upstream.to].primary.detach(served);
-            }
+        if let Some(upstream) = self.nodes[from].upstream.take()
+            && let Some(served) = upstream.served
+        {
+            self.nodes[upstream.to].primary.detach(served);
         }
     }
 
@@ -225,14 +225,13 @@ impl Net {
             9 => ask(&["RPUSH", &format!("list:{}", n % 5), "x"]),
             10 if n == 0 => ask(&["SWAPDB", "0", "3"]),
             10 => ask(&["DEL", &format!("a:{n}"), "b"]),
-            _ => drop(
-                engine
-                    .atomic("{t}", |turn| {
-                        turn.set("{t}1", "x")?;
-                        turn.append("{t}2", "y").map(drop)
-                    })
-                    .expect("nothing forbids it"),
-            ),
+            _ => {
+                let both = engine.atomic("{t}", |turn| {
+                    turn.set("{t}1", "x")?;
+                    turn.append("{t}2", "y").map(drop)
+                });
+                both.expect("nothing forbids it");
+            }
         }
     }
 }

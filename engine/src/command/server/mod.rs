@@ -9,6 +9,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod process;
+mod replication;
 mod role;
 mod save;
 mod slowlog;
@@ -28,11 +29,17 @@ pub(super) const ROWS: &[Row] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     module::MODULE,
+    replication::PSYNC,
+    replication::REPLCONF,
+    replication::REPLICAOF,
     role::ROLE,
     save::SAVE,
     process::SHUTDOWN,
+    replication::SLAVEOF,
     slowlog::SLOWLOG,
+    replication::SYNC,
     time::TIME,
+    replication::WAIT,
 ];
 
 #[cfg(test)]

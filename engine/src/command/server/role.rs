@@ -1,8 +1,9 @@
 //! `ROLE`: what part this node plays.
 //!
-//! Reply: `master`, the end of the journal, and no replicas: an engine by itself is a primary.
+//! Reply: what the host says; without one `master`, the end of the journal, and no replicas: an engine by itself is a primary.
 
 use crate::client::Connection;
+use crate::command::host_request::ask_host;
 use crate::command::row::flag::{FAST, LOADING, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row, category};
 use crate::command::{CommandResult, Run};
@@ -15,7 +16,10 @@ pub(super) const ROLE: Row = Row::new("role", 1, Run::Connection(role))
     .summary("Returns the replication role.")
     .docs(Group::Server, "2.8.12", "O(1)");
 
-fn role(core: &Core, _: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+fn role(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
+    if ask_host(core, connection, args, reply).is_ok() {
+        return Ok(());
+    }
     reply.array(3);
     reply.bulk(b"master");
     reply.integer(core.journal_end().0 as i64);

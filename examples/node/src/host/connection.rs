@@ -17,6 +17,7 @@ use super::bell::Bell;
 use super::live::OutputLimit;
 use super::roster::Watched;
 use keyslot::engine::{PeerInfo, Session, SessionState};
+use keyslot::replication::link::LinkId;
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
@@ -58,6 +59,8 @@ struct Serving {
     has_input_ended: bool,
     /// Uptime at which the soft limit of waiting output was passed.
     over_soft_since: Option<u32>,
+    /// The peer is a replica, and this its link.
+    link: Option<LinkId>,
 }
 
 /// Why a connection ends.
@@ -98,6 +101,10 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(serving) = &self.serving {
+            self.node.replication.forget_client(serving.session.id());
+            if let Some(link) = serving.link {
+                self.node.replication.leave(link);
+            }
             self.node.rosters[self.worker].leave(serving.roster_place);
         }
         self.node.clients_connected.fetch_sub(1, Relaxed);
@@ -119,12 +126,16 @@ impl Serving {
             state: SessionState::Open,
             has_input_ended: false,
             over_soft_since: None,
+            link: None,
         })
     }
 
     fn poll(&mut self, node: &Node, scratch: &mut Scratch, context: &mut Context<'_>) -> Poll<End> {
         if self.watched.is_doomed() {
             return Poll::Ready(End::Quiet);
+        }
+        if let Some(link) = self.link {
+            return self.serve_replica(node, link, scratch, context);
         }
         for round in 0..ROUNDS_MAX {
             let was_fed = match self.read(scratch, context) {
@@ -152,6 +163,14 @@ impl Serving {
             if self.is_done() {
                 return Poll::Ready(End::Quiet);
             }
+            if node.replication.has_arrivals()
+                && let Some(attached) = node.replication.arrive(node, self.session.id())
+            {
+                let Ok(link) = attached else { return Poll::Ready(End::Noted("its resync has to wait")) };
+                self.link = Some(link);
+                self.session.mark_replica();
+                return self.serve_replica(node, link, scratch, context);
+            }
             if self.unsent.is_empty() {
                 self.over_soft_since = None;
             } else if let Some(end) = self.over_soft_limit(node) {
@@ -159,6 +178,64 @@ impl Serving {
             }
         }
         // Others on this thread come first; this connection goes on after them.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Moves bytes between a replica and its link.
+    fn serve_replica(
+        &mut self,
+        node: &Node,
+        link: LinkId,
+        scratch: &mut Scratch,
+        context: &mut Context<'_>,
+    ) -> Poll<End> {
+        for _ in 0..ROUNDS_MAX {
+            let mut buffer = ReadBuf::new(&mut scratch.input);
+            let was_fed = match self.stream.poll_read(context, &mut buffer) {
+                Poll::Ready(Err(_)) => return Poll::Ready(End::Quiet),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(End::Quiet),
+                Poll::Ready(Ok(())) => {
+                    if let Err(error) = node.replication.hear(node, link, buffer.filled()) {
+                        tracing::warn!("A replica is let go: {error}");
+                        return Poll::Ready(End::Quiet);
+                    }
+                    true
+                }
+                Poll::Pending => false,
+            };
+            // Whoever kills clients kills this one through its session.
+            if self.session.poll_output(&mut scratch.output) == SessionState::Closing {
+                return Poll::Ready(End::Quiet);
+            }
+            scratch.output.clear();
+            if self.unsent.is_empty() {
+                let said = node.replication.say(link, &mut self.unsent);
+                if let (Err(error), true) = (said, self.unsent.is_empty()) {
+                    tracing::info!("A replica is let go: {error}");
+                    return Poll::Ready(End::Quiet);
+                }
+            }
+            if !self.unsent.is_empty() {
+                match self.stream.write_some(&self.unsent[self.sent..], context) {
+                    Ok(count) => self.sent += count,
+                    Err(_) => return Poll::Ready(End::Quiet),
+                }
+                if self.sent < self.unsent.len() {
+                    // The socket tells when it takes more.
+                    if was_fed {
+                        continue;
+                    }
+                    return Poll::Pending;
+                }
+                self.unsent.clear();
+                self.sent = 0;
+                continue;
+            }
+            if !was_fed && node.replication.poll_more(link, context.waker()).is_pending() {
+                return Poll::Pending;
+            }
+        }
         context.waker().wake_by_ref();
         Poll::Pending
     }

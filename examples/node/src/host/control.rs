@@ -42,7 +42,7 @@ impl Host for Node {
             }
             (b"debug", b"loadaof") if args.len() == 2 => self.reload_log(asker, reply),
             (b"shutdown", _) => self.shutdown(&args[1..], reply),
-            _ => return false,
+            (name, _) => return self.link_command(name, asker, args, reply),
         }
         true
     }

@@ -12,7 +12,11 @@ pub(super) fn write(node: &Node, section: InfoSection, out: &mut String) {
         InfoSection::Server => server(node, out),
         InfoSection::Clients => line(out, "maxclients", node.live.clients_max.load(Relaxed)),
         InfoSection::Memory => memory(node.engine.used_memory(), out),
-        InfoSection::Stats => line(out, "rejected_connections", node.clients_rejected.load(Relaxed)),
+        InfoSection::Stats => {
+            line(out, "rejected_connections", node.clients_rejected.load(Relaxed));
+            node.replication.append_counts(out);
+        }
+        InfoSection::Replication => node.replication.append_info(node, out),
         InfoSection::Persistence => node.data.append_info(node.scheduled.rewrite.load(Relaxed), out),
         InfoSection::Cpu => cpu(out),
         _ => {}

@@ -180,8 +180,14 @@ impl Node {
             "loglevel" => self.log.set_level(values.choice(name)),
             "appendfsync" | "write-ack" => self.data.set_durability(values),
             "appendonly" => self.set_log(values)?,
-            "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" => self.set_compaction(values),
+            "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" | "aof-base-format" => {
+                self.set_compaction(values)
+            }
             name if name.starts_with("auto-aof-rewrite-") => self.set_compaction(values),
+            "replica-read-only" => self.set_read_only(values),
+            name if name.starts_with("min-replicas-") || name == "replica-serve-stale-data" => {
+                self.replication.judge(self, values)
+            }
             "requirepass" => self.set_password(values.text(name)),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));

@@ -19,6 +19,7 @@ mod listen;
 mod live;
 mod loading;
 pub(crate) mod process;
+mod replication;
 mod roster;
 mod rounds;
 mod saving;
@@ -34,6 +35,7 @@ use keyslot::engine::Engine;
 use live::Live;
 pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
+use replication::{Replication, Target};
 use roster::Roster;
 use saving::Scheduled;
 pub(crate) use saving::rdb_path;
@@ -55,6 +57,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     data: Data,
     scheduled: Scheduled,
+    replication: Replication,
     /// Only with `cluster-enabled`.
     cluster: Option<Cluster>,
     pub(crate) settings: Settings,
@@ -117,6 +120,7 @@ impl Host {
             engine,
             data,
             scheduled: Scheduled::default(),
+            replication: Replication::new(),
             cluster,
             settings,
             live,
@@ -148,9 +152,11 @@ impl Host {
         let node = Arc::clone(&self.node);
         runtime.block_on(async move {
             let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
+            let following = tokio::spawn(replication::run(Arc::clone(&node)));
             let (signals, mode) = self.serve(&mut doors, workers, signals, loaded).await?;
             drop(doors);
             rounds.abort();
+            following.abort();
             process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
             Ok(shutdown::finish(signals, move || node.last_writes(mode)).await)
         })
@@ -176,6 +182,7 @@ impl Host {
                 },
                 outcome = loading::ended(&mut loaded) => {
                     outcome?;
+                    self.node.follow_what_is_set();
                     self.tell_ready(doors);
                 }
                 request = self.inbox.recv() => match request {
@@ -214,6 +221,14 @@ impl Host {
 }
 
 impl Node {
+    /// Follows the node that the settings name, if they name one.
+    fn follow_what_is_set(&self) {
+        let values = self.settings.values();
+        if let Some(target) = Target::of(values.words("replicaof")).filter(|_| self.cluster.is_none()) {
+            self.follow(target);
+        }
+    }
+
     /// Lets a client in, or tells it why not.
     fn admit(&self, arrival: Arrival, peer: Option<SocketAddr>) -> Option<Arrival> {
         if self.clients_connected.load(Relaxed) >= self.live.clients_max.load(Relaxed) {

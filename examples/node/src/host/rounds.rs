@@ -44,6 +44,7 @@ pub(super) async fn run(node: Arc<Node>) {
             tokio::task::yield_now().await;
         }
         node.save_what_is_due();
+        node.replication.tick(&node);
         node.look_after_clients();
     }
 }

@@ -6,6 +6,7 @@ use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{Asker, Origin};
 use keyslot::persistence::rdb::RdbOptions;
+use keyslot::persistence::snapshot::WriteOptions;
 use keyslot::persistence::{CompactionPolicy, LogBase, SaveError, SaveKind, SavePoint};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -196,6 +197,7 @@ impl Node {
         if self.data.is_loading() || values.switch("appendonly") == self.data.is_durable() {
             return Ok(());
         }
+        self.replication.begin_anew();
         if values.switch("appendonly") {
             self.data.begin_log(values).map_err(|error| {
                 tracing::warn!("The log cannot be begun: {error}");
@@ -268,9 +270,10 @@ impl Node {
             growth_percent: values.number("auto-aof-rewrite-percentage"),
             size_bytes_min: values.number("auto-aof-rewrite-min-size"),
         };
-        let base = match values.switch("aof-use-rdb-preamble") {
-            true => LogBase::Rdb(rdb_options(values)),
-            false => LogBase::Commands,
+        let base = match (values.choice("aof-base-format"), values.switch("aof-use-rdb-preamble")) {
+            ("snapshot", _) => LogBase::Snapshot(WriteOptions::default()),
+            ("rdb", _) | ("auto", true) => LogBase::Rdb(rdb_options(values)),
+            _ => LogBase::Commands,
         };
         self.data.set_compaction(policy, base);
     }

@@ -47,6 +47,7 @@ pub(crate) enum Group {
     Limits,
     Security,
     Persistence,
+    Replication,
     Cluster,
     Diagnostics,
     Process,
@@ -149,7 +150,7 @@ const POLICIES: &[&str] = &[
     "noeviction",
 ];
 
-use Group::{Cluster, Diagnostics, Limits, Network, Persistence, Process, Security};
+use Group::{Cluster, Diagnostics, Limits, Network, Persistence, Process, Replication, Security};
 
 /// All keys, by topic.
 #[rustfmt::skip]
@@ -267,32 +268,47 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Persistence, "Compress long strings in files of the data and in payloads of DUMP."),
     switch("rdbchecksum", "yes").at_start()
         .live(Persistence, "End files of the data with a checksum."),
+    row("aof-base-format", Kind::Choice(&["auto", "rdb", "aof", "snapshot"]), "auto")
+        .live(Persistence, "Form of the log's bases: auto is what aof-use-rdb-preamble says; snapshot is Keyslot's own, the fastest, which redis-server does not read."),
+    switch("instant-open", "no").at_start()
+        .live(Persistence, "Serve before the data is loaded: slots are loaded when they are touched, where the log's base is a snapshot."),
     switch("rdb-del-sync-files", "no"),
     switch("rdb-save-incremental-fsync", "yes"),
 
     // Replication.
-    row("replicaof", Kind::Primary, "").alias("slaveof").at_start(),
-    text("masteruser", ""),
-    text("masterauth", ""),
-    switch("replica-serve-stale-data", "yes").alias("slave-serve-stale-data"),
-    switch("replica-read-only", "yes").alias("slave-read-only"),
+    row("replicaof", Kind::Primary, "").alias("slaveof").at_start()
+        .live(Replication, "Host and port of the node to follow; a node that follows another serves reads."),
+    text("masteruser", "").live(Replication, "The user that authenticates with the primary."),
+    text("masterauth", "").live(Replication, "The password for the primary."),
+    switch("replica-serve-stale-data", "yes").alias("slave-serve-stale-data")
+        .live(Replication, "Serve what there is while the link to the primary is down."),
+    switch("replica-read-only", "yes").alias("slave-read-only")
+        .live(Replication, "Refuse writes of clients while another node is followed."),
     switch("replica-lazy-flush", "no").alias("slave-lazy-flush"),
-    count("replica-priority", 0, INT, "100").alias("slave-priority"),
-    switch("replica-announced", "yes"),
-    text("replica-announce-ip", "").alias("slave-announce-ip"),
-    count("replica-announce-port", 0, PORT, "0").alias("slave-announce-port"),
+    count("replica-priority", 0, INT, "100").alias("slave-priority")
+        .live(Replication, "What Sentinel chooses among replicas by: the lowest number; 0: never."),
+    switch("replica-announced", "yes").live(Replication, "Whether Sentinel tells clients of this replica."),
+    text("replica-announce-ip", "").alias("slave-announce-ip")
+        .live(Replication, "The address that the primary is told, where it differs from what it sees."),
+    count("replica-announce-port", 0, PORT, "0").alias("slave-announce-port")
+        .live(Replication, "The port that the primary is told; 0 for port."),
     switch("replica-ignore-disk-write-errors", "no"),
-    switch("repl-diskless-sync", "yes"),
+    switch("repl-diskless-sync", "yes")
+        .live(Replication, "Send snapshots with a mark at their end, where the replica can read that; else their length is worked out first."),
     count("repl-diskless-sync-delay", 0, INT, "5"),
     count("repl-diskless-sync-max-replicas", 0, INT, "0"),
     row("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled"),
     switch("repl-disable-tcp-nodelay", "no"),
-    count("repl-ping-replica-period", 1, INT, "10").alias("repl-ping-slave-period"),
-    count("repl-timeout", 1, INT, "60"),
-    bytes("repl-backlog-size", 1, BYTES, "1mb"),
+    count("repl-ping-replica-period", 1, INT, "10").alias("repl-ping-slave-period")
+        .live(Replication, "Seconds between two PINGs in the stream."),
+    count("repl-timeout", 1, INT, "60").live(Replication, "Seconds of silence after which a link is given up."),
+    bytes("repl-backlog-size", 1, BYTES, "1mb")
+        .live(Replication, "How much of the stream is kept in memory for replicas that come back, where there is no log; read when the first one comes."),
     count("repl-backlog-ttl", 0, LONG, "3600"),
-    count("min-replicas-to-write", 0, INT, "0").alias("min-slaves-to-write"),
-    count("min-replicas-max-lag", 0, INT, "10").alias("min-slaves-max-lag"),
+    count("min-replicas-to-write", 0, INT, "0").alias("min-slaves-to-write")
+        .live(Replication, "Refuse writes while fewer replicas follow; 0: never."),
+    count("min-replicas-max-lag", 0, INT, "10").alias("min-slaves-max-lag")
+        .live(Replication, "A replica that was not heard of for so many seconds does not count for that."),
     row("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore"),
 
     // The cluster.

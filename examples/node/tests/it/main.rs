@@ -10,6 +10,7 @@ mod node;
 mod persistence;
 mod process;
 mod redis;
+mod replication;
 mod saving;
 mod settings;
 mod side_by_side;

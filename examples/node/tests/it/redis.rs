@@ -16,7 +16,18 @@ impl Redis {
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
         let child = Command::new(PROGRAM)
             .current_dir(folder)
-            .args(["--port", "0", "--unixsocket", "redis.sock", "--logfile", "redis.log", "--save", ""])
+            .args([
+                "--port",
+                "0",
+                "--bind",
+                "127.0.0.1",
+                "--unixsocket",
+                "redis.sock",
+                "--logfile",
+                "redis.log",
+                "--save",
+                "",
+            ])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

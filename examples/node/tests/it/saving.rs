@@ -221,3 +221,39 @@ fn a_file_that_cannot_be_written_stops_writes_until_it_can() {
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert!(!files.iter().any(|file| file.to_string_lossy().starts_with("temp-")), "{files:?}");
 }
+
+#[test]
+fn a_node_serves_before_it_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = [
+        "--appendonly",
+        "yes",
+        "--save",
+        "",
+        "--aof-base-format",
+        "snapshot",
+        "--instant-open",
+        "yes",
+        "--enable-debug-command",
+        "yes",
+    ];
+    let mut node = Node::start(folder.path(), &options);
+    let mut client = node.client();
+    for n in 0..500 {
+        client.ask(&["SET", &format!("key:{n}"), &n.to_string()]);
+        client.ask(&["RPUSH", &format!("list:{}", n % 50), "x"]);
+    }
+    assert_eq!(client.ask(&["BGREWRITEAOF"]), "+Background append only file rewriting started");
+    wait_until(&mut client, "aof_rewrite_in_progress:0\r\n");
+    (0..100).for_each(|n| drop(client.ask(&["APPEND", &format!("key:{n}"), "+"])));
+    let digest = client.ask(&["DEBUG", "DIGEST"]);
+    node.signal("TERM");
+    assert_eq!(node.wait(), Some(0));
+    let node = Node::start(folder.path(), &options);
+    assert!(node.log().contains("to load when they are touched"), "{}", node.log());
+    let mut client = node.client();
+    assert_eq!(client.ask(&["GET", "key:7"]), "7+");
+    assert_eq!(client.ask(&["DBSIZE"]), ":550");
+    wait_until(&mut client, "cold_slots:0\r\n");
+    assert_eq!(client.ask(&["DEBUG", "DIGEST"]), digest);
+}

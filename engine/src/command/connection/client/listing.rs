@@ -61,7 +61,11 @@ impl ClientType {
     }
 
     pub(super) fn of(client: &Client) -> Self {
-        if client.subscriptions.is_any() { Self::Pubsub } else { Self::Normal }
+        match () {
+            () if client.is_replica.load(Ordering::Relaxed) => Self::Replica,
+            () if client.subscriptions.is_any() => Self::Pubsub,
+            () => Self::Normal,
+        }
     }
 }
 
@@ -141,6 +145,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
 fn flags(client: &Client) -> String {
     let load = Ordering::Relaxed;
     let letters: String = [
+        (client.is_replica.load(load), 'S'),
         (client.subscriptions.is_any(), 'P'),
         (client.multi.load(load) >= 0, 'x'),
         (client.is_blocked(), 'b'),

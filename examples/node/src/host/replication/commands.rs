@@ -1,0 +1,200 @@
+//! PSYNC, SYNC, REPLCONF, ROLE, WAIT, REPLICAOF.
+
+use super::{Target, Upstream, Wait, fresh_id, report};
+use crate::host::Node;
+use crate::settings::Values;
+use keyslot::engine::resp::ReplyWriter;
+use keyslot::engine::{Asker, DueKeys};
+use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+impl Node {
+    /// Does a command that concerns links. False if it is none of them.
+    pub(in crate::host) fn link_command(
+        &self,
+        name: &[u8],
+        asker: Asker<'_>,
+        args: &[&[u8]],
+        reply: &mut ReplyWriter<'_>,
+    ) -> bool {
+        match name {
+            b"psync" => match SyncRequest::parse(args) {
+                Ok(request) => self.expect_replica(asker, request, reply),
+                Err(error) => reply.error(&error),
+            },
+            b"sync" => self.expect_replica(asker, SyncRequest::Sync, reply),
+            b"replconf" => self.configure_replica(asker.client_id, args, reply),
+            b"role" => report::role(&self.replication, self, reply),
+            b"wait" => self.wait_for_replicas(asker, args, reply),
+            b"replicaof" | b"slaveof" => self.follow_or_lead(args, reply),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Notes that a client asks for the stream. Its connection answers from here on.
+    fn expect_replica(&self, asker: Asker<'_>, request: SyncRequest, reply: &mut ReplyWriter<'_>) {
+        let replication = &self.replication;
+        let is_synced = |upstream: &Upstream| upstream.phase == Some(ReplicaPhase::Streaming);
+        if replication.state.lock().upstream.as_ref().is_some_and(|upstream| !is_synced(upstream)) {
+            return reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
+        }
+        // What it is called where it does not say.
+        let (address, _) = asker.addr.rsplit_once(':').unwrap_or((asker.addr, ""));
+        let mut profiles = replication.profiles.lock();
+        profiles.entry(asker.client_id).or_default().ip_address.get_or_insert_with(|| address.to_owned());
+        drop(profiles);
+        if replication.arrivals.lock().insert(asker.client_id, request).is_none() {
+            replication.arrival_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn configure_replica(&self, client: u64, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        match self.replication.profiles.lock().entry(client).or_default().configure(args) {
+            Ok(Configured::Set) => reply.ok(),
+            // Said by replicas on their links, and answered by nobody.
+            Ok(Configured::Acked(_) | Configured::AskedAck) => {}
+            Err(error) => reply.error(&error),
+        }
+    }
+
+    fn wait_for_replicas(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        let number = |arg: &[u8]| std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
+        let Some(count) = number(args[1]) else { return reply.error("ERR value is not an integer or out of range") };
+        let Some(timeout) = number(args[2]) else {
+            return reply.error("ERR timeout is not an integer or out of range");
+        };
+        let Ok(timeout_ms) = u64::try_from(timeout) else { return reply.error("ERR timeout is negative") };
+        let mut state = self.replication.state.lock();
+        if state.upstream.is_some() {
+            return reply.error(WAIT_ON_REPLICA);
+        }
+        let offset = self.engine.position();
+        let reached = state.count_reached(offset);
+        let is_enough = usize::try_from(count).map_or(true, |count| reached >= count);
+        let later = if is_enough { None } else { asker.reply_later() };
+        let Some(later) = later else { return reply.integer(reached as i64) };
+        if let Some(stream) = &state.stream {
+            stream.primary.ask_acks();
+        }
+        drop(state);
+        let until = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.replication.waits.lock().push(Wait { offset, count, until, reply: later });
+        // What came between the count and the wait.
+        self.replication.serve_waits();
+    }
+
+    fn follow_or_lead(&self, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        if self.cluster.is_some() {
+            return reply.error("ERR REPLICAOF not allowed in cluster mode.");
+        }
+        if args[1].eq_ignore_ascii_case(b"no") && args[2].eq_ignore_ascii_case(b"one") {
+            self.lead();
+            return reply.ok();
+        }
+        let port = std::str::from_utf8(args[2]).ok().and_then(|text| text.parse::<i64>().ok());
+        let Some(port) = port else { return reply.error("ERR value is not an integer or out of range") };
+        let Ok(port) = u16::try_from(port) else { return reply.error("ERR Invalid master port") };
+        let target = Target { host: String::from_utf8_lossy(args[1]).into_owned(), port };
+        match self.follow(target) {
+            true => reply.ok(),
+            false => reply.simple("OK Already connected to specified master"),
+        }
+    }
+
+    /// Follows another node from here on. False if it does so already.
+    pub(in crate::host) fn follow(&self, target: Target) -> bool {
+        let mut state = self.replication.state.lock();
+        if state.upstream.as_ref().is_some_and(|upstream| upstream.target == target) {
+            return false;
+        }
+        tracing::info!("Connecting to MASTER {}:{}", target.host, target.port);
+        let is_first = state.upstream.is_none();
+        // What this node has by itself is a part of its own history: the other one may know it.
+        let is_fresh = state.stream.is_none();
+        let stream = state.stream(self);
+        if is_fresh {
+            stream.is_known = false;
+        }
+        state.upstream = Some(Upstream {
+            target: target.clone(),
+            phase: None,
+            down_since: Instant::now(),
+            heard: None,
+            received_bytes: 0,
+        });
+        drop(state);
+        let options = self.engine.options();
+        options.follows.store(true, Relaxed);
+        self.set_read_only(&self.settings.values());
+        self.engine.set_due_keys(DueKeys::Hide);
+        if is_first {
+            self.end_waits();
+        }
+        self.replication.judge(self, &self.settings.values());
+        self.replication.target.send_replace(Some(target));
+        true
+    }
+
+    /// Takes over whether clients may write while another node is followed.
+    pub(in crate::host) fn set_read_only(&self, values: &Values) {
+        let options = self.engine.options();
+        options.read_only.store(options.follows.load(Relaxed) && values.switch("replica-read-only"), Relaxed);
+    }
+
+    /// Follows nobody from here on.
+    fn lead(&self) {
+        let mut state = self.replication.state.lock();
+        if state.upstream.take().is_none() {
+            return;
+        }
+        self.replication.target.send_replace(None);
+        if let Some(stream) = &mut state.stream {
+            let end = self.engine.position();
+            stream.primary.open();
+            match stream.is_known {
+                true => state.history.shift(fresh_id(), end),
+                false => {
+                    stream.is_known = true;
+                    state.history.join(fresh_id());
+                }
+            }
+        }
+        drop(state);
+        let options = self.engine.options();
+        options.follows.store(false, Relaxed);
+        options.read_only.store(false, Relaxed);
+        self.engine.set_due_keys(DueKeys::Delete);
+        if self.data.is_loading() {
+            self.end_loading();
+        }
+        self.replication.judge(self, &self.settings.values());
+        tracing::info!("MASTER MODE enabled (user request)");
+    }
+
+    /// Nobody waits for replicas of a node that follows another.
+    fn end_waits(&self) {
+        for wait in self.replication.waits.lock().drain(..) {
+            wait.reply.give(|reply| {
+                reply.error(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                )
+            });
+        }
+    }
+}
+
+impl Target {
+    /// The address that the settings name, if they name one.
+    pub(in crate::host) fn of(words: &[Vec<u8>]) -> Option<Self> {
+        let [host, port] = words else { return None };
+        let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+        Some(Self { host: String::from_utf8_lossy(host).into_owned(), port })
+    }
+}
+
+const WAIT_ON_REPLICA: &str = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a \
+                               replica is configured to be writable (which is not the default) writes to replicas are just \
+                               local and are not propagated.";

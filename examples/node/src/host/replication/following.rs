@@ -1,0 +1,197 @@
+//! The task that follows a primary: connects, feeds what comes to the link, and begins again when it breaks.
+
+use super::{Target, fresh_id};
+use crate::host::Node;
+use keyslot::replication::link::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Runs until it is dropped.
+pub(in crate::host) async fn run(node: Arc<Node>) {
+    let mut targets = node.replication.target.subscribe();
+    loop {
+        let target = targets.borrow_and_update().clone();
+        let Some(target) = target else {
+            if targets.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        tokio::select! {
+            () = follow(&node, &target) => {}
+            changed = targets.changed() => if changed.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Follows one primary until somebody wants another.
+async fn follow(node: &Arc<Node>, target: &Target) {
+    loop {
+        let limit = Duration::from_secs(node.settings.values().number("repl-timeout"));
+        match timeout(limit, TcpStream::connect((target.host.as_str(), target.port))).await {
+            Ok(Ok(stream)) => match talk(node, stream).await {
+                Ok(()) => tracing::warn!("Connection with master lost."),
+                Err(error) => tracing::warn!("Connection with master lost: {error}"),
+            },
+            Ok(Err(error)) => tracing::warn!("Error condition on socket for SYNC: {error}"),
+            Err(_) => tracing::warn!("Timeout connecting to the MASTER..."),
+        }
+        node.lost_primary();
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+/// Moves bytes over one connection until it ends.
+async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaError> {
+    // Small packets: answers that are waited for.
+    let _ = stream.set_nodelay(true);
+    let Some(mut link) = node.begin_link() else { return Ok(()) };
+    let (mut input, mut output) = (vec![0; READ_BYTES].into_boxed_slice(), Vec::new());
+    loop {
+        link.poll_output(&mut output);
+        if !output.is_empty() {
+            if stream.write_all(&output).await.is_err() {
+                return Ok(());
+            }
+            output.clear();
+        }
+        let now = node.engine.now();
+        let wait_ms = link.next_timeout().map_or(i64::MAX, |at| (at.0 - now.0).max(0));
+        let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).min(60_000));
+        let outcome = match timeout(wait, stream.read(&mut input)).await {
+            Ok(Ok(0) | Err(_)) => return Ok(()),
+            Ok(Ok(count)) => link.handle_input(&input[..count], node.engine.now()).map(|()| count),
+            Err(_) => link.handle_timeout(node.engine.now()).map(|()| 0),
+        };
+        let told = node.hear_link(&mut link, outcome.as_ref().copied().unwrap_or(0));
+        match outcome {
+            Ok(_) if told => {}
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                if error.loses_history() {
+                    node.lose_history();
+                }
+                return Err(error);
+            }
+        }
+        // Clients that wait for this thread come between two reads.
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Node {
+    /// The link over a connection that was just made.
+    fn begin_link(&self) -> Option<ReplicaLink> {
+        let values = self.settings.values();
+        let text =
+            |name: &str| Some(String::from_utf8_lossy(values.text(name)).into_owned()).filter(|text| !text.is_empty());
+        let announced = values.number("replica-announce-port");
+        let port = if announced > 0 { announced } else { values.number("port") };
+        let options = ReplicaOptions {
+            listening_port: u16::try_from(port).unwrap_or(0),
+            ip_address: text("replica-announce-ip"),
+            credentials: text("masterauth").map(|password| (text("masteruser"), password)),
+            timeout_ms: i64::try_from(values.number("repl-timeout").saturating_mul(1000)).unwrap_or(i64::MAX),
+            ..ReplicaOptions::default()
+        };
+        let mut state = self.replication.state.lock();
+        let history = state.history;
+        let stream = state.stream.as_ref()?;
+        let (journal, is_known) = (Arc::clone(&stream.journal), stream.is_known);
+        let upstream = state.upstream.as_mut()?;
+        (upstream.phase, upstream.received_bytes) = (Some(ReplicaPhase::Handshake), 0);
+        Some(ReplicaLink::new(self.engine.clone(), journal, options, is_known.then_some(&history), self.engine.now()))
+    }
+
+    /// Takes note of what happened on a link. False if nobody wants it any more.
+    fn hear_link(&self, link: &mut ReplicaLink, received: usize) -> bool {
+        while let Some(event) = link.poll_event() {
+            self.take_event(&event);
+        }
+        let mut state = self.replication.state.lock();
+        let Some(upstream) = &mut state.upstream else { return false };
+        let phase = link.phase();
+        if phase == ReplicaPhase::Receiving {
+            upstream.received_bytes += received as u64;
+        }
+        if received > 0 {
+            upstream.heard = Some(Instant::now());
+        }
+        let is_news = upstream.phase.replace(phase) != Some(phase);
+        drop(state);
+        if is_news {
+            self.replication.judge(self, &self.settings.values());
+        }
+        true
+    }
+
+    fn take_event(&self, event: &ReplicaEvent) {
+        match event {
+            ReplicaEvent::Continued(id) => {
+                tracing::info!("Successful partial resynchronization with master.");
+                let end = self.engine.position();
+                self.replication.state.lock().history.rename(*id, end);
+            }
+            ReplicaEvent::Replacing(id) => {
+                tracing::info!("Full resync from master: {id}");
+                {
+                    let mut state = self.replication.state.lock();
+                    state.history.join(*id);
+                    if let Some(stream) = &mut state.stream {
+                        stream.is_known = false;
+                        stream.primary.close();
+                    }
+                }
+                self.data.begin_loading();
+                if let Err(error) = self.data.leave_log(&self.settings.values()) {
+                    tracing::warn!("The log was not ended in good order: {error}");
+                }
+            }
+            ReplicaEvent::Replaced(offset) => {
+                tracing::info!("MASTER <-> REPLICA sync: Finished with success, at offset {offset}");
+                {
+                    let mut state = self.replication.state.lock();
+                    if let Some(stream) = &mut state.stream {
+                        stream.is_known = true;
+                        stream.primary.open();
+                    }
+                }
+                self.data.saver().note_loaded();
+                self.end_loading();
+            }
+            _ => {}
+        }
+    }
+
+    /// There is no link to the primary.
+    fn lost_primary(&self) {
+        let mut state = self.replication.state.lock();
+        if let Some(upstream) = &mut state.upstream {
+            if upstream.phase == Some(ReplicaPhase::Streaming) || upstream.heard.is_some() {
+                upstream.down_since = Instant::now();
+            }
+            (upstream.phase, upstream.heard) = (None, None);
+        }
+        drop(state);
+        self.replication.judge(self, &self.settings.values());
+    }
+
+    /// The data is of no history any more.
+    fn lose_history(&self) {
+        let mut state = self.replication.state.lock();
+        state.history.join(fresh_id());
+        if let Some(stream) = &mut state.stream {
+            stream.is_known = false;
+            stream.primary.close();
+        }
+    }
+}
+
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+const READ_BYTES: usize = 64 << 10;

@@ -1,0 +1,205 @@
+//! Replicas of this node, and its primary.
+//!
+//! ```text
+//! a client that says PSYNC   -> its connection becomes a link: what it sends goes to the primary's side, what the journal gives
+//!                               goes to it
+//! REPLICAOF host port        -> a task on the control thread connects, and feeds what comes to the replica's side
+//! ```
+//!
+//! A node without a log has no journal until somebody follows it, or it follows somebody: then it has one in memory.
+
+mod commands;
+mod following;
+mod report;
+mod serving;
+
+use super::Node;
+use crate::settings::Values;
+use keyslot::engine::resp::ReplyWriter;
+use keyslot::engine::{LaterReply, Offset};
+use keyslot::persistence::Journal;
+use keyslot::replication::link::{
+    History, LinkError, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
+};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+use tokio::sync::watch;
+
+pub(super) use following::run;
+
+/// What a node knows of those it is linked with.
+pub(super) struct Replication {
+    state: Mutex<State>,
+    /// What clients said of themselves by REPLCONF.
+    profiles: Mutex<HashMap<u64, ReplicaProfile>>,
+    /// Clients that asked for the stream and whose connections do not know yet.
+    arrivals: Mutex<HashMap<u64, SyncRequest>>,
+    arrival_count: AtomicUsize,
+    waits: Mutex<Vec<Wait>>,
+    /// Whom to follow.
+    target: watch::Sender<Option<Target>>,
+}
+
+struct State {
+    history: History,
+    /// The journal and who follows it, once there is reason to have one.
+    stream: Option<Stream>,
+    upstream: Option<Upstream>,
+}
+
+struct Stream {
+    journal: Arc<Journal>,
+    primary: Primary,
+    /// Whether the journal is a part of the history from its beginning on.
+    is_known: bool,
+}
+
+/// Another node's address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Target {
+    host: String,
+    port: u16,
+}
+
+/// How it goes with the primary.
+#[derive(Clone)]
+struct Upstream {
+    target: Target,
+    /// `None` while there is no connection.
+    phase: Option<ReplicaPhase>,
+    /// When the link was lost, or looked for first.
+    down_since: Instant,
+    heard: Option<Instant>,
+    /// Bytes of a snapshot that came so far.
+    received_bytes: u64,
+}
+
+/// A client that waits for replicas.
+struct Wait {
+    offset: Offset,
+    count: usize,
+    until: Option<Instant>,
+    reply: LaterReply,
+}
+
+impl Replication {
+    pub(super) fn new() -> Self {
+        let state = State { history: History::new(fresh_id()), stream: None, upstream: None };
+        Self {
+            state: Mutex::new(state),
+            profiles: Mutex::default(),
+            arrivals: Mutex::default(),
+            arrival_count: AtomicUsize::new(0),
+            waits: Mutex::default(),
+            target: watch::Sender::new(None),
+        }
+    }
+
+    /// Does what is due by time. Called several times a second.
+    pub(super) fn tick(&self, node: &Node) {
+        let now = node.engine.now();
+        if let Some(stream) = &mut self.state.lock().stream {
+            for (_, error) in stream.primary.handle_timeout(now) {
+                tracing::warn!("A replica is let go: {error}");
+            }
+        }
+        self.serve_waits();
+        self.judge(node, &node.settings.values());
+    }
+
+    /// Says whether the data may be shown and changed, by who follows and who is followed.
+    pub(super) fn judge(&self, node: &Node, values: &Values) {
+        let mut state = self.state.lock();
+        let is_down = state.upstream.as_ref().is_some_and(|upstream| upstream.phase != Some(ReplicaPhase::Streaming));
+        let is_stale = is_down && !values.switch("replica-serve-stale-data");
+        let (wanted, lag) = (values.number("min-replicas-to-write"), values.number("min-replicas-max-lag"));
+        let lacks = wanted > 0 && lag > 0 && state.upstream.is_none() && state.count_good(node, lag) < wanted;
+        drop(state);
+        let options = node.engine.options();
+        options.stale.store(is_stale, Relaxed);
+        options.lacks_replicas.store(lacks, Relaxed);
+    }
+
+    /// Answers those whose replicas are there, or who waited for long enough.
+    fn serve_waits(&self) {
+        let mut waits = self.waits.lock();
+        if waits.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        waits.retain(|wait| {
+            let reached = state.count_reached(wait.offset);
+            let is_over = reached >= wait.count || wait.until.is_some_and(|until| until <= now);
+            if is_over {
+                wait.reply.give(|reply: &mut ReplyWriter<'_>| reply.integer(reached as i64));
+            }
+            !is_over
+        });
+    }
+
+    /// The log begins or ends, and changes may be missing from the journal: who follows it has to begin anew.
+    pub(super) fn begin_anew(&self) {
+        let mut state = self.state.lock();
+        if state.upstream.is_none() && state.stream.take().is_some() {
+            state.history.join(fresh_id());
+        }
+    }
+
+    /// A client's connection has ended.
+    pub(super) fn forget_client(&self, client: u64) {
+        self.profiles.lock().remove(&client);
+        if self.arrivals.lock().remove(&client).is_some() {
+            self.arrival_count.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl State {
+    /// How many replicas have the stream up to `offset`.
+    fn count_reached(&mut self, offset: Offset) -> usize {
+        self.stream.as_ref().map_or(0, |stream| stream.primary.count_reached(offset))
+    }
+
+    /// How many replicas were heard of within so many seconds.
+    fn count_good(&mut self, node: &Node, lag_seconds: u64) -> u64 {
+        let now = node.engine.now();
+        let lag_ms = i64::try_from(lag_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let replicas = self.stream.iter().flat_map(|stream| stream.primary.replicas());
+        replicas.filter(|replica| replica.state == ReplicaState::Stream && now.0 - replica.heard.0 <= lag_ms).count()
+            as u64
+    }
+
+    /// The stream, which is begun if there is none.
+    fn stream(&mut self, node: &Node) -> &mut Stream {
+        self.stream.get_or_insert_with(|| {
+            let journal = node.data.begin_stream(&node.settings.values());
+            let options = primary_options(node);
+            let chance = u64::from_str_radix(&super::info::random_id()[..16], 16).unwrap_or(0);
+            let primary = Primary::new(node.engine.clone(), Arc::clone(&journal), options, chance);
+            Stream { journal, primary, is_known: true }
+        })
+    }
+}
+
+/// How replicas are treated, by the settings.
+fn primary_options(node: &Node) -> PrimaryOptions {
+    let values = node.settings.values();
+    let ms = |name| i64::try_from(values.number(name).saturating_mul(1000)).unwrap_or(i64::MAX);
+    PrimaryOptions {
+        ping_interval_ms: ms("repl-ping-replica-period"),
+        timeout_ms: ms("repl-timeout"),
+        sends_marked: values.switch("repl-diskless-sync"),
+    }
+}
+
+/// A name that no other history has.
+fn fresh_id() -> ReplicationId {
+    ReplicationId::parse(super::info::random_id().as_bytes()).expect("it is 40 digits")
+}
+
+/// Why a connection that became a link ends.
+type LinkResult<T> = Result<T, LinkError>;

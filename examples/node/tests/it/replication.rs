@@ -1,0 +1,266 @@
+//! Nodes that follow each other, and `redis-server`, both ways: full and partial resyncs, promotion, restarts.
+
+use crate::node::{Client, Node, free_port};
+use crate::redis::{PROGRAM, Redis, has};
+use std::time::{Duration, Instant};
+
+/// A node or a `redis-server` that listens on a port.
+struct Peer {
+    port: u16,
+    client: Client,
+    _folder: tempfile::TempDir,
+    node: Option<Node>,
+    _redis: Option<Redis>,
+}
+
+impl Peer {
+    fn node(options: &[&str]) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let text = port.to_string();
+        let all = [&["--port", &text, "--bind", "127.0.0.1", "--save", ""], OPTIONS, options].concat();
+        let node = Node::start(folder.path(), &all);
+        Self { port, client: node.client(), _folder: folder, node: Some(node), _redis: None }
+    }
+
+    fn redis(options: &[&str]) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let text = port.to_string();
+        let redis = Redis::start(folder.path(), &[&["--port", &text], OPTIONS, options].concat());
+        Self { port, client: Client::on(&redis.socket()), _folder: folder, node: None, _redis: Some(redis) }
+    }
+
+    fn ask(&mut self, words: &[&str]) -> String {
+        self.client.ask(words)
+    }
+
+    fn follow(&mut self, primary: &Self) {
+        let reply = self.ask(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
+        assert!(reply.starts_with("+OK"), "{reply}");
+    }
+
+    fn field(&mut self, section: &str, name: &str) -> String {
+        let info = self.ask(&["INFO", section]);
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
+    }
+
+    fn log(&self) -> String {
+        self.node.as_ref().map(Node::log).unwrap_or_default()
+    }
+}
+
+const OPTIONS: &[&str] = &["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> Option<String>) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Some(state) = is_so() {
+        assert!(Instant::now() < deadline, "{what} does not happen: {state}");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until a replica is where its primary is, and demands the same data.
+fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
+    wait_until("following", || {
+        let up = replica.field("replication", "master_link_status");
+        let offsets = [&mut *primary, &mut *replica].map(|peer| peer.field("replication", "master_repl_offset"));
+        (up != "up" || offsets[0] != offsets[1]).then(|| format!("{up} {offsets:?} {}", replica.log()))
+    });
+    // A key may become due between the two, or its deletion be under way.
+    wait_until("being equal", || {
+        let digests = [&mut *primary, &mut *replica].map(|peer| peer.ask(&["DEBUG", "DIGEST"]));
+        (digests[0] != digests[1]).then(|| format!("{digests:?}"))
+    });
+    assert_eq!(primary.field("replication", "master_replid"), replica.field("replication", "master_replid"));
+}
+
+/// Changes of all kinds, some of which a primary has to make deterministic.
+fn write(peer: &mut Peer, round: usize) {
+    let n = round.to_string();
+    for words in [
+        &["INCR", "counter"][..],
+        &["RPUSH", "list", &n, "x"],
+        &["LPOP", "list"],
+        &["SADD", "set", &n, "a", "b", "c"],
+        &["SPOP", "set"],
+        &["ZINCRBY", "zset", "0.1", "m"],
+        &["HINCRBYFLOAT", "hash", "f", "0.1"],
+        &["XADD", "stream", "MAXLEN", "~", "50", "*", "k", &n],
+        &["SET", "due", &n, "PX", "20"],
+        &["GETEX", "counter", "PX", "900000"],
+        &["MULTI"],
+        &["SET", "m1", &n],
+        &["SELECT", "3"],
+        &["SET", "m3", &n],
+        &["SELECT", "0"],
+        &["EXEC"],
+    ] {
+        let reply = peer.ask(words);
+        assert!(!reply.starts_with('-'), "{words:?}: {reply}");
+    }
+}
+
+/// Full resync, stream, a cut, promotion.
+fn replicate(primary: &mut Peer, replica: &mut Peer, third: &mut Peer) {
+    (0..20).for_each(|round| write(primary, round));
+    replica.follow(primary);
+    third.follow(primary);
+    (20..40).for_each(|round| write(primary, round));
+    assert_follows(primary, replica);
+    assert_follows(primary, third);
+    assert_eq!(primary.ask(&["WAIT", "2", "10000"]), ":2");
+    assert!(replica.ask(&["SET", "k", "v"]).starts_with("-READONLY You can't write against a read only replica."));
+    assert!(replica.ask(&["GET", "counter"]).parse::<i32>().is_ok_and(|count| count == 40));
+    assert_eq!(replica.field("replication", "role"), "slave");
+    let full = primary.field("stats", "sync_full");
+    assert_ne!(primary.ask(&["CLIENT", "KILL", "TYPE", "replica"]), ":0");
+    (40..50).for_each(|round| write(primary, round));
+    assert_follows(primary, replica);
+    assert_follows(primary, third);
+    assert_eq!(primary.field("stats", "sync_full"), full, "what was cut goes on");
+    // The third goes on under the promoted one without a snapshot.
+    assert_eq!(replica.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
+    assert_eq!(replica.field("replication", "role"), "master");
+    write(replica, 50);
+    let full = replica.field("stats", "sync_full");
+    third.follow(replica);
+    assert_follows(replica, third);
+    assert_eq!(replica.field("stats", "sync_full"), full);
+    // The old one comes back as a replica.
+    primary.follow(replica);
+    assert_follows(replica, primary);
+}
+
+#[test]
+fn nodes_follow_each_other() {
+    replicate(&mut Peer::node(&[]), &mut Peer::node(&[]), &mut Peer::node(&[]));
+}
+
+#[test]
+fn nodes_with_logs_follow_each_other_and_restart() {
+    let log = &["--appendonly", "yes"];
+    let (mut primary, mut replica, mut third) = (Peer::node(log), Peer::node(log), Peer::node(log));
+    replicate(&mut primary, &mut replica, &mut third);
+    // What replicas are told stands in the log, too, and is passed over when it is read.
+    for mut peer in [primary, replica, third] {
+        let expected = peer.ask(&["DEBUG", "DIGEST"]);
+        wait_until("the log has its base", || {
+            let info = peer.ask(&["INFO", "persistence"]);
+            (!info.contains("aof_rewrite_in_progress:0") || !info.contains("aof_enabled:1")).then_some(info)
+        });
+        assert_eq!(peer.ask(&["DEBUG", "LOADAOF"]), "+OK");
+        assert_eq!(peer.ask(&["DEBUG", "DIGEST"]), expected);
+    }
+}
+
+#[test]
+fn a_chain_carries_what_its_head_does() {
+    let (mut head, mut middle, mut end) = (Peer::node(&[]), Peer::node(&[]), Peer::node(&[]));
+    middle.follow(&head);
+    (0..10).for_each(|round| write(&mut head, round));
+    assert_follows(&mut head, &mut middle);
+    end.follow(&middle);
+    (10..20).for_each(|round| write(&mut head, round));
+    assert_follows(&mut head, &mut end);
+    // Another head: everybody behind the middle begins anew.
+    let mut other = Peer::node(&[]);
+    write(&mut other, 77);
+    middle.follow(&other);
+    assert_follows(&mut other, &mut middle);
+    assert_follows(&mut other, &mut end);
+}
+
+#[test]
+fn a_password_and_a_name_are_given() {
+    let mut primary = Peer::node(&["--requirepass", "secret"]);
+    assert_eq!(primary.ask(&["AUTH", "secret"]), "+OK");
+    write(&mut primary, 1);
+    let port = primary.port.to_string();
+    let options = [
+        "--masterauth",
+        "secret",
+        "--replica-announce-ip",
+        "replica.example",
+        "--replica-announce-port",
+        "7777",
+        "--replicaof",
+        "127.0.0.1",
+        &port,
+    ];
+    let mut replica = Peer::node(&options);
+    assert_follows(&mut primary, &mut replica);
+    let told = primary.field("replication", "slave0");
+    assert!(told.starts_with("ip=replica.example,port=7777,state=online,offset="), "{told}");
+    let role = primary.ask(&["ROLE"]);
+    assert!(role.contains("replica.example"), "{role}");
+}
+
+#[test]
+fn waiting_for_replicas_ends() {
+    let mut primary = Peer::node(&[]);
+    assert_eq!(primary.ask(&["WAIT", "0", "0"]), ":0");
+    assert_eq!(primary.ask(&["WAIT", "1", "50"]), ":0");
+    assert_eq!(primary.ask(&["WAIT", "x", "50"]), "-ERR value is not an integer or out of range");
+    assert_eq!(primary.ask(&["WAIT", "1", "-1"]), "-ERR timeout is negative");
+    let mut replica = Peer::node(&[]);
+    replica.follow(&primary);
+    assert!(replica.ask(&["WAIT", "1", "1"]).starts_with("-ERR WAIT cannot be used with replica instances."));
+    assert_follows(&mut primary, &mut replica);
+    primary.ask(&["SET", "k", "v"]);
+    assert_eq!(primary.ask(&["WAIT", "1", "0"]), ":1");
+    assert_eq!(primary.ask(&["WAIT", "2", "50"]), ":1");
+}
+
+#[test]
+fn a_replica_that_missed_more_than_memory_holds_goes_on_from_the_log() {
+    let mut primary = Peer::node(&["--appendonly", "yes"]);
+    let mut replica = Peer::node(&[]);
+    replica.follow(&primary);
+    assert_follows(&mut primary, &mut replica);
+    let counts = |peer: &mut Peer| ["sync_full", "sync_partial_ok"].map(|name| peer.field("stats", name));
+    let [full, partial] = counts(&mut primary);
+    assert_eq!(partial, "0");
+    primary.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    // More than memory holds, before the replica tries again.
+    let value = "x".repeat(1 << 20);
+    (0..24).for_each(|n| drop(primary.ask(&["SET", &format!("large:{}", n % 3), &value])));
+    assert_follows(&mut primary, &mut replica);
+    assert_eq!(counts(&mut primary), [full, "1".to_owned()]);
+}
+
+#[test]
+fn writes_can_be_made_to_need_replicas_and_reads_a_link() {
+    let mut primary = Peer::node(&["--min-replicas-to-write", "1"]);
+    let refused = |reply: &str| reply == "-NOREPLICAS Not enough good replicas to write.";
+    wait_until("refusing", || Some(primary.ask(&["SET", "k", "v"])).filter(|reply| !refused(reply)));
+    let mut replica = Peer::node(&["--replica-serve-stale-data", "no"]);
+    replica.follow(&primary);
+    wait_until("taking writes", || Some(primary.ask(&["SET", "k", "v"])).filter(|reply| refused(reply)));
+    assert_follows(&mut primary, &mut replica);
+    assert_eq!(replica.ask(&["GET", "k"]), "v");
+    assert_eq!(primary.ask(&["CONFIG", "SET", "min-replicas-to-write", "2"]), "+OK");
+    assert!(refused(&primary.ask(&["SET", "k", "w"])));
+    drop(primary);
+    let down = "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    wait_until("hiding", || Some(replica.ask(&["GET", "k"])).filter(|reply| reply != down));
+    assert_eq!(replica.ask(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]), "+OK");
+    assert_eq!(replica.ask(&["GET", "k"]), "v");
+}
+
+#[test]
+fn redis_server_follows_a_node() {
+    if has(PROGRAM) {
+        replicate(&mut Peer::node(&[]), &mut Peer::redis(&[]), &mut Peer::redis(&["--repl-diskless-load", "swapdb"]));
+        let length_first = &["--repl-diskless-sync", "no"];
+        replicate(&mut Peer::node(length_first), &mut Peer::redis(&[]), &mut Peer::node(&[]));
+    }
+}
+
+#[test]
+fn a_node_follows_redis_server() {
+    if has(PROGRAM) {
+        replicate(&mut Peer::redis(&[]), &mut Peer::node(&[]), &mut Peer::node(&["--appendonly", "yes"]));
+        let length_first = &["--repl-diskless-sync", "no"];
+        replicate(&mut Peer::redis(length_first), &mut Peer::node(&[]), &mut Peer::redis(&[]));
+    }
+}
