@@ -32,13 +32,16 @@ pub fn write_view<E>(
     let mut out = Vec::with_capacity(PIECE_BYTES * 2);
     writer.begin(&mut out, notes);
     view.libraries().for_each(|text| writer.library(&mut out, text));
-    // Said before all keys, so that no piece needs to know what the others hold.
-    for (db, sizes) in (0..).zip(&sizes).filter(|(_, sizes)| sizes.keys > 0) {
-        writer.select(&mut out, db, Some(*sizes));
-    }
-    take(&out, 0)?;
     let is_worth_threads = sizes.iter().map(|sizes| sizes.keys).sum::<u64>() >= THREADS_KEYS_MIN;
     let threads = if is_worth_threads { options.threads } else { 0 };
+    let mut untold: Vec<Option<Sizes>> = sizes.into_iter().map(Some).collect();
+    if threads > 0 {
+        // Said before all keys, so that no piece needs to know what the others hold.
+        for (db, sizes) in (0..).zip(untold.drain(..).flatten()).filter(|(_, sizes)| sizes.keys > 0) {
+            writer.select(&mut out, db, Some(sizes));
+        }
+    }
+    take(&out, 0)?;
     let mut put = |piece: &Piece| {
         writer.append(&piece.bytes, &piece.checksum, piece.keys, piece.expires);
         take(&piece.bytes, writer.written().keys)
@@ -46,7 +49,7 @@ pub fn write_view<E>(
     let relay = Relay::new(RUNS);
     let work = |_| {
         let guard = StopOnPanic(&relay);
-        let mut encoder = Encoder::new(view, options);
+        let mut encoder = Encoder::new(view, options, Vec::new());
         while let Some(run) = relay.take() {
             // What comes before it in the file is not known here.
             encoder.selected = None;
@@ -57,7 +60,7 @@ pub fn write_view<E>(
     };
     with_crew(threads, work, |started| {
         if started == 0 {
-            let mut encoder = Encoder::new(view, options);
+            let mut encoder = Encoder::new(view, options, untold);
             let mut sink = |piece: Piece| {
                 put(&piece)?;
                 let mut buffer = piece.bytes;
@@ -101,11 +104,13 @@ struct Encoder<'v> {
     piece: Piece,
     /// The database of the last entry.
     selected: Option<u16>,
+    /// For each database, how many keys it has, if that is to be said before its first one.
+    untold: Vec<Option<Sizes>>,
 }
 
 impl<'v> Encoder<'v> {
-    fn new(view: &'v View, options: RdbOptions) -> Self {
-        Self { view, options, piece: Piece::default(), selected: None }
+    fn new(view: &'v View, options: RdbOptions, untold: Vec<Option<Sizes>>) -> Self {
+        Self { view, options, piece: Piece::default(), selected: None, untold }
     }
 
     /// Makes the pieces of a run of slots; each slot is let go of when it is done. `sink` takes a piece and gives memory for
@@ -116,7 +121,8 @@ impl<'v> Encoder<'v> {
             for entry in slot.iter() {
                 let piece = &mut self.piece;
                 if self.selected != Some(entry.db()) {
-                    push_database(&mut piece.bytes, entry.db());
+                    let sizes = self.untold.get_mut(usize::from(entry.db())).and_then(Option::take);
+                    push_database(&mut piece.bytes, entry.db(), sizes);
                     self.selected = Some(entry.db());
                 }
                 push_entry(&self.options, &mut piece.bytes, &entry)

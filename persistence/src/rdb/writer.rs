@@ -117,12 +117,7 @@ impl RdbWriter {
     /// Says that the entries that follow are in this database. `sizes`: how many keys it has; said once for each.
     pub fn select(&mut self, out: &mut Vec<u8>, db: u16, sizes: Option<Sizes>) {
         let start = out.len();
-        push_database(out, db);
-        if let Some(Sizes { keys, expires, .. }) = sizes {
-            out.push(SIZES);
-            push_number(out, keys);
-            push_number(out, expires);
-        }
+        push_database(out, db, sizes);
         self.sum(out, start);
     }
 
@@ -200,10 +195,15 @@ pub(super) fn push_entry(options: &RdbOptions, out: &mut Vec<u8>, entry: &ViewEn
     Ok(())
 }
 
-/// Appends that what follows is in this database.
-pub(super) fn push_database(out: &mut Vec<u8>, db: u16) {
+/// Appends that what follows is in this database, and how many keys it has.
+pub(super) fn push_database(out: &mut Vec<u8>, db: u16, sizes: Option<Sizes>) {
     out.push(DATABASE);
     push_number(out, db.into());
+    if let Some(Sizes { keys, expires, .. }) = sizes {
+        out.push(SIZES);
+        push_number(out, keys);
+        push_number(out, expires);
+    }
 }
 
 /// Expiries of fields of hashes came with it.
