@@ -284,6 +284,7 @@ impl Inspection {
             self.base = Some(base);
             return Ok(rdb.size_bytes);
         }
+        self.base_damages = damages;
         self.base = Some(base);
         Ok(0)
     }

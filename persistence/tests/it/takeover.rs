@@ -90,9 +90,14 @@ fn every_cut_of_the_newest_file_loads_as_a_prefix_and_none_in_the_base_does() {
         let disk = MemoryStorage::new(1);
         disk.put("/d/appendonly.aof".as_ref(), &rdb[..size]);
         let whole_magic = size >= 6;
-        let refused = open(&disk, Recovery::Salvage).err();
+        let refused = open(&disk, Recovery::Strict).err();
         let is_named = matches!(refused, Some(OpenError::Base { .. }));
         assert_eq!(is_named, whole_magic, "cut at {size}: {refused:?}");
+        if whole_magic {
+            let db = open(&disk, Recovery::Salvage).unwrap_or_else(|error| panic!("cut at {size}: {error}"));
+            let is_told = db.recovery().cuts.iter().any(|cut| cut.loses_durable && cut.at <= size as u64);
+            assert!(is_told, "cut at {size}: {}", db.recovery());
+        }
     }
 }
 
