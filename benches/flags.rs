@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// Gives every flag with its value to `take`, which returns `None` for what it does not know or understand. An error tells
 /// which that was.
-pub fn read(
+pub(crate) fn read(
     mut args: impl Iterator<Item = String>,
     mut take: impl FnMut(&str, &str) -> Option<()>,
 ) -> Result<(), String> {
@@ -18,23 +18,23 @@ pub fn read(
 }
 
 /// Stores what `text` says.
-pub fn set<T: FromStr>(place: &mut T, text: &str) -> Option<()> {
+pub(crate) fn set<T: FromStr>(place: &mut T, text: &str) -> Option<()> {
     put(place, text.parse().ok())
 }
 
 /// Stores a value, if there is one.
-pub fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+pub(crate) fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
     *place = value?;
     Some(())
 }
 
 /// The parts between commas, each read by `one`; empty ones are passed over.
-pub fn list<T>(text: &str, one: impl FnMut(&str) -> Option<T>) -> Option<Vec<T>> {
+pub(crate) fn list<T>(text: &str, one: impl FnMut(&str) -> Option<T>) -> Option<Vec<T>> {
     text.split(',').filter(|part| !part.is_empty()).map(one).collect()
 }
 
 /// `1500000`, `1.5m` or `100k`.
-pub fn count(text: &str) -> Option<u32> {
+pub(crate) fn count(text: &str) -> Option<u32> {
     let (number, unit) = match text.strip_suffix(['m', 'k']) {
         Some(number) => (number, if text.ends_with('m') { 1_000_000.0 } else { 1_000.0 }),
         None => (text, 1.0),

@@ -4,8 +4,8 @@
 //! cargo bench --bench instant -- [--keys 5000000] [--value 64] [--log-mib 64] [--rounds 3] [--dir /somewhere/on/a/disk]
 //! ```
 //!
-//! Makes a store of keys of 16 bytes whose base is a snapshot, with so much log of overwrites behind it. Each round opens it
-//! instantly (with the files in the page cache), asks for a key at once, then reads and overwrites keys at random on one thread,
+//! Makes a store of keys of 16 bytes whose base is a snapshot, with so much log of overwrites behind it. Each round, in a
+//! process of its own, opens it instantly (with the files in the page cache), asks for a key at once, then reads and overwrites keys at random on one thread,
 //! while the rest is loaded in the background by another, and again after that. `open` ends when the store can be asked, `first`
 //! when the first reply is there, both counted from the call; `loaded` is when no slot is cold any more. A rate is that of the
 //! wall clock; the ratios are of rates while loading to rates afterwards.
@@ -15,10 +15,11 @@ mod flags;
 #[path = "server/process.rs"]
 mod process;
 
-use keyslot_persistence::{Durability, Store};
+use keyslot_persistence::{CompactionPolicy, Durability, Store};
 use process::scratch;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[global_allocator]
@@ -30,6 +31,8 @@ struct Settings {
     log_mib: u64,
     rounds: usize,
     dir: Option<PathBuf>,
+    /// For the bench itself: which round to do, or `whole`.
+    stage: Option<String>,
 }
 
 fn main() {
@@ -40,16 +43,35 @@ fn main() {
             std::process::exit(2);
         }
     };
+    if let (Some(stage), Some(folder)) = (&settings.stage, std::env::var_os(FOLDER)) {
+        return run_stage(&settings, stage, Path::new(&folder));
+    }
     let folder = settings.dir.as_ref().map_or_else(scratch, |dir| dir.join("keyslot-instant-bench"));
     std::fs::create_dir_all(&folder).expect("the folder can be written");
     make(&settings, &folder);
-    (0..settings.rounds).for_each(|round| open(&settings, &folder, round));
-    whole(&folder);
+    for stage in (0..settings.rounds).map(|round| round.to_string()).chain(["whole".to_owned()]) {
+        // A process of its own: its memory holds nothing yet.
+        let program = std::env::current_exe().expect("the program has a name");
+        let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+        let status = Command::new(program).args(args).args(["--stage", &stage]).env(FOLDER, &folder).status();
+        assert!(status.is_ok_and(|status| status.success()), "stage {stage} failed");
+    }
     std::fs::remove_dir_all(&folder).unwrap_or_default();
 }
 
+/// Does one stage on the files that are there.
+fn run_stage(settings: &Settings, stage: &str, folder: &Path) {
+    match stage.parse() {
+        Ok(round) => open(settings, folder, round),
+        Err(_) => whole(folder),
+    }
+}
+
+/// Where the stages find their files.
+const FOLDER: &str = "KEYSLOT_BENCH_FOLDER";
+
 fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
-    let mut settings = Settings { keys: 5_000_000, value: 64, log_mib: 64, rounds: 3, dir: None };
+    let mut settings = Settings { keys: 5_000_000, value: 64, log_mib: 64, rounds: 3, dir: None, stage: None };
     flags::read(args, |flag, text| match flag {
         "--keys" => flags::set(&mut settings.keys, text),
         "--value" => flags::set(&mut settings.value, text),
@@ -57,6 +79,10 @@ fn settings(args: impl Iterator<Item = String>) -> Result<Settings, String> {
         "--rounds" => flags::set(&mut settings.rounds, text),
         "--dir" => {
             settings.dir = Some(text.into());
+            Some(())
+        }
+        "--stage" => {
+            settings.stage = Some(text.to_owned());
             Some(())
         }
         _ => None,
@@ -89,7 +115,9 @@ fn next(state: &mut u64) -> u64 {
 }
 
 fn make(settings: &Settings, folder: &Path) {
-    let db = Store::builder().durability(Durability::Never).open(folder).expect("a new store");
+    // Nothing else compacts the log meanwhile.
+    let never = CompactionPolicy { growth_percent: 0, ..CompactionPolicy::default() };
+    let db = Store::builder().durability(Durability::Never).compaction(never).open(folder).expect("a new store");
     for number in 0..settings.keys {
         db.set(key(number), value(number, settings.value)).expect("the disk has room");
     }

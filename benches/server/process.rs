@@ -1,4 +1,5 @@
 //! A server as a process of its own: started on loopback, asked what it used, stopped when dropped.
+#![allow(dead_code, reason = "each bench has its own copy and needs a part")]
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
