@@ -27,17 +27,59 @@ pub(crate) struct Sorter<'e> {
 #[derive(Default)]
 struct Sorting {
     snapshot: Option<Arc<Snapshot>>,
-    /// All commands: for each its number of arguments, and for each argument its size and its bytes.
-    bytes: Vec<u8>,
+    bytes: Arena,
     records: Vec<Record>,
     /// Files, and how many records stand before each.
     files: Vec<(PathBuf, usize)>,
 }
 
+/// All commands: for each its number of arguments, and for each argument its size and its bytes. In pieces, so that nothing is
+/// moved when there is more; a command lies in one of them.
+#[derive(Default, Debug)]
+struct Arena {
+    pieces: Vec<Vec<u8>>,
+    size_bytes: usize,
+}
+
+/// Where a command begins: the number of the piece, and the byte in it.
+#[derive(Clone, Copy, Default, Debug)]
+struct Place {
+    piece: u32,
+    byte: u32,
+}
+
+impl Arena {
+    fn push(&mut self, args: &[&[u8]]) -> Place {
+        let size = size_of_command(args);
+        if self.pieces.last().is_none_or(|piece| piece.capacity() - piece.len() < size) {
+            self.pieces.push(Vec::with_capacity(size.max(PIECE_BYTES)));
+        }
+        self.size_bytes += size;
+        let number = self.pieces.len() - 1;
+        let piece = &mut self.pieces[number];
+        let place = Place { piece: number as u32, byte: piece.len() as u32 };
+        piece.extend_from_slice(&(args.len() as u32).to_le_bytes());
+        for arg in args {
+            piece.extend_from_slice(&(arg.len() as u32).to_le_bytes());
+            piece.extend_from_slice(arg);
+        }
+        place
+    }
+
+    /// Everything from a place to the end of its piece.
+    fn at(&self, place: Place) -> &[u8] {
+        &self.pieces[place.piece as usize][place.byte as usize..]
+    }
+}
+
+fn size_of_command(args: &[&[u8]]) -> usize {
+    NUMBER_BYTES + args.iter().map(|arg| arg.len() + NUMBER_BYTES).sum::<usize>()
+}
+
 /// Where a command is.
 #[derive(Clone, Copy)]
 struct Record {
-    start: u32,
+    place: Place,
     slot: Slot,
     db: u16,
     /// Where its batch begins in its file.
@@ -48,9 +90,9 @@ struct Record {
 #[derive(Debug)]
 pub(crate) struct Sorted {
     snapshot: Option<Arc<Snapshot>>,
-    bytes: Vec<u8>,
-    /// Databases and starts of commands, slot by slot.
-    commands: Vec<(u16, u32)>,
+    bytes: Arena,
+    /// Databases and places of commands, slot by slot.
+    commands: Vec<(u16, Place)>,
     /// Where the commands of each slot begin, and where those of the last one end.
     starts: Vec<u32>,
 }
@@ -80,7 +122,7 @@ impl<'e> Sorter<'e> {
                 self.dispatcher.begin_file(path);
             }
             let mut args = Vec::new();
-            read_command(&sorting.bytes, record.start, &mut args);
+            read_command(sorting.bytes.at(record.place), &mut args);
             self.dispatcher.batch(&ReplayBatch { db: record.db, commands: &[&args], at: record.at })?;
         }
         files.for_each(|(path, _)| self.dispatcher.begin_file(path));
@@ -144,17 +186,12 @@ impl Receiver for Sorter<'_> {
 
 impl Sorting {
     fn has_room(&self, args: &[&[u8]]) -> bool {
-        let size: usize = args.iter().map(|arg| arg.len() + NUMBER_BYTES).sum();
-        self.bytes.len() + NUMBER_BYTES + size <= SORTED_BYTES_MAX
+        self.bytes.size_bytes + size_of_command(args) <= SORTED_BYTES_MAX
     }
 
     fn add(&mut self, slot: Slot, batch: &ReplayBatch<'_>, args: &[&[u8]]) {
-        self.records.push(Record { start: self.bytes.len() as u32, slot, db: batch.db, at: batch.at });
-        self.bytes.extend_from_slice(&(args.len() as u32).to_le_bytes());
-        for arg in args {
-            self.bytes.extend_from_slice(&(arg.len() as u32).to_le_bytes());
-            self.bytes.extend_from_slice(arg);
-        }
+        let place = self.bytes.push(args);
+        self.records.push(Record { place, slot, db: batch.db, at: batch.at });
     }
 
     fn sort(self) -> Sorted {
@@ -166,10 +203,10 @@ impl Sorting {
             starts[at] += starts[at - 1];
         }
         let mut next = starts.clone();
-        let mut commands = vec![(0, 0); self.records.len()];
+        let mut commands = vec![(0, Place::default()); self.records.len()];
         for record in &self.records {
             let at = &mut next[record.slot.index()];
-            commands[*at as usize] = (record.db, record.start);
+            commands[*at as usize] = (record.db, record.place);
             *at += 1;
         }
         Sorted { snapshot: self.snapshot, bytes: self.bytes, commands, starts }
@@ -188,7 +225,7 @@ impl Sorted {
         of_log.chain(self.snapshot.iter().flat_map(|snapshot| snapshot.slots()))
     }
 
-    fn commands_of(&self, slot: Slot) -> &[(u16, u32)] {
+    fn commands_of(&self, slot: Slot) -> &[(u16, Place)] {
         let (from, to) = (self.starts[slot.index()], self.starts[slot.index() + 1]);
         &self.commands[from as usize..to as usize]
     }
@@ -197,11 +234,11 @@ impl Sorted {
     pub(crate) fn replay(&self, slot: Slot, apply: &mut ApplyChange<'_>) -> Result<(), String> {
         let commands = self.commands_of(slot);
         // They stand far apart: all are asked for before the first is waited for.
-        std::hint::black_box(commands.iter().fold(0, |sum, (_, start)| sum ^ self.bytes[*start as usize]));
+        std::hint::black_box(commands.iter().fold(0, |sum, (_, place)| sum ^ self.bytes.at(*place)[0]));
         let mut args = Vec::new();
-        for (db, start) in commands {
+        for (db, place) in commands {
             args.clear();
-            read_command(&self.bytes, *start, &mut args);
+            read_command(self.bytes.at(*place), &mut args);
             apply(*db, &args).map_err(|error| refusal(&args, &error))?;
         }
         Ok(())
@@ -215,8 +252,8 @@ fn refusal(args: &[&[u8]], error: &CommandError) -> String {
 }
 
 /// Finds the arguments of a command.
-fn read_command<'b>(bytes: &'b [u8], start: u32, args: &mut Vec<&'b [u8]>) {
-    let mut rest = &bytes[start as usize..];
+fn read_command<'b>(bytes: &'b [u8], args: &mut Vec<&'b [u8]>) {
+    let mut rest = bytes;
     let number = |rest: &mut &'b [u8]| {
         let (number, behind) = rest.split_first_chunk().expect("it was written whole");
         *rest = behind;
@@ -230,6 +267,7 @@ fn read_command<'b>(bytes: &'b [u8], start: u32, args: &mut Vec<&'b [u8]>) {
     }
 }
 
-/// Sorted commands are held in memory until their slots are loaded; their places are numbers of 32 bits.
+/// Sorted commands are held in memory until their slots are loaded.
 const SORTED_BYTES_MAX: usize = 1 << 30;
+const PIECE_BYTES: usize = 1 << 20;
 const NUMBER_BYTES: usize = size_of::<u32>();
