@@ -55,6 +55,11 @@ impl Settings {
         self.values.read().clone()
     }
 
+    /// Notes words that the node was told by a command: CONFIG GET shows them, CONFIG REWRITE keeps them.
+    pub(crate) fn note_words(&self, name: &str, words: Vec<Vec<u8>>) {
+        self.values.write().set_words(name, words);
+    }
+
     /// The settings file that the node was started with.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()

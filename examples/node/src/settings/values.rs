@@ -106,6 +106,11 @@ impl Values {
         self.replace(row_of(name), Value::Text(text.to_vec()));
     }
 
+    /// Sets words that the node was told otherwise than by a setting.
+    pub(super) fn set_words(&mut self, name: &str, words: Vec<Vec<u8>>) {
+        self.replace(row_of(name), Value::Words(words));
+    }
+
     pub(crate) fn words(&self, name: &str) -> &[Vec<u8>] {
         match self.named(name) {
             Value::Words(words) => words,

@@ -196,6 +196,31 @@ fn a_password_and_a_name_are_given() {
 }
 
 #[test]
+fn whom_a_node_follows_is_kept_in_its_file() {
+    let mut primary = Peer::node(&[]);
+    write(&mut primary, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.conf");
+    std::fs::write(&file, "save \"\"\n").unwrap();
+    let port = primary.port.to_string();
+    let mut node = Node::start_with_file(folder.path(), &file, &[]);
+    let mut client = node.client();
+    assert_eq!(client.ask(&["REPLICAOF", "127.0.0.1", &port]), "+OK");
+    assert!(client.ask(&["CONFIG", "GET", "replicaof"]).contains(&format!("127.0.0.1 {port}")));
+    assert_eq!(client.ask(&["CONFIG", "REWRITE"]), "+OK");
+    assert!(std::fs::read_to_string(&file).unwrap().contains(&format!("replicaof 127.0.0.1 {port}\n")));
+    node.signal("KILL");
+    node.wait();
+    let node = Node::start_with_file(folder.path(), &file, &[]);
+    let mut client = node.client();
+    wait_until("following again", || Some(client.ask(&["GET", "m1"])).filter(|value| value != "1"));
+    assert!(client.ask(&["ROLE"]).contains("slave"));
+    assert_eq!(client.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
+    assert_eq!(client.ask(&["CONFIG", "REWRITE"]), "+OK");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("replicaof"));
+}
+
+#[test]
 fn waiting_for_replicas_ends() {
     let mut primary = Peer::node(&[]);
     assert_eq!(primary.ask(&["WAIT", "0", "0"]), ":0");

@@ -111,6 +111,8 @@ impl Node {
             return false;
         }
         tracing::info!("Connecting to MASTER {}:{}", target.host, target.port);
+        let words = vec![target.host.clone().into_bytes(), target.port.to_string().into_bytes()];
+        self.settings.note_words("replicaof", words);
         let is_first = state.upstream.is_none();
         // What this node has by itself is a part of its own history: the other one may know it.
         let is_fresh = state.stream.is_none();
@@ -151,6 +153,7 @@ impl Node {
             return;
         }
         self.replication.target.send_replace(None);
+        self.settings.note_words("replicaof", Vec::new());
         if let Some(stream) = &mut state.stream {
             let end = self.engine.position();
             stream.primary.open();
