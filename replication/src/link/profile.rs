@@ -70,7 +70,8 @@ impl ReplicaProfile {
                 b"rdb-only" => {
                     self.scope = if number::<i64>(value)? == 1 { SyncScope::Snapshot } else { SyncScope::Stream }
                 }
-                b"rdb-filter-only" => self.scope = filter(value)?,
+                b"rdb-filter-only" if is_functions(value)? => self.scope = SyncScope::Libraries,
+                b"rdb-filter-only" => {}
                 _ => {
                     let name = String::from_utf8_lossy(pair[0]).into_owned();
                     return Err(format!("ERR Unrecognized REPLCONF option: {name}"));
@@ -86,17 +87,14 @@ fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
     text.and_then(|text| text.parse().ok()).ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
 }
 
-/// Words that name what a snapshot is to hold, and nothing else is.
-fn filter(value: &[u8]) -> Result<SyncScope, String> {
+/// Whether words that name what a snapshot is to hold name the functions; without any it holds everything.
+fn is_functions(value: &[u8]) -> Result<bool, String> {
     let text = String::from_utf8_lossy(value);
-    let mut scope = SyncScope::Snapshot;
-    for word in text.split_whitespace() {
-        match word.eq_ignore_ascii_case("functions") {
-            true => scope = SyncScope::Libraries,
-            false => return Err(format!("ERR Unsupported rdb-filter-only option: {word}")),
-        }
+    let mut words = text.split_whitespace();
+    match words.find(|word| !word.eq_ignore_ascii_case("functions")) {
+        Some(word) => Err(format!("ERR Unsupported rdb-filter-only option: {word}")),
+        None => Ok(!text.trim().is_empty()),
     }
-    Ok(scope)
 }
 
 /// Longer addresses are refused, as by Redis.
@@ -117,6 +115,8 @@ mod tests {
         assert_eq!(say("REPLCONF"), Err("ERR syntax error".to_owned()));
         assert_eq!(say("REPLCONF colour red"), Err("ERR Unrecognized REPLCONF option: colour".to_owned()));
         assert!(say("REPLCONF listening-port x").is_err());
+        assert_eq!(say("REPLCONF rdb-filter-only "), Ok(Configured::Set));
+        assert!(say("REPLCONF rdb-filter-only data").is_err());
         assert_eq!(say("REPLCONF rdb-filter-only functions"), Ok(Configured::Set));
         let expected = ReplicaProfile {
             listening_port: 6380,
