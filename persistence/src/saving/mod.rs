@@ -92,6 +92,19 @@ impl Saver {
         self.run(SaveKind::Snapshot, |progress| self.shared.write_rdb(path, options, progress))
     }
 
+    /// As [`save_rdb`](Self::save_rdb), in the place of whatever is being saved, or begun meanwhile: that is given up.
+    pub fn save_rdb_first(&self, path: &Path, options: RdbOptions) -> Result<(), SaveError> {
+        loop {
+            self.cancel();
+            self.wait();
+            match self.save_rdb(path, options) {
+                // Somebody else was faster.
+                Err(SaveError::Busy { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Begins to write an RDB on a thread of its own. [`status`](Self::status) tells how it goes.
     pub fn start_rdb(&self, path: PathBuf, options: RdbOptions) -> Result<(), SaveError> {
         let shared = self.shared.clone();

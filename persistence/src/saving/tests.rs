@@ -5,6 +5,7 @@ use crate::rdb::{RdbEvent, RdbReader};
 use crate::storage::{Access, Fault, Loss, MemoryStorage, Storage};
 use keyslot_engine::UnixMillis;
 use keyslot_engine::payload::Part;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 const PATH: &str = "/data/dump.rdb";
 
@@ -235,4 +236,32 @@ fn a_key_that_comes_twice_is_named_by_any_number_of_threads() {
         assert!(load_rdb(&Engine::in_memory(), &disk, Path::new(PATH), threads, &mut |_| {}).is_err());
         disk.put(Path::new(PATH), &bytes);
     }
+}
+
+#[test]
+fn a_save_that_comes_first_does_not_wait_for_others_to_stop_asking() {
+    let (disk, db) = (disk(), large());
+    let saver = Saver::new(db, disk.clone());
+    let (is_over, begun) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                begun.fetch_add(
+                    u32::from(saver.start_rdb("/data/other.rdb".into(), RdbOptions::default()).is_ok()),
+                    Relaxed,
+                );
+                std::thread::yield_now();
+            }
+        });
+        for round in 0..5 {
+            while begun.load(Relaxed) <= round {
+                std::thread::yield_now();
+            }
+            let saved = saver.save_rdb_first(Path::new(PATH), RdbOptions::default());
+            assert!(saved.is_ok(), "{saved:?}");
+        }
+        is_over.store(true, Relaxed);
+    });
+    saver.wait();
+    assert!(keys_of(&disk).is_some_and(|keys| !keys.is_empty()));
 }

@@ -260,7 +260,7 @@ impl Node {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        let saved = saver.save_rdb(&rdb_path(&values), rdb_options(&values));
+        let saved = saver.save_rdb_first(&rdb_path(&values), rdb_options(&values));
         saved.inspect(|()| tracing::info!("DB saved on disk")).map_err(|error| error.to_string())
     }
 
