@@ -109,6 +109,9 @@ struct Load<'e> {
     stamp: u64,
 }
 
+/// How often memory is looked at.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(2);
+
 type Save<'s> = (&'s (dyn Fn(&Path) + Sync), &'s Path);
 
 /// Runs the load, and saves over and over meanwhile.
@@ -120,7 +123,7 @@ fn measure(load: Load<'_>, save: Option<Save<'_>>) -> Figures {
         scope.spawn(|| {
             while !is_over.load(Relaxed) {
                 peak.fetch_max(resident_bytes() as u64, Relaxed);
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::park_timeout(SAMPLE_INTERVAL);
             }
         });
         if let Some((save, path)) = save {

@@ -203,14 +203,20 @@ impl Primary {
             return Err(LinkError::Closed);
         }
         let mut outbox = Vec::new();
-        let phase = match (profile.scope, request) {
-            (SyncScope::Stream, SyncRequest::Continue(Some((id, at)))) if self.can_continue(history, &id, at) => {
+        let known = match (profile.scope, request) {
+            (SyncScope::Stream, SyncRequest::Continue(Some((id, at)))) if history.holds(&id, at) => {
+                JournalReader::new(self.journal.clone(), at).ok()
+            }
+            _ => None,
+        };
+        let phase = match (profile.scope, known) {
+            (_, Some(reader)) => {
                 self.counts.partial += 1;
                 match profile.follows_renames {
                     true => outbox.extend_from_slice(format!("+CONTINUE {}\r\n", history.id()).as_bytes()),
                     false => outbox.extend_from_slice(b"+CONTINUE\r\n"),
                 }
-                Phase::Stream(JournalReader::new(self.journal.clone(), at)?)
+                Phase::Stream(reader)
             }
             (SyncScope::Libraries, _) => {
                 if request != SyncRequest::Sync {
@@ -242,10 +248,6 @@ impl Primary {
         self.links.insert(link, Link { journal, profile, phase, acked, heard: now, outbox, inbox, decoder });
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
-    }
-
-    fn can_continue(&self, history: &History, id: &ReplicationId, at: Offset) -> bool {
-        history.holds(id, at) && JournalReader::new(self.journal.clone(), at).is_ok()
     }
 
     fn mark(&mut self, profile: &ReplicaProfile) -> Option<String> {
