@@ -3,5 +3,9 @@
 //! Architecture Invariant: no sockets, files, threads or clocks here; what they would give comes as arguments.
 #![forbid(unsafe_code)]
 
+mod chance;
 pub mod cluster;
 pub mod link;
+pub mod node;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;

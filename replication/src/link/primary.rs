@@ -17,6 +17,7 @@
 use super::export::{Transfer, libraries};
 use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
+use crate::chance::Chance;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
 use keyslot_engine::{Engine, Offset, UnixMillis};
@@ -139,7 +140,7 @@ pub struct Primary {
     next_link: u64,
     next_ping: Option<UnixMillis>,
     counts: SyncCounts,
-    chance: u64,
+    chance: Chance,
     /// The data is being replaced: what is there is of no history.
     is_closed: bool,
 }
@@ -175,7 +176,7 @@ impl Primary {
             next_link: 0,
             next_ping: None,
             counts: SyncCounts::default(),
-            chance,
+            chance: Chance::new(chance),
             is_closed: false,
         }
     }
@@ -254,13 +255,7 @@ impl Primary {
         if !self.options.sends_marked || !profile.reads_marked {
             return None;
         }
-        let mut next = || {
-            self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (self.chance ^ (self.chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        };
-        Some(ReplicationId::from_chance([next(), next(), next()]).to_string())
+        Some(ReplicationId::from_chance(self.chance.triple()).to_string())
     }
 
     /// Takes what a replica sent. An error ends the link.
@@ -300,10 +295,15 @@ impl Primary {
         }
     }
 
-    /// Lets all replicas go and takes none until [`open`](Self::open): the data is about to be replaced.
-    pub fn close(&mut self) {
+    /// Lets all replicas go. They come again, and learn what the stream is called now.
+    pub fn detach_all(&mut self) {
         self.next_ping = None;
         self.links.clear();
+    }
+
+    /// Lets all replicas go and takes none until [`open`](Self::open): the data is about to be replaced.
+    pub fn close(&mut self) {
+        self.detach_all();
         self.is_closed = true;
     }
 
@@ -325,8 +325,18 @@ impl Primary {
 
     /// How many replicas have the stream up to `offset`, by their own account: for WAIT.
     pub fn count_reached(&self, offset: Offset) -> usize {
-        let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
-        online.filter(|link| link.acked >= offset).count()
+        self.reached(offset).count()
+    }
+
+    /// Which replicas have the stream up to `offset`, by their own account.
+    pub fn reached(&self, offset: Offset) -> impl Iterator<Item = LinkId> {
+        let online = self.links.iter().filter(|(_, link)| matches!(link.phase, Phase::Stream(_)));
+        online.filter(move |(_, link)| link.acked >= offset).map(|(id, _)| *id)
+    }
+
+    /// Whether there is such a link.
+    pub fn serves(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
     }
 
     /// Has every replica say how far it is. Goes into the stream.

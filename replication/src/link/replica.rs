@@ -9,7 +9,9 @@
 //! What a host does: it connects, makes a link, and from there on moves bytes: what the primary sends to
 //! [`handle_input`](ReplicaLink::handle_input), what [`poll_output`](ReplicaLink::poll_output) gives to the primary. It calls
 //! [`handle_timeout`](ReplicaLink::handle_timeout) when [`next_timeout`](ReplicaLink::next_timeout) says, and takes
-//! [events](ReplicaLink::poll_event): they tell when the data goes and comes, and under which name.
+//! [events](ReplicaLink::poll_event): they tell when the data goes and comes, and under which name. A link takes nothing behind an
+//! event that was not taken: a host whose data has a log ends it at [`Replacing`](ReplicaEvent::Replacing), and then gives what
+//! [is held](ReplicaLink::holds_input) another turn, by an input of no bytes.
 
 use super::history::{History, ReplicationId};
 use super::stream::{StreamError, StreamReader};
@@ -128,6 +130,8 @@ pub struct ReplicaLink {
     inbox: Vec<u8>,
     outbox: Vec<u8>,
     events: VecDeque<ReplicaEvent>,
+    /// The inbox was left because of an event.
+    is_held: bool,
     heard: UnixMillis,
     next_ack: UnixMillis,
 }
@@ -180,6 +184,7 @@ impl ReplicaLink {
             inbox: Vec::new(),
             outbox: Vec::new(),
             events: VecDeque::new(),
+            is_held: false,
             heard: now,
             next_ack: now,
         };
@@ -201,6 +206,11 @@ impl ReplicaLink {
     /// Up to where the data has the stream.
     pub fn offset(&self) -> Offset {
         self.journal.end()
+    }
+
+    /// Whether there is input that waits for its events to be taken: call [`handle_input`](Self::handle_input) with nothing then.
+    pub fn holds_input(&self) -> bool {
+        !self.inbox.is_empty() && self.is_held
     }
 
     /// What happened, in order.
@@ -251,11 +261,16 @@ impl ReplicaLink {
     }
 
     fn take(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
-        if let Phase::Streaming(_) = self.phase {
+        if matches!(self.phase, Phase::Streaming(_)) && self.inbox.is_empty() && self.events.is_empty() {
             return self.follow(bytes, now);
         }
         self.inbox.extend_from_slice(bytes);
+        self.is_held = false;
         while !self.inbox.is_empty() {
+            if !self.events.is_empty() {
+                self.is_held = true;
+                break;
+            }
             let goes_on = match self.phase {
                 Phase::Failed => return Ok(()),
                 Phase::Streaming(_) => {

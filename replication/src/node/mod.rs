@@ -1,0 +1,402 @@
+//! The control machine of one node: its links to others, as bytes in and bytes out.
+//!
+//! ```text
+//!                     accept, link_opened, link_closed, handle_link, handle_timeout
+//!   sockets, clock  ----------------------------------------------------------------->  Node  --- Standing --- Primary: who follows
+//!   of the host     <-----------------------------------------------------------------    |                '-- History
+//!                     poll_output: what to do; poll_link: bytes; next_timeout             '----- ReplicaLink: who is followed
+//! ```
+//!
+//! What a host does:
+//! - It tells of every connection: [`accept`](Node::accept) for one that somebody made to this node,
+//!   [`link_opened`](Node::link_opened) for one that [`Output::Connect`] asked for, [`link_closed`](Node::link_closed) for the end.
+//! - It moves bytes: what came to [`handle_link`](Node::handle_link), what [`poll_link`](Node::poll_link) gives whenever a
+//!   connection takes more. Links are asked rather than told to write, so that a slow peer costs no memory.
+//! - After every call it does all that [`poll_output`](Node::poll_output) says, in order, and calls
+//!   [`handle_timeout`](Node::handle_timeout) when [`next_timeout`](Node::next_timeout) says.
+//! - It tells of the journal's growth by asking links again; see [`Primary::poll_more`](crate::link::Primary::poll_more).
+//!
+//! A host of many threads may prefer the parts: [`Standing`] and [`Waits`] hold the decisions, the links the bytes.
+//!
+//! Invariants
+//! - There is at most one connection to the primary, and it belongs to the node that is followed now.
+//! - Nobody is served while the data is replaced, or by a replica that does not follow the stream itself.
+//! - A wait is told once: that the replicas are there, that its time is over, or that the node leads no more.
+
+mod options;
+mod output;
+mod standing;
+mod waits;
+
+pub use options::NodeOptions;
+pub use output::{CloseReason, ConnectionId, Output, Target, WaitId, WaitOutcome};
+pub use standing::Standing;
+pub use waits::Waits;
+
+use crate::chance::Chance;
+use crate::link::{
+    Arrival, History, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId,
+};
+use keyslot_engine::{Engine, Offset, UnixMillis};
+use keyslot_persistence::Journal;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// See the module.
+pub struct Node {
+    engine: Engine,
+    standing: Standing,
+    options: NodeOptions,
+    chance: Chance,
+    connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: u64,
+    upstream: Option<Upstream>,
+    waits: Waits<WaitId>,
+    next_wait: u64,
+    outputs: VecDeque<Output>,
+}
+
+enum Connection {
+    /// Somebody came and has not asked for the stream.
+    Expected(Box<Reception>, Vec<u8>),
+    /// The link, and what was answered before it was one.
+    Served(LinkId, Vec<u8>),
+    /// To the primary, and not there yet.
+    Connecting,
+    Followed(Box<ReplicaLink>),
+}
+
+/// The node that is followed.
+struct Upstream {
+    target: Target,
+    state: Reach,
+}
+
+enum Reach {
+    Away { retry_at: UnixMillis },
+    Connecting { connection: ConnectionId, until: UnixMillis },
+    Linked(ConnectionId),
+}
+
+impl Node {
+    /// The machine of a node with this engine and its journal. `history` says what the data is a part of, `None` if that is not
+    /// known, as of data that was there before the node started. `chance` seeds names, which must differ between nodes and starts.
+    pub fn new(
+        engine: Engine,
+        journal: Arc<Journal>,
+        history: Option<History>,
+        options: NodeOptions,
+        chance: u64,
+    ) -> Self {
+        let mut chance = Chance::new(chance);
+        let own = history.unwrap_or_else(|| History::new(ReplicationId::from_chance(chance.triple())));
+        let mark = chance.next();
+        let standing = Standing::new(engine.clone(), journal, own, options.primary, mark);
+        Self {
+            engine,
+            standing,
+            options,
+            chance,
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            upstream: None,
+            waits: Waits::new(),
+            next_wait: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// What the data is a part of, and who follows.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Whom it follows.
+    pub fn target(&self) -> Option<&Target> {
+        self.upstream.as_ref().map(|upstream| &upstream.target)
+    }
+
+    /// Where the link to the primary is; `None` without a connection.
+    pub fn phase(&self) -> Option<ReplicaPhase> {
+        let Reach::Linked(connection) = &self.upstream.as_ref()?.state else { return None };
+        match self.connections.get(connection) {
+            Some(Connection::Followed(link)) => Some(link.phase()),
+            _ => None,
+        }
+    }
+
+    /// Which connections belong to replicas that have the stream up to `offset`, by their own account.
+    pub fn reached(&self, offset: Offset) -> Vec<ConnectionId> {
+        let links: Vec<LinkId> = self.standing.primary().reached(offset).collect();
+        let served = self.connections.iter().filter_map(|(id, connection)| match connection {
+            Connection::Served(link, _) if links.contains(link) => Some(*id),
+            _ => None,
+        });
+        served.collect()
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let upstream = self.upstream.as_ref().and_then(|upstream| match &upstream.state {
+            Reach::Away { retry_at } => Some(*retry_at),
+            Reach::Connecting { until, .. } => Some(*until),
+            Reach::Linked(connection) => match self.connections.get(connection) {
+                Some(Connection::Followed(link)) => link.next_timeout(),
+                _ => None,
+            },
+        });
+        [upstream, self.standing.primary().next_timeout(), self.waits.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Does what is due by time.
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        for (link, error) in self.standing.primary_mut().handle_timeout(now) {
+            let found = self.connections.iter().find(|(_, it)| matches!(it, Connection::Served(served, _) if *served == link));
+            if let Some(connection) = found.map(|(id, _)| *id) {
+                self.close(connection, CloseReason::Replica(error));
+            }
+        }
+        self.reach(now);
+        self.end_waits(now);
+    }
+
+    /// Sees to the connection to the primary.
+    fn reach(&mut self, now: UnixMillis) {
+        let Some(upstream) = &mut self.upstream else { return };
+        match upstream.state {
+            Reach::Away { retry_at } if retry_at <= now => {
+                let connection = ConnectionId(self.next_connection);
+                self.next_connection += 1;
+                let until = UnixMillis(now.0 + self.options.replica.timeout_ms);
+                upstream.state = Reach::Connecting { connection, until };
+                let target = upstream.target.clone();
+                self.connections.insert(connection, Connection::Connecting);
+                self.outputs.push_back(Output::Connect { connection, target });
+            }
+            Reach::Connecting { connection, until } if until <= now => {
+                self.lose(now);
+                self.close(connection, CloseReason::Unreached);
+            }
+            Reach::Linked(connection) => {
+                if let Some(Connection::Followed(link)) = self.connections.get_mut(&connection)
+                    && let Err(error) = link.handle_timeout(now)
+                {
+                    self.fail(connection, error, now);
+                }
+            }
+            Reach::Away { .. } | Reach::Connecting { .. } => {}
+        }
+    }
+
+    /// Somebody made a connection to this node.
+    pub fn accept(&mut self) -> ConnectionId {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let reception = Reception::new(self.options.password.clone());
+        self.connections.insert(connection, Connection::Expected(Box::new(reception), Vec::new()));
+        connection
+    }
+
+    /// A connection that was asked for is there.
+    pub fn link_opened(&mut self, connection: ConnectionId, now: UnixMillis) {
+        let Some(upstream) = &mut self.upstream else { return };
+        if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
+            upstream.state = Reach::Linked(connection);
+            let link = self.standing.link(self.options.replica.clone(), now);
+            self.connections.insert(connection, Connection::Followed(Box::new(link)));
+        }
+    }
+
+    /// A connection has ended, or did not come about. Nothing more is asked for it.
+    pub fn link_closed(&mut self, connection: ConnectionId, now: UnixMillis) {
+        match self.connections.remove(&connection) {
+            Some(Connection::Served(link, _)) => self.standing.primary_mut().detach(link),
+            Some(Connection::Connecting | Connection::Followed(_)) => self.lose(now),
+            Some(Connection::Expected(..)) | None => {}
+        }
+    }
+
+    /// Takes what came over a connection.
+    pub fn handle_link(&mut self, connection: ConnectionId, bytes: &[u8], now: UnixMillis) {
+        match self.connections.get_mut(&connection) {
+            Some(Connection::Expected(reception, out)) => match reception.feed(bytes, out) {
+                Ok(Some(arrival)) => self.serve(connection, arrival, now),
+                Ok(None) => {}
+                Err(error) => self.close(connection, CloseReason::Replica(error.into())),
+            },
+            Some(Connection::Served(link, _)) => {
+                let link = *link;
+                self.hear(connection, link, bytes, now);
+            }
+            Some(Connection::Followed(link)) => {
+                let outcome = link.handle_input(bytes, now);
+                self.follow_up(connection, outcome, now);
+            }
+            Some(Connection::Connecting) | None => {}
+        }
+    }
+
+    fn serve(&mut self, connection: ConnectionId, arrival: Arrival, now: UnixMillis) {
+        let Arrival { profile, request, rest } = arrival;
+        if self.upstream.is_some() && self.phase() != Some(ReplicaPhase::Streaming) {
+            if let Some(Connection::Expected(_, out)) = self.connections.get_mut(&connection) {
+                out.extend_from_slice(b"-NOMASTERLINK Can't SYNC while not connected with my master\r\n");
+            }
+            return;
+        }
+        let before = self.standing.primary().counts().partial;
+        match self.standing.serve(profile, request, now) {
+            Ok(link) => {
+                let goes_on = self.standing.primary().counts().partial > before;
+                let said = match self.connections.remove(&connection) {
+                    Some(Connection::Expected(_, said)) => said,
+                    _ => Vec::new(),
+                };
+                self.connections.insert(connection, Connection::Served(link, said));
+                self.outputs.push_back(Output::Served { connection, request, goes_on });
+                self.hear(connection, link, &rest, now);
+            }
+            Err(error) => self.close(connection, CloseReason::Replica(error)),
+        }
+    }
+
+    fn hear(&mut self, connection: ConnectionId, link: LinkId, bytes: &[u8], now: UnixMillis) {
+        match self.standing.primary_mut().handle_input(link, bytes, now) {
+            Ok(()) => self.end_waits(now),
+            Err(error) => self.close(connection, CloseReason::Replica(error)),
+        }
+    }
+
+    /// The host has done what [`Output::Replacing`] asks for: the snapshot may come.
+    pub fn proceed(&mut self, now: UnixMillis) {
+        let Some(Upstream { state: Reach::Linked(connection), .. }) = &self.upstream else { return };
+        self.handle_link(*connection, b"", now);
+    }
+
+    /// What a link's input led to.
+    fn follow_up(&mut self, connection: ConnectionId, outcome: Result<(), crate::link::ReplicaError>, now: UnixMillis) {
+        let mut outcome = outcome;
+        loop {
+            let Some(Connection::Followed(link)) = self.connections.get_mut(&connection) else { return };
+            match link.poll_event() {
+                Some(event) => {
+                    self.standing.take_event(&event);
+                    let is_hold = matches!(event, ReplicaEvent::Replacing(_));
+                    self.outputs.push_back(Output::Link(event));
+                    if is_hold && outcome.is_ok() {
+                        return;
+                    }
+                }
+                None if outcome.is_ok() && link.holds_input() => outcome = link.handle_input(b"", now),
+                None => break,
+            }
+        }
+        if let Err(error) = outcome {
+            self.fail(connection, error, now);
+        }
+    }
+
+    /// The link to the primary is of no use any more.
+    fn fail(&mut self, connection: ConnectionId, error: crate::link::ReplicaError, now: UnixMillis) {
+        let id = ReplicationId::from_chance(self.chance.triple());
+        self.standing.take_error(&error, id);
+        self.lose(now);
+        self.close(connection, CloseReason::Primary(error));
+    }
+
+    /// There is no connection to the primary.
+    fn lose(&mut self, now: UnixMillis) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.state = Reach::Away { retry_at: UnixMillis(now.0 + self.options.retry_interval_ms) };
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
+        if let Some(Connection::Served(link, _)) = self.connections.remove(&connection) {
+            self.standing.primary_mut().detach(link);
+        }
+        self.outputs.push_back(Output::Close { connection, reason });
+    }
+
+    /// Appends to `out` what is to be sent over a connection now: about `budget` bytes, more for a large value, nothing if there is
+    /// nothing.
+    pub fn poll_link(&mut self, connection: ConnectionId, out: &mut Vec<u8>, budget: usize) {
+        match self.connections.get_mut(&connection) {
+            Some(Connection::Expected(_, said)) => out.append(said),
+            Some(Connection::Followed(link)) => link.poll_output(out),
+            Some(Connection::Served(link, said)) => {
+                out.append(said);
+                let link = *link;
+                if let Err(error) = self.standing.primary_mut().poll_output(link, out, budget) {
+                    self.close(connection, CloseReason::Replica(error));
+                }
+            }
+            Some(Connection::Connecting) | None => {}
+        }
+    }
+
+    /// Follows another node from here on. False if it does so already.
+    pub fn follow(&mut self, target: Target, now: UnixMillis) -> bool {
+        if self.target() == Some(&target) {
+            return false;
+        }
+        self.leave_upstream();
+        self.upstream = Some(Upstream { target, state: Reach::Away { retry_at: now } });
+        self.standing.follow();
+        for wait in self.waits.take_all() {
+            self.outputs.push_back(Output::Waited { wait, offset: Offset(0), outcome: WaitOutcome::LeadsNoMore });
+        }
+        self.reach(now);
+        true
+    }
+
+    /// Follows nobody from here on. False if it does so already.
+    pub fn lead(&mut self) -> bool {
+        if self.upstream.is_none() {
+            return false;
+        }
+        self.leave_upstream();
+        self.standing.lead(ReplicationId::from_chance(self.chance.triple()));
+        true
+    }
+
+    fn leave_upstream(&mut self) {
+        let state = self.upstream.take().map(|upstream| upstream.state);
+        if let Some(Reach::Connecting { connection, .. } | Reach::Linked(connection)) = state {
+            self.close(connection, CloseReason::Left);
+        }
+    }
+
+    /// Waits until `count` replicas have everything up to now, for ever if no `timeout_ms` is given; `None` at a node that follows
+    /// another. [`Output::Waited`] tells how it went.
+    pub fn wait(&mut self, count: usize, timeout_ms: Option<i64>, now: UnixMillis) -> Option<WaitId> {
+        if self.upstream.is_some() {
+            return None;
+        }
+        let wait = WaitId(self.next_wait);
+        self.next_wait += 1;
+        let until = timeout_ms.map(|ms| UnixMillis(now.0 + ms));
+        self.waits.push(self.engine.position(), count, until, wait);
+        self.standing.primary().ask_acks();
+        self.end_waits(now);
+        Some(wait)
+    }
+
+    fn end_waits(&mut self, now: UnixMillis) {
+        let primary = self.standing.primary();
+        for (wait, offset, reached) in self.waits.take_over(now, |offset| primary.count_reached(offset)) {
+            self.outputs.push_back(Output::Waited { wait, offset, outcome: WaitOutcome::Reached(reached) });
+        }
+    }
+
+    /// What was asked of a link, for a test that plants a bug.
+    #[cfg(test)]
+    pub(crate) fn standing_mut(&mut self) -> &mut Standing {
+        &mut self.standing
+    }
+}

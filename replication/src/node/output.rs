@@ -1,0 +1,91 @@
+//! What a node has its host do, and tells it.
+
+use crate::link::{LinkError, ReplicaError, ReplicaEvent, SyncRequest};
+use keyslot_engine::Offset;
+
+/// Which connection, of this node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub(super) u64);
+
+/// Which wait, of this node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WaitId(pub(super) u64);
+
+/// Another node's address.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Target {
+    /// A name or an address.
+    pub host: String,
+    /// The port on which it takes clients.
+    pub port: u16,
+}
+
+/// What a node has its host do, or tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Connect to this address; then [`link_opened`](super::Node::link_opened), or [`link_closed`](super::Node::link_closed) if it
+    /// does not work.
+    Connect {
+        /// What it is called from here on.
+        connection: ConnectionId,
+        /// Where.
+        target: Target,
+    },
+    /// Close a connection, behind what was taken of it. Nothing is asked for it any more.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A replica is served over this connection.
+    Served {
+        /// Over which.
+        connection: ConnectionId,
+        /// What it asked for.
+        request: SyncRequest,
+        /// Whether its stream goes on where it was; else it gets everything anew.
+        goes_on: bool,
+    },
+    /// Something happened on the link to the primary. After [`Replacing`](ReplicaEvent::Replacing) the host ends the log of its
+    /// data, if there is one, and calls [`proceed`](super::Node::proceed); after [`Replaced`](ReplicaEvent::Replaced) it may begin
+    /// one.
+    Link(ReplicaEvent),
+    /// A wait is over.
+    Waited {
+        /// Which.
+        wait: WaitId,
+        /// What replicas were to have.
+        offset: Offset,
+        /// How it went.
+        outcome: WaitOutcome,
+    },
+}
+
+/// How a wait went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitOutcome {
+    /// So many replicas have it, enough or not.
+    Reached(usize),
+    /// The node follows another now.
+    LeadsNoMore,
+}
+
+/// Why a connection is closed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The link to a replica ended.
+    #[error("a replica is let go: {0}")]
+    Replica(LinkError),
+    /// The link to the primary failed.
+    #[error("the link to the primary failed: {0}")]
+    Primary(ReplicaError),
+    /// The primary could not be reached in time.
+    #[error("the primary cannot be reached")]
+    Unreached,
+    /// Another node is followed now, or none.
+    #[error("another node is followed now, or none")]
+    Left,
+}
