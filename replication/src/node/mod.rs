@@ -34,9 +34,7 @@ pub use standing::Standing;
 pub use waits::Waits;
 
 use crate::chance::Chance;
-use crate::link::{
-    Arrival, History, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId,
-};
+use crate::link::{Arrival, History, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId};
 use keyslot_engine::{Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
 use std::collections::{BTreeMap, VecDeque};
@@ -156,7 +154,8 @@ impl Node {
     /// Does what is due by time.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         for (link, error) in self.standing.primary_mut().handle_timeout(now) {
-            let found = self.connections.iter().find(|(_, it)| matches!(it, Connection::Served(served, _) if *served == link));
+            let found =
+                self.connections.iter().find(|(_, it)| matches!(it, Connection::Served(served, _) if *served == link));
             if let Some(connection) = found.map(|(id, _)| *id) {
                 self.close(connection, CloseReason::Replica(error));
             }

@@ -95,11 +95,7 @@ impl Machine {
     }
 
     fn describe(&self, durability: Durability) -> StoreBuilder {
-        Store::builder()
-            .without_thread()
-            .recovery_threads(1)
-            .durability(durability)
-            .journal(self.journal_options())
+        Store::builder().without_thread().recovery_threads(1).durability(durability).journal(self.journal_options())
     }
 
     /// Ends the process, at once.
@@ -118,7 +114,8 @@ impl Machine {
 
     /// From here on its disk holds no more.
     pub(super) fn fill_disk(&self) {
-        let size: usize = self.storage.files().iter().filter_map(|path| self.storage.contents(path)).map(|it| it.len()).sum();
+        let size: usize =
+            self.storage.files().iter().filter_map(|path| self.storage.contents(path)).map(|it| it.len()).sum();
         self.storage.plan(Fault::DiskHolds(size as u64 + 64));
     }
 

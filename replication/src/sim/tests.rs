@@ -1,0 +1,80 @@
+//! Seeds, and whether planted bugs are found.
+
+use super::*;
+
+/// Does to what a node sends what a planted bug would do.
+pub(super) fn spoil(flaw: Option<Flaw>, bytes: &mut Vec<u8>) {
+    match flaw {
+        Some(Flaw::LostAck) if bytes.starts_with(b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK") => bytes.clear(),
+        Some(Flaw::OffsetOffByOne) if bytes.starts_with(b"*3\r\n$5\r\nPSYNC\r\n") => {
+            let words: Vec<String> = String::from_utf8_lossy(bytes).split("\r\n").map(str::to_owned).collect();
+            let offset: i64 = words[6].parse().expect("a number");
+            if offset > 1 {
+                let offset = (offset + 1).to_string();
+                let id = &words[4];
+                *bytes = format!("*3\r\n$5\r\nPSYNC\r\n$40\r\n{id}\r\n${}\r\n{offset}\r\n", offset.len()).into_bytes();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// `KEYSLOT_SEEDS` many, from `KEYSLOT_SEED` on; `KEYSLOT_TRACE=1` shows what happened.
+#[test]
+fn seeds_run_clean() {
+    let (first, count) = (variable("KEYSLOT_SEED").unwrap_or(0), variable("KEYSLOT_SEEDS").unwrap_or(200));
+    let mut total = Summary::default();
+    for seed in first..first + count {
+        let mut sim = Simulation::new(seed);
+        let outcome = explore_with(&mut sim);
+        if variable("KEYSLOT_TRACE").is_some() {
+            println!("{}", sim.trace());
+        }
+        let summary = outcome.unwrap_or_else(|violation| {
+            panic!(
+                "{violation}\nalone: KEYSLOT_SEED={seed} KEYSLOT_SEEDS=1 KEYSLOT_TRACE=1 cargo test -p keyslot-replication \
+                 --features sim seeds_run_clean -- --nocapture"
+            )
+        });
+        total.went_on += summary.went_on;
+        total.anew += summary.anew;
+        total.confirmed += summary.confirmed;
+        total.elapsed_ms += summary.elapsed_ms;
+    }
+    println!("{count} seeds from {first} on: {total:?}");
+    assert!(count < 20 || (total.went_on > 0 && total.anew > 0 && total.confirmed > 0), "{total:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [3, 44, 505] {
+        let [a, b] = [0, 1].map(|_| {
+            let mut sim = Simulation::new(seed);
+            let _ = explore_with(&mut sim);
+            sim.trace().to_owned()
+        });
+        let differs = a.lines().zip(b.lines()).find(|(a, b)| a != b);
+        assert!(a == b, "seed {seed}: {differs:?}");
+    }
+}
+
+/// In how many seeds it is found.
+fn find(flaw: Flaw) -> u64 {
+    let is_found = |seed: &u64| {
+        let mut sim = Simulation::new(*seed);
+        sim.plant(flaw);
+        explore_with(&mut sim).is_err()
+    };
+    1 + (0..50).find(is_found).unwrap_or_else(|| panic!("{flaw:?} is not found"))
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    for flaw in [Flaw::LostAck, Flaw::OffsetOffByOne, Flaw::SecondIdReset] {
+        println!("{flaw:?} is found by seed {}", find(flaw) - 1);
+    }
+}
