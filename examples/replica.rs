@@ -80,6 +80,8 @@ fn follow(
             if let ReplicaEvent::Replaced(offset) = event {
                 println!("the replica has a snapshot of everything up to offset {offset}");
             }
+            // What came behind it.
+            link.handle_input(&[], now)?;
         }
     }
     Ok(())

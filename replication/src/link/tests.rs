@@ -390,6 +390,9 @@ fn hear(lines: &[&[u8]]) -> Result<ReplicaPhase, ReplicaError> {
     let link = &mut net.nodes[0].upstream.as_mut().expect("connected").link;
     for line in lines {
         link.handle_input(line, UnixMillis(0))?;
+        while link.poll_event().is_some() || link.holds_input() {
+            link.handle_input(b"", UnixMillis(0))?;
+        }
     }
     Ok(link.phase())
 }

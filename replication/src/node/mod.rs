@@ -34,7 +34,9 @@ pub use standing::Standing;
 pub use waits::Waits;
 
 use crate::chance::Chance;
-use crate::link::{Arrival, History, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId};
+use crate::link::{
+    Arrival, History, LinkError, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId,
+};
 use keyslot_engine::{Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
 use std::collections::{BTreeMap, VecDeque};
@@ -285,6 +287,7 @@ impl Node {
             match link.poll_event() {
                 Some(event) => {
                     self.standing.take_event(&event);
+                    self.close_unserved();
                     let is_hold = matches!(event, ReplicaEvent::Replacing(_));
                     self.outputs.push_back(Output::Link(event));
                     if is_hold && outcome.is_ok() {
@@ -304,6 +307,7 @@ impl Node {
     fn fail(&mut self, connection: ConnectionId, error: crate::link::ReplicaError, now: UnixMillis) {
         let id = ReplicationId::from_chance(self.chance.triple());
         self.standing.take_error(&error, id);
+        self.close_unserved();
         self.lose(now);
         self.close(connection, CloseReason::Primary(error));
     }
@@ -361,7 +365,18 @@ impl Node {
         }
         self.leave_upstream();
         self.standing.lead(ReplicationId::from_chance(self.chance.triple()));
+        self.close_unserved();
         true
+    }
+
+    /// Closes the connections of replicas that were let go.
+    fn close_unserved(&mut self) {
+        let primary = self.standing.primary();
+        let is_over = |it: &Connection| matches!(it, Connection::Served(link, _) if !primary.serves(*link));
+        let over: Vec<_> = self.connections.iter().filter(|(_, it)| is_over(it)).map(|(id, _)| *id).collect();
+        for connection in over {
+            self.close(connection, CloseReason::Replica(LinkError::Closed));
+        }
     }
 
     fn leave_upstream(&mut self) {

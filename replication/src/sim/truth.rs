@@ -25,8 +25,8 @@ pub(super) struct NodeTruth {
     id: Option<ReplicationId>,
     previous: Option<(ReplicationId, Offset)>,
     pub(super) is_disk_full: bool,
-    /// So many replicas are to confirm the next wait.
-    pub(super) must_confirm: Option<usize>,
+    /// A write, and how many replicas are to confirm it.
+    pub(super) must_confirm: Option<(u64, usize)>,
     /// The wire over which its data came, if it did.
     came_over: Option<u64>,
 }

@@ -68,7 +68,13 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
             Ok(Ok(count)) => link.handle_input(&input[..count], node.engine.now()).map(|()| count),
             Err(_) => link.handle_timeout(node.engine.now()).map(|()| 0),
         };
-        let told = node.hear_link(&mut link, outcome.as_ref().copied().unwrap_or(0));
+        let mut outcome = outcome;
+        let mut told = node.hear_link(&mut link, outcome.as_ref().copied().unwrap_or(0));
+        // What waited for events to be taken, as a snapshot for the log to end.
+        while told && outcome.is_ok() && link.holds_input() {
+            outcome = link.handle_input(&[], node.engine.now()).map(|()| 0);
+            told = node.hear_link(&mut link, 0);
+        }
         match outcome {
             Ok(_) if told => {}
             Ok(_) => return Ok(()),
