@@ -116,13 +116,24 @@ impl Manifest {
     /// The number for the next incremental file: above all that were there, so that no name comes twice.
     pub(crate) fn next_seq(&self) -> u64 {
         let history = self.history.iter().filter(|file| file.name.ends_with(".incr.aof"));
-        history.chain(&self.incremental).map(|file| file.seq).max().unwrap_or(0) + 1
+        let last = history.chain(&self.incremental).map(|file| file.seq).max().unwrap_or(0);
+        self.unnamed(last + 1, |name| name.ends_with(".incr.aof"))
     }
 
     /// The number for the next base.
     pub(crate) fn next_base_seq(&self) -> u64 {
         let history = self.history.iter().filter(|file| !file.name.ends_with(".incr.aof"));
-        history.chain(&self.base).map(|file| file.seq).max().unwrap_or(0) + 1
+        let last = history.chain(&self.base).map(|file| file.seq).max().unwrap_or(0);
+        self.unnamed(last + 1, |name| name.contains(".base."))
+    }
+
+    /// The first number from `seq` on that is above those in the names of such files: somebody may have numbered the lines of a
+    /// manifest otherwise than the files.
+    fn unnamed(&self, seq: u64, is_such: impl Fn(&str) -> bool) -> u64 {
+        let files = self.base.iter().chain(&self.incremental).chain(&self.history);
+        let names = files.map(|file| file.name.as_str()).filter(|name| is_such(name));
+        let numbers = names.flat_map(|name| name.split('.')).filter_map(|part| part.parse::<u64>().ok());
+        numbers.filter(|number| *number < u64::MAX).fold(seq, |seq, number| seq.max(number + 1))
     }
 
     /// Whether a file of this name is listed as one that is read.
@@ -218,6 +229,8 @@ mod tests {
         assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest.clone()));
         assert_eq!(manifest.next_seq(), 6);
         assert_eq!(Manifest::default().next_seq(), 1);
+        let renumbered = Manifest { incremental: vec![file("appendonly.aof.9.incr.aof", 2)], ..Manifest::default() };
+        assert_eq!((renumbered.next_seq(), renumbered.next_base_seq()), (10, 1));
     }
 
     #[test]
