@@ -4,6 +4,8 @@
 pub use keyslot_engine as engine;
 pub use keyslot_persistence as persistence;
 pub use keyslot_replication as replication;
+#[cfg(feature = "sim")]
+pub use keyslot_replication::sim;
 
 pub use keyslot_engine::{
     Ack, AsValue, Clock, CommandError, EffectFeed, Engine, EngineBuilder, Expiration, ExpireIf, FeedPosition, Host,

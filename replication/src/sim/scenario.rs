@@ -84,7 +84,7 @@ fn happen(sim: &mut Simulation) {
             }
             sim.kill(node, loss);
         }
-        2 | 3 | 1 => match sim.chance.below(8) {
+        1..=3 => match sim.chance.below(8) {
             0 => sim.start_empty(node),
             _ => sim.start(node),
         },
