@@ -273,7 +273,7 @@ impl Node {
         }
     }
 
-    /// The host has done what [`Output::Replacing`] asks for: the snapshot may come.
+    /// The host has done what [`Output::Link`] asks for at [`Replacing`](ReplicaEvent::Replacing): the snapshot may come.
     pub fn proceed(&mut self, now: UnixMillis) {
         let Some(Upstream { state: Reach::Linked(connection), .. }) = &self.upstream else { return };
         self.handle_link(*connection, b"", now);
