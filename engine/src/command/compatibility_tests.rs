@@ -26,19 +26,14 @@ const DIFFERS: &[(&str, &str)] = &[
 /// Beginnings of the names of commands that are not there, and why.
 const ABSENT: &[(&str, &str)] = &[
     ("acl", "users are not there yet; `requirepass` is"),
-    ("bgrewriteaof", "the log is not compacted yet"),
-    ("bgsave", "snapshots are not written yet"),
     ("cluster", "a node is alone: there is no bus yet"),
     ("eval", "scripts are not there yet"),
     ("failover", "not there yet: REPLICAOF NO ONE promotes"),
     ("fcall", "scripts are not there yet"),
-    ("lastsave", "snapshots are not written yet"),
     ("migrate", "slots do not move yet"),
     ("module", "modules are written against the C interface of Redis"),
     ("monitor", "not there yet"),
-    ("save", "snapshots are not written yet"),
     ("script", "scripts are not there yet"),
-    ("waitaof", "not there yet"),
 ];
 
 /// The page, made from the table and from the names of Redis 7.2's commands.

@@ -142,6 +142,11 @@ impl Data {
         Arc::clone(journal)
     }
 
+    /// The journal of the log, if there is one.
+    pub(crate) fn log_journal(&self) -> Option<Arc<Journal>> {
+        self.store.lock().as_ref().map(|store| Arc::clone(store.journal()))
+    }
+
     /// Ends the log in good order; the journal goes on in memory.
     pub(crate) fn leave_log(&self, values: &Values) -> Result<(), CloseError> {
         let ended = self.end_log();

@@ -235,6 +235,11 @@ impl Journal {
         Offset(self.reached.durable.load(Ordering::Acquire))
     }
 
+    /// Up to where the log is fsynced, if there is one: `None` for a journal in memory.
+    pub fn durable_log(&self) -> Option<Offset> {
+        self.is_written().then(|| self.durable())
+    }
+
     /// When the log is fsynced without anybody asking.
     pub fn fsync(&self) -> Fsync {
         match self.reached.fsync.load(Ordering::Relaxed) {

@@ -150,6 +150,8 @@ struct Link {
     profile: ReplicaProfile,
     phase: Phase,
     acked: Offset,
+    /// Up to where its log is fsynced, if it has one and said so.
+    fsynced: Option<Offset>,
     heard: UnixMillis,
     outbox: Vec<u8>,
     /// What came and is no whole command yet.
@@ -246,7 +248,8 @@ impl Primary {
         self.next_link += 1;
         let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
         let journal = self.journal.clone();
-        self.links.insert(link, Link { journal, profile, phase, acked, heard: now, outbox, inbox, decoder });
+        self.links
+            .insert(link, Link { journal, profile, phase, acked, fsynced: None, heard: now, outbox, inbox, decoder });
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
     }
@@ -339,6 +342,12 @@ impl Primary {
         self.links.contains_key(&link)
     }
 
+    /// How many replicas have their logs fsynced up to `offset`, by their own account: for WAITAOF.
+    pub fn count_fsynced(&self, offset: Offset) -> usize {
+        let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
+        online.filter(|link| link.fsynced >= Some(offset)).count()
+    }
+
     /// Has every replica say how far it is. Goes into the stream.
     pub fn ask_acks(&self) {
         self.engine.record_keyless(&[b"REPLCONF", b"GETACK", b"*"]);
@@ -394,9 +403,10 @@ impl Link {
                 Decoded::Request { consumed, args, .. } => {
                     let args: Vec<&[u8]> = ranges[args].iter().map(|range| range.of(&self.inbox)).collect();
                     if args[0].eq_ignore_ascii_case(b"REPLCONF")
-                        && let Ok(Configured::Acked(offset)) = self.profile.configure(&args)
+                        && let Ok(Configured::Acked { at, fsynced }) = self.profile.configure(&args)
                     {
-                        self.acked = self.acked.max(offset);
+                        self.acked = self.acked.max(at);
+                        self.fsynced = self.fsynced.max(fsynced);
                         if let Phase::Waiting(at) = self.phase {
                             self.phase = Phase::Stream(JournalReader::new(self.journal.clone(), at)?);
                         }

@@ -34,8 +34,13 @@ pub enum SyncScope {
 pub enum Configured {
     /// An option; answered by OK.
     Set,
-    /// It has the stream up to here; no answer.
-    Acked(Offset),
+    /// It has the stream up to here, and its log fsynced up to there if it has one; no answer.
+    Acked {
+        /// What it applied.
+        at: Offset,
+        /// What a crash of its machine cannot take any more.
+        fsynced: Option<Offset>,
+    },
     /// It wants to be told how far the stream is: only a primary asks that.
     AskedAck,
 }
@@ -64,8 +69,7 @@ impl ReplicaProfile {
                 b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.follows_renames = true,
                 // Abilities that this primary does not know are no reason to refuse.
                 b"capa" | b"version" => {}
-                // Behind `ACK offset` may stand `FACK offset`, how far it is fsynced.
-                b"ack" => return Ok(Configured::Acked(Offset(number(value)?))),
+                b"ack" => return acked(options),
                 b"getack" => return Ok(Configured::AskedAck),
                 b"rdb-only" => {
                     self.scope = if number::<i64>(value)? == 1 { SyncScope::Snapshot } else { SyncScope::Stream }
@@ -80,6 +84,14 @@ impl ReplicaProfile {
         }
         Ok(Configured::Set)
     }
+}
+
+/// `ACK offset`, and `FACK offset` behind it if there is a log.
+fn acked(options: &[&[u8]]) -> Result<Configured, String> {
+    let pairs = || options.chunks_exact(2);
+    let find = |name: &[u8]| pairs().find(|pair| pair[0].eq_ignore_ascii_case(name)).map(|pair| number(pair[1]));
+    let at = find(b"ack").transpose()?.unwrap_or_default();
+    Ok(Configured::Acked { at: Offset(at), fsynced: find(b"fack").transpose()?.map(Offset) })
 }
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
@@ -107,10 +119,13 @@ mod tests {
     #[test]
     fn options_are_taken_and_others_named() {
         let mut profile = ReplicaProfile::default();
+        let acked = |at, fsynced: Option<u64>| Configured::Acked { at: Offset(at), fsynced: fsynced.map(Offset) };
         let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
         assert_eq!(say("REPLCONF listening-port 6380 capa eof capa psync2 capa later"), Ok(Configured::Set));
         assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));
-        assert_eq!(say("REPLCONF ACK 77 FACK 70"), Ok(Configured::Acked(Offset(77))));
+        assert_eq!(say("REPLCONF ACK 77 FACK 70"), Ok(acked(77, Some(70))));
+        assert_eq!(say("REPLCONF ACK 78"), Ok(acked(78, None)));
+        assert!(say("REPLCONF ACK 78 FACK x").is_err());
         assert_eq!(say("REPLCONF GETACK *"), Ok(Configured::AskedAck));
         assert_eq!(say("REPLCONF"), Err("ERR syntax error".to_owned()));
         assert_eq!(say("REPLCONF colour red"), Err("ERR Unrecognized REPLCONF option: colour".to_owned()));

@@ -76,7 +76,7 @@ fn answer(
         (b"ping", None) => "+PONG".to_owned(),
         (b"replconf", None) => match profile.configure(args) {
             Ok(Configured::Set) => "+OK".to_owned(),
-            Ok(Configured::Acked(_) | Configured::AskedAck) => return None,
+            Ok(Configured::Acked { .. } | Configured::AskedAck) => return None,
             Err(error) => format!("-{error}"),
         },
         (b"sync", None) => return Some(SyncRequest::Sync),

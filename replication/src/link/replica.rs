@@ -494,7 +494,13 @@ impl ReplicaLink {
     /// Says how far it is.
     fn ack(&mut self, now: UnixMillis) {
         let offset = self.journal.end().to_string();
-        self.say(&[b"REPLCONF", b"ACK", offset.as_bytes()]);
+        match self.journal.durable_log() {
+            Some(fsynced) => {
+                let fsynced = fsynced.to_string();
+                self.say(&[b"REPLCONF", b"ACK", offset.as_bytes(), b"FACK", fsynced.as_bytes()]);
+            }
+            None => self.say(&[b"REPLCONF", b"ACK", offset.as_bytes()]),
+        }
         self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
     }
 

@@ -40,6 +40,7 @@ pub(super) const ROWS: &[Row] = &[
     replication::SYNC,
     time::TIME,
     replication::WAIT,
+    replication::WAITAOF,
 ];
 
 #[cfg(test)]

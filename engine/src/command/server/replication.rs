@@ -1,4 +1,4 @@
-//! PSYNC, SYNC, REPLCONF, REPLICAOF, WAIT: links to other nodes. The host does them.
+//! PSYNC, SYNC, REPLCONF, REPLICAOF, WAIT, WAITAOF: links to other nodes. The host does them.
 
 use crate::command::Run;
 use crate::command::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
@@ -42,3 +42,14 @@ pub(super) const WAIT: Row = Row::new("wait", 3, Run::Host)
     )
     .docs(Group::Generic, "3.0.0", "O(1)")
     .args("numreplicas:integer timeout:integer");
+
+pub(super) const WAITAOF: Row = Row::new("waitaof", 4, Run::Host)
+    .flags(NOSCRIPT)
+    .categories(category::CONNECTION)
+    .tips("request_policy:all_shards response_policy:agg_min")
+    .summary(
+        "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the \
+         master and/or replicas.",
+    )
+    .docs(Group::Generic, "7.2.0", "O(1)")
+    .args("numlocal:integer numreplicas:integer timeout:integer");

@@ -57,7 +57,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     data: Data,
     scheduled: Scheduled,
-    replication: Replication,
+    replication: Arc<Replication>,
     /// Only with `cluster-enabled`.
     cluster: Option<Cluster>,
     pub(crate) settings: Settings,
@@ -120,7 +120,7 @@ impl Host {
             engine,
             data,
             scheduled: Scheduled::default(),
-            replication: Replication::new(),
+            replication: Arc::new(Replication::new()),
             cluster,
             settings,
             live,

@@ -241,6 +241,44 @@ fn waiting_for_replicas_ends() {
 }
 
 #[test]
+fn waiting_for_logs_ends() {
+    let mut primary = Peer::node(&[]);
+    assert_eq!(primary.ask(&["WAITAOF", "0", "0", "0"]), ":0 :0");
+    assert_eq!(primary.ask(&["WAITAOF", "0", "1", "10"]), ":0 :0");
+    for (args, error) in [
+        (["1", "0", "0"], "WAITAOF cannot be used when numlocal is set but appendonly is disabled."),
+        (["2", "0", "0"], "value is out of range, value must between 0 and 1"),
+        (["x", "0", "0"], "value is not an integer or out of range"),
+        (["0", "-1", "0"], "value is out of range, must be positive"),
+        (["0", "x", "0"], "value is out of range, must be positive"),
+        (["0", "0", "x"], "timeout is not an integer or out of range"),
+        (["0", "0", "-1"], "timeout is negative"),
+    ] {
+        assert_eq!(primary.ask(&["WAITAOF", args[0], args[1], args[2]]), format!("-ERR {error}"));
+    }
+    let mut primary = Peer::node(&["--appendonly", "yes"]);
+    // No fsync is due for a second, and none is waited for.
+    primary.ask(&["SET", "k", "v"]);
+    assert_eq!(primary.ask(&["WAITAOF", "1", "0", "0"]), ":1 :0");
+    assert_eq!(primary.ask(&["WAITAOF", "1", "1", "50"]), ":1 :0");
+    let mut replica = Peer::node(&[]);
+    replica.follow(&primary);
+    assert!(
+        replica.ask(&["WAITAOF", "0", "0", "0"]).starts_with("-ERR WAITAOF cannot be used with replica instances.")
+    );
+    assert_follows(&mut primary, &mut replica);
+    // A replica without a log applies and fsyncs nothing.
+    primary.ask(&["SET", "k", "w"]);
+    assert_eq!(primary.ask(&["WAIT", "1", "0"]), ":1");
+    assert_eq!(primary.ask(&["WAITAOF", "0", "1", "50"]).split(' ').nth(1), Some(":0"));
+    let mut logging = Peer::node(&["--appendonly", "yes"]);
+    logging.follow(&primary);
+    assert_follows(&mut primary, &mut logging);
+    primary.ask(&["SET", "k", "x"]);
+    assert_eq!(primary.ask(&["WAITAOF", "1", "1", "0"]), ":1 :1");
+}
+
+#[test]
 fn a_replica_that_missed_more_than_memory_holds_goes_on_from_the_log() {
     let mut primary = Peer::node(&["--appendonly", "yes"]);
     let mut replica = Peer::node(&[]);

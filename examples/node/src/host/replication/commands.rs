@@ -1,12 +1,14 @@
-//! PSYNC, SYNC, REPLCONF, ROLE, WAIT, REPLICAOF.
+//! PSYNC, SYNC, REPLCONF, ROLE, WAIT, WAITAOF, REPLICAOF.
 
-use super::{Target, Upstream, Wait, fresh_id, report};
+use super::{Fsynced, Goal, LogWait, Target, Upstream, Wait, fresh_id, report};
 use crate::host::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{Asker, DueKeys};
+use keyslot::engine::{Ack, Asker, DueKeys, EffectSink};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 impl Node {
@@ -27,6 +29,7 @@ impl Node {
             b"replconf" => self.configure_replica(asker.client_id, args, reply),
             b"role" => report::role(&self.replication, self, reply),
             b"wait" => self.wait_for_replicas(asker, args, reply),
+            b"waitaof" => self.wait_for_logs(asker, args, reply),
             b"replicaof" | b"slaveof" => self.follow_or_lead(args, reply),
             _ => return false,
         }
@@ -54,34 +57,73 @@ impl Node {
         match self.replication.profiles.lock().entry(client).or_default().configure(args) {
             Ok(Configured::Set) => reply.ok(),
             // Said by replicas on their links, and answered by nobody.
-            Ok(Configured::Acked(_) | Configured::AskedAck) => {}
+            Ok(Configured::Acked { .. } | Configured::AskedAck) => {}
             Err(error) => reply.error(&error),
         }
     }
 
     fn wait_for_replicas(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
-        let number = |arg: &[u8]| std::str::from_utf8(arg).ok().and_then(|text| text.parse::<i64>().ok());
         let Some(count) = number(args[1]) else { return reply.error("ERR value is not an integer or out of range") };
-        let Some(timeout) = number(args[2]) else {
-            return reply.error("ERR timeout is not an integer or out of range");
+        let timeout_ms = match timeout_ms(args[2]) {
+            Ok(timeout_ms) => timeout_ms,
+            Err(error) => return reply.error(error),
         };
-        let Ok(timeout_ms) = u64::try_from(timeout) else { return reply.error("ERR timeout is negative") };
-        let mut state = self.replication.state.lock();
-        if state.upstream.is_some() {
+        if self.replication.state.lock().upstream.is_some() {
             return reply.error(WAIT_ON_REPLICA);
         }
-        let offset = self.engine.position();
-        let reached = state.count_reached(offset);
-        let is_enough = usize::try_from(count).map_or(true, |count| reached >= count);
-        let later = if is_enough { None } else { asker.reply_later() };
-        let Some(later) = later else { return reply.integer(reached as i64) };
+        // As in Redis, fewer than none are always there.
+        let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        self.wait(asker, (count, None), timeout_ms, reply);
+    }
+
+    fn wait_for_logs(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+        let is_own_wanted = match number(args[1]) {
+            None => return reply.error("ERR value is not an integer or out of range"),
+            Some(own @ 0..=1) => own == 1,
+            Some(_) => return reply.error("ERR value is out of range, value must between 0 and 1"),
+        };
+        let Some(count) = number(args[2]).and_then(|count| usize::try_from(count).ok()) else {
+            return reply.error("ERR value is out of range, must be positive");
+        };
+        let timeout_ms = match timeout_ms(args[3]) {
+            Ok(timeout_ms) => timeout_ms,
+            Err(error) => return reply.error(error),
+        };
+        if self.replication.state.lock().upstream.is_some() {
+            return reply.error(WAITAOF_ON_REPLICA);
+        }
+        let own = self.data.log_journal();
+        if is_own_wanted && own.is_none() {
+            return reply.error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        }
+        self.wait(asker, (count, Some(LogWait { own, is_own_wanted })), timeout_ms, reply);
+    }
+
+    /// Answers at once if enough is there, or if the client cannot wait; else when it is, or when the time is over.
+    fn wait(
+        &self,
+        asker: Asker<'_>,
+        (count, logs): (usize, Option<LogWait>),
+        timeout_ms: u64,
+        reply: &mut ReplyWriter<'_>,
+    ) {
+        let until = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
+        let goal = Goal { offset: self.engine.position(), count, logs };
+        let state = self.replication.state.lock();
+        let reached = goal.reached(&state);
+        let later = if goal.is_enough(reached) { None } else { asker.reply_later() };
+        let Some(later) = later else { return goal.answer(reached, reply) };
         if let Some(stream) = &state.stream {
             stream.primary.ask_acks();
         }
         drop(state);
-        let until = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        self.replication.waits.lock().push(Wait { offset, count, until, reply: later });
+        let (offset, own) = (goal.offset, goal.logs.as_ref().and_then(|logs| logs.own.clone()));
+        self.replication.waits.lock().push(Wait { goal, until, reply: later });
+        if let Some(journal) = own {
+            let waker = Waker::from(Arc::new(Fsynced(Arc::downgrade(&self.replication))));
+            // A log that has failed reaches nothing: the client waits until its time is over.
+            let _ = journal.poll_reached(Ack::Durable, offset, &waker);
+        }
         // What came between the count and the wait.
         self.replication.serve_waits();
     }
@@ -197,6 +239,19 @@ impl Target {
         Some(Self { host: String::from_utf8_lossy(host).into_owned(), port })
     }
 }
+
+fn number(arg: &[u8]) -> Option<i64> {
+    std::str::from_utf8(arg).ok()?.parse().ok()
+}
+
+/// How long to wait; 0 for ever. An error is what to answer.
+fn timeout_ms(arg: &[u8]) -> Result<u64, &'static str> {
+    let timeout = number(arg).ok_or("ERR timeout is not an integer or out of range")?;
+    u64::try_from(timeout).map_err(|_| "ERR timeout is negative")
+}
+
+const WAITAOF_ON_REPLICA: &str = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas \
+                                  are just local and are not propagated.";
 
 const WAIT_ON_REPLICA: &str = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a \
                                replica is configured to be writable (which is not the default) writes to replicas are just \

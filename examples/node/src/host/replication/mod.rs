@@ -23,8 +23,9 @@ use keyslot::replication::link::{
 };
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::task::Wake;
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -77,12 +78,68 @@ struct Upstream {
     received_bytes: u64,
 }
 
-/// A client that waits for replicas.
+/// A client that waits for replicas (WAIT), or for logs (WAITAOF).
 struct Wait {
-    offset: Offset,
-    count: usize,
+    goal: Goal,
     until: Option<Instant>,
     reply: LaterReply,
+}
+
+/// What a client waits for.
+struct Goal {
+    offset: Offset,
+    /// How many replicas.
+    count: usize,
+    /// What WAITAOF waits for besides.
+    logs: Option<LogWait>,
+}
+
+/// Replicas count once their logs are fsynced.
+struct LogWait {
+    /// This node's own log, if it has one.
+    own: Option<Arc<Journal>>,
+    /// Whether to wait for that too.
+    is_own_wanted: bool,
+}
+
+impl Goal {
+    /// Whether this node's log is fsynced that far (for WAITAOF), and how many replicas are there.
+    fn reached(&self, state: &State) -> (bool, usize) {
+        let Some(stream) = &state.stream else { return (self.is_own_durable(), 0) };
+        let count = match &self.logs {
+            Some(_) => stream.primary.count_fsynced(self.offset),
+            None => stream.primary.count_reached(self.offset),
+        };
+        (self.is_own_durable(), count)
+    }
+
+    fn is_own_durable(&self) -> bool {
+        let own = self.logs.as_ref().and_then(|logs| logs.own.as_ref());
+        own.and_then(|journal| journal.durable_log()) >= Some(self.offset)
+    }
+
+    fn is_enough(&self, (own, count): (bool, usize)) -> bool {
+        count >= self.count && (own || self.logs.as_ref().is_none_or(|logs| !logs.is_own_wanted))
+    }
+
+    fn answer(&self, (own, count): (bool, usize), reply: &mut ReplyWriter<'_>) {
+        if self.logs.is_some() {
+            reply.array(2);
+            reply.integer(own.into());
+        }
+        reply.integer(count as i64);
+    }
+}
+
+/// Answers those who wait, when this node's log was fsynced.
+struct Fsynced(Weak<Replication>);
+
+impl Wake for Fsynced {
+    fn wake(self: Arc<Self>) {
+        if let Some(replication) = self.0.upgrade() {
+            replication.serve_waits();
+        }
+    }
 }
 
 impl Replication {
@@ -130,12 +187,12 @@ impl Replication {
             return;
         }
         let now = Instant::now();
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         waits.retain(|wait| {
-            let reached = state.count_reached(wait.offset);
-            let is_over = reached >= wait.count || wait.until.is_some_and(|until| until <= now);
+            let reached = wait.goal.reached(&state);
+            let is_over = wait.goal.is_enough(reached) || wait.until.is_some_and(|until| until <= now);
             if is_over {
-                wait.reply.give(|reply: &mut ReplyWriter<'_>| reply.integer(reached as i64));
+                wait.reply.give(|reply: &mut ReplyWriter<'_>| wait.goal.answer(reached, reply));
             }
             !is_over
         });
@@ -159,11 +216,6 @@ impl Replication {
 }
 
 impl State {
-    /// How many replicas have the stream up to `offset`.
-    fn count_reached(&mut self, offset: Offset) -> usize {
-        self.stream.as_ref().map_or(0, |stream| stream.primary.count_reached(offset))
-    }
-
     /// How many replicas were heard of within so many seconds.
     fn count_good(&mut self, node: &Node, lag_seconds: u64) -> u64 {
         let now = node.engine.now();
