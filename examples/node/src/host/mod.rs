@@ -35,7 +35,7 @@ use keyslot::engine::Engine;
 use live::Live;
 pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
-use replication::{Replication, Target};
+use replication::Replication;
 use roster::Roster;
 use saving::Scheduled;
 pub(crate) use saving::rdb_path;
@@ -224,7 +224,7 @@ impl Node {
     /// Follows the node that the settings name, if they name one.
     fn follow_what_is_set(&self) {
         let values = self.settings.values();
-        if let Some(target) = Target::of(values.words("replicaof")).filter(|_| self.cluster.is_none()) {
+        if let Some(target) = replication::target_of(values.words("replicaof")).filter(|_| self.cluster.is_none()) {
             self.follow(target);
         }
     }

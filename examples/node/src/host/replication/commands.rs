@@ -4,7 +4,7 @@ use super::{Fsynced, Goal, LogWait, Target, Upstream, Wait, fresh_id, report};
 use crate::host::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{Ack, Asker, DueKeys, EffectSink};
+use keyslot::engine::{Ack, Asker, EffectSink};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -114,7 +114,7 @@ impl Node {
         let later = if goal.is_enough(reached) { None } else { asker.reply_later() };
         let Some(later) = later else { return goal.answer(reached, reply) };
         if let Some(stream) = &state.stream {
-            stream.primary.ask_acks();
+            stream.primary().ask_acks();
         }
         drop(state);
         let (offset, own) = (goal.offset, goal.logs.as_ref().and_then(|logs| logs.own.clone()));
@@ -160,8 +160,9 @@ impl Node {
         let is_fresh = state.stream.is_none();
         let stream = state.stream(self);
         if is_fresh {
-            stream.is_known = false;
+            stream.disown();
         }
+        stream.follow();
         state.upstream = Some(Upstream {
             target: target.clone(),
             phase: None,
@@ -170,10 +171,7 @@ impl Node {
             received_bytes: 0,
         });
         drop(state);
-        let options = self.engine.options();
-        options.follows.store(true, Relaxed);
         self.set_read_only(&self.settings.values());
-        self.engine.set_due_keys(DueKeys::Hide);
         if is_first {
             self.end_waits();
         }
@@ -197,21 +195,10 @@ impl Node {
         self.replication.target.send_replace(None);
         self.settings.note_words("replicaof", Vec::new());
         if let Some(stream) = &mut state.stream {
-            let end = self.engine.position();
-            stream.primary.open();
-            match stream.is_known {
-                true => state.history.shift(fresh_id(), end),
-                false => {
-                    stream.is_known = true;
-                    state.history.join(fresh_id());
-                }
-            }
+            stream.lead(fresh_id());
         }
         drop(state);
-        let options = self.engine.options();
-        options.follows.store(false, Relaxed);
-        options.read_only.store(false, Relaxed);
-        self.engine.set_due_keys(DueKeys::Delete);
+        self.engine.options().read_only.store(false, Relaxed);
         if self.data.is_loading() {
             self.end_loading();
         }
@@ -231,13 +218,11 @@ impl Node {
     }
 }
 
-impl Target {
-    /// The address that the settings name, if they name one.
-    pub(in crate::host) fn of(words: &[Vec<u8>]) -> Option<Self> {
-        let [host, port] = words else { return None };
-        let port = std::str::from_utf8(port).ok()?.parse().ok()?;
-        Some(Self { host: String::from_utf8_lossy(host).into_owned(), port })
-    }
+/// The address that the settings name, if they name one.
+pub(in crate::host) fn target_of(words: &[Vec<u8>]) -> Option<Target> {
+    let [host, port] = words else { return None };
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    Some(Target { host: String::from_utf8_lossy(host).into_owned(), port })
 }
 
 fn number(arg: &[u8]) -> Option<i64> {

@@ -79,8 +79,8 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
             Ok(_) if told => {}
             Ok(_) => return Ok(()),
             Err(error) => {
-                if error.loses_history() {
-                    node.lose_history();
+                if let Some(stream) = &mut node.replication.state.lock().stream {
+                    stream.take_error(&error, fresh_id());
                 }
                 return Err(error);
             }
@@ -106,12 +106,10 @@ impl Node {
             ..ReplicaOptions::default()
         };
         let mut state = self.replication.state.lock();
-        let history = state.history;
-        let stream = state.stream.as_ref()?;
-        let (journal, is_known) = (Arc::clone(&stream.journal), stream.is_known);
+        let link = state.stream.as_ref()?.link(options, self.engine.now());
         let upstream = state.upstream.as_mut()?;
         (upstream.phase, upstream.received_bytes) = (Some(ReplicaPhase::Handshake), 0);
-        Some(ReplicaLink::new(self.engine.clone(), journal, options, is_known.then_some(&history), self.engine.now()))
+        Some(link)
     }
 
     /// Takes note of what happened on a link. False if nobody wants it any more.
@@ -137,22 +135,20 @@ impl Node {
     }
 
     fn take_event(&self, event: &ReplicaEvent) {
-        match event {
-            ReplicaEvent::Continued(id) => {
-                tracing::info!("Successful partial resynchronization with master.");
-                let end = self.engine.position();
-                self.replication.state.lock().history.rename(*id, end);
+        {
+            let mut state = self.replication.state.lock();
+            // A node that leads meanwhile has a name of its own.
+            if state.upstream.is_none() {
+                return;
             }
+            if let Some(stream) = &mut state.stream {
+                stream.take_event(event);
+            }
+        }
+        match event {
+            ReplicaEvent::Continued(_) => tracing::info!("Successful partial resynchronization with master."),
             ReplicaEvent::Replacing(id) => {
                 tracing::info!("Full resync from master: {id}");
-                {
-                    let mut state = self.replication.state.lock();
-                    state.history.join(*id);
-                    if let Some(stream) = &mut state.stream {
-                        stream.is_known = false;
-                        stream.primary.close();
-                    }
-                }
                 self.data.begin_loading();
                 if let Err(error) = self.data.leave_log(&self.settings.values()) {
                     tracing::warn!("The log was not ended in good order: {error}");
@@ -160,13 +156,6 @@ impl Node {
             }
             ReplicaEvent::Replaced(offset) => {
                 tracing::info!("MASTER <-> REPLICA sync: Finished with success, at offset {offset}");
-                {
-                    let mut state = self.replication.state.lock();
-                    if let Some(stream) = &mut state.stream {
-                        stream.is_known = true;
-                        stream.primary.open();
-                    }
-                }
                 self.data.saver().note_loaded();
                 self.end_loading();
             }
@@ -185,16 +174,6 @@ impl Node {
         }
         drop(state);
         self.replication.judge(self, &self.settings.values());
-    }
-
-    /// The data is of no history any more.
-    fn lose_history(&self) {
-        let mut state = self.replication.state.lock();
-        state.history.join(fresh_id());
-        if let Some(stream) = &mut state.stream {
-            stream.is_known = false;
-            stream.primary.close();
-        }
     }
 }
 

@@ -19,8 +19,9 @@ use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{LaterReply, Offset};
 use keyslot::persistence::Journal;
 use keyslot::replication::link::{
-    History, LinkError, Primary, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
+    History, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
 };
+use keyslot::replication::node::{Standing, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -29,6 +30,7 @@ use std::task::Wake;
 use std::time::Instant;
 use tokio::sync::watch;
 
+pub(super) use commands::target_of;
 pub(super) use following::run;
 
 /// What a node knows of those it is linked with.
@@ -45,24 +47,11 @@ pub(super) struct Replication {
 }
 
 struct State {
+    /// What the data is a part of while there is no stream.
     history: History,
     /// The journal and who follows it, once there is reason to have one.
-    stream: Option<Stream>,
+    stream: Option<Standing>,
     upstream: Option<Upstream>,
-}
-
-struct Stream {
-    journal: Arc<Journal>,
-    primary: Primary,
-    /// Whether the journal is a part of the history from its beginning on.
-    is_known: bool,
-}
-
-/// Another node's address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Target {
-    host: String,
-    port: u16,
 }
 
 /// How it goes with the primary.
@@ -107,8 +96,8 @@ impl Goal {
     fn reached(&self, state: &State) -> (bool, usize) {
         let Some(stream) = &state.stream else { return (self.is_own_durable(), 0) };
         let count = match &self.logs {
-            Some(_) => stream.primary.count_fsynced(self.offset),
-            None => stream.primary.count_reached(self.offset),
+            Some(_) => stream.primary().count_fsynced(self.offset),
+            None => stream.primary().count_reached(self.offset),
         };
         (self.is_own_durable(), count)
     }
@@ -159,7 +148,7 @@ impl Replication {
     pub(super) fn tick(&self, node: &Node) {
         let now = node.engine.now();
         if let Some(stream) = &mut self.state.lock().stream {
-            for (_, error) in stream.primary.handle_timeout(now) {
+            for (_, error) in stream.primary_mut().handle_timeout(now) {
                 tracing::warn!("A replica is let go: {error}");
             }
         }
@@ -216,23 +205,26 @@ impl Replication {
 }
 
 impl State {
+    fn history(&self) -> History {
+        self.stream.as_ref().map_or(self.history, Standing::history)
+    }
+
     /// How many replicas were heard of within so many seconds.
     fn count_good(&mut self, node: &Node, lag_seconds: u64) -> u64 {
         let now = node.engine.now();
         let lag_ms = i64::try_from(lag_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let replicas = self.stream.iter().flat_map(|stream| stream.primary.replicas());
+        let replicas = self.stream.iter().flat_map(|stream| stream.primary().replicas());
         replicas.filter(|replica| replica.state == ReplicaState::Stream && now.0 - replica.heard.0 <= lag_ms).count()
             as u64
     }
 
     /// The stream, which is begun if there is none.
-    fn stream(&mut self, node: &Node) -> &mut Stream {
+    fn stream(&mut self, node: &Node) -> &mut Standing {
         self.stream.get_or_insert_with(|| {
             let journal = node.data.begin_stream(&node.settings.values());
             let options = primary_options(node);
             let chance = u64::from_str_radix(&super::info::random_id()[..16], 16).unwrap_or(0);
-            let primary = Primary::new(node.engine.clone(), Arc::clone(&journal), options, chance);
-            Stream { journal, primary, is_known: true }
+            Standing::new(node.engine.clone(), journal, self.history, options, chance)
         })
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn role(replication: &Replication, node: &Node, reply: &mut ReplyWrit
         return;
     }
     let online = |status: &ReplicaStatus| status.state == ReplicaState::Stream;
-    let replicas: Vec<_> = state.stream.iter().flat_map(|stream| stream.primary.replicas()).filter(online).collect();
+    let replicas: Vec<_> = state.stream.iter().flat_map(|stream| stream.primary().replicas()).filter(online).collect();
     reply.array(3);
     reply.bulk(b"master");
     reply.integer(node.engine.position().0 as i64);
@@ -47,7 +47,7 @@ impl Replication {
             None => line(out, "role", "master"),
             Some(upstream) => append_upstream(node, upstream, out),
         }
-        let replicas: Vec<_> = state.stream.iter().flat_map(|stream| stream.primary.replicas()).collect();
+        let replicas: Vec<_> = state.stream.iter().flat_map(|stream| stream.primary().replicas()).collect();
         line(out, "connected_slaves", replicas.len());
         let now = node.engine.now();
         for (number, replica) in replicas.iter().enumerate() {
@@ -66,8 +66,8 @@ impl Replication {
             );
         }
         line(out, "master_failover_state", "no-failover");
-        line(out, "master_replid", state.history.id());
-        match state.history.previous() {
+        line(out, "master_replid", state.history().id());
+        match state.history().previous() {
             Some((id, end)) => {
                 line(out, "master_replid2", id);
                 line(out, "master_repl_offset", offset);
@@ -79,7 +79,7 @@ impl Replication {
                 line(out, "second_repl_offset", -1);
             }
         }
-        let oldest = state.stream.as_ref().map(|stream| stream.journal.oldest());
+        let oldest = state.stream.as_ref().map(|stream| stream.journal().oldest());
         line(out, "repl_backlog_active", u8::from(oldest.is_some()));
         line(out, "repl_backlog_size", node.settings.values().number("repl-backlog-size"));
         line(out, "repl_backlog_first_byte_offset", oldest.map_or(0, |oldest| oldest.0 + 1));
@@ -88,7 +88,7 @@ impl Replication {
 
     /// Appends what INFO stats counts.
     pub(in crate::host) fn append_counts(&self, out: &mut String) {
-        let counts = self.state.lock().stream.as_ref().map(|stream| stream.primary.counts()).unwrap_or_default();
+        let counts = self.state.lock().stream.as_ref().map(|stream| stream.primary().counts()).unwrap_or_default();
         line(out, "sync_full", counts.full);
         line(out, "sync_partial_ok", counts.partial);
         line(out, "sync_partial_err", counts.refused);

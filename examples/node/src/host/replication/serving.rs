@@ -19,18 +19,17 @@ impl Replication {
         self.arrival_count.fetch_sub(1, Relaxed);
         let profile = self.profiles.lock().get(&client).cloned().unwrap_or_default();
         let mut state = self.state.lock();
-        let history = state.history;
-        let primary = &mut state.stream(node).primary;
-        primary.set_options(super::primary_options(node));
-        let link = primary.attach(profile, request, &history, node.engine.now());
-        tracing::info!("A replica asks for {request:?}; resyncs so far: {:?}", primary.counts());
+        let stream = state.stream(node);
+        stream.primary_mut().set_options(super::primary_options(node));
+        let link = stream.serve(profile, request, node.engine.now());
+        tracing::info!("A replica asks for {request:?}; resyncs so far: {:?}", stream.primary().counts());
         Some(link)
     }
 
     /// Takes what a replica sent.
     pub(in crate::host) fn hear(&self, node: &Node, link: LinkId, bytes: &[u8]) -> LinkResult<()> {
         let heard = match &mut self.state.lock().stream {
-            Some(stream) => stream.primary.handle_input(link, bytes, node.engine.now()),
+            Some(stream) => stream.primary_mut().handle_input(link, bytes, node.engine.now()),
             None => Err(LinkError::Unknown),
         };
         self.serve_waits();
@@ -40,7 +39,7 @@ impl Replication {
     /// Appends what is to be sent to a replica.
     pub(in crate::host) fn say(&self, link: LinkId, out: &mut Vec<u8>) -> LinkResult<()> {
         match &mut self.state.lock().stream {
-            Some(stream) => stream.primary.poll_output(link, out, OUTPUT_BYTES),
+            Some(stream) => stream.primary_mut().poll_output(link, out, OUTPUT_BYTES),
             None => Err(LinkError::Unknown),
         }
     }
@@ -48,7 +47,7 @@ impl Replication {
     /// Whether there is more to send; `waker` is woken when there is.
     pub(in crate::host) fn poll_more(&self, link: LinkId, waker: &Waker) -> Poll<()> {
         match &self.state.lock().stream {
-            Some(stream) => stream.primary.poll_more(link, waker),
+            Some(stream) => stream.primary().poll_more(link, waker),
             None => Poll::Ready(()),
         }
     }
@@ -56,7 +55,7 @@ impl Replication {
     /// The connection of a replica has ended.
     pub(in crate::host) fn leave(&self, link: LinkId) {
         if let Some(stream) = &mut self.state.lock().stream {
-            stream.primary.detach(link);
+            stream.primary_mut().detach(link);
         }
     }
 }
