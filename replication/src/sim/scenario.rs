@@ -8,8 +8,6 @@ use keyslot_persistence::storage::Loss;
 /// What came of a seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Summary {
-    /// How many nodes there were.
-    pub nodes: usize,
     /// Streams that went on where they were cut.
     pub went_on: usize,
     /// Snapshots that were sent.
@@ -60,7 +58,6 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
     }
     let count_of = |text: &str| sim.trace.matches(text).count();
     Ok(Summary {
-        nodes: count,
         went_on: count_of("goes on: true"),
         anew: count_of("goes on: false"),
         confirmed: sim.trace.lines().filter(|line| line.contains("confirmed by") && !line.ends_with("by 0")).count(),
