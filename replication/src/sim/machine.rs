@@ -181,7 +181,8 @@ impl Machine {
 
 impl Process {
     pub(super) fn next_timeout_ms(&self) -> Option<i64> {
-        let step = self.next_step_ns.map(|ns| START_MS + ns.div_ceil(1_000_000) as i64);
+        let step =
+            self.next_step_ns.filter(|_| self.store.is_some()).map(|ns| START_MS + ns.div_ceil(1_000_000) as i64);
         [step, self.node.next_timeout().map(|at| at.0)].into_iter().flatten().min()
     }
 }

@@ -33,10 +33,10 @@ pub use network::Weather;
 pub use scenario::{Summary, explore, explore_with};
 
 use crate::chance::Chance;
-use crate::link::{ReplicaEvent, ReplicaPhase};
+use crate::link::{ReplicaEvent, ReplicaPhase, SyncRequest};
 use crate::node::{CloseReason, ConnectionId, Output, Target, WaitId, WaitOutcome};
 use keyslot_engine::resp::Value;
-use keyslot_engine::{EffectSink, ManualClock, UnixMillis};
+use keyslot_engine::{EffectSink, ManualClock, Offset, UnixMillis};
 use keyslot_persistence::storage::Loss;
 use machine::{Machine, Process, START_MS};
 use network::{End, Network, Parcel, Way};
@@ -425,7 +425,8 @@ impl Simulation {
                         self.fail(format!("{node} was asked for {request:?}: {what}"));
                     }
                     let holds = self.truth.nodes[node].holds.clone();
-                    self.truth.views.insert(number, holds);
+                    let at = if let SyncRequest::Continue(Some((_, at))) = request { at } else { Offset(0) };
+                    self.truth.views.insert(number, (holds, at));
                 }
                 Output::Link(event) => self.link_event(node, &event),
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),
@@ -455,10 +456,15 @@ impl Simulation {
 
     fn link_event(&mut self, node: usize, event: &ReplicaEvent) {
         self.note(format_args!("{node}: {event:?}"));
-        let now = self.now;
-        let end = self.machines[node].process.as_ref().map(|process| process.journal.end());
+        let (now, run) = (self.now, self.machines[node].run);
+        let number = self.network.numbers().into_iter().rev().find(|number| {
+            let wire = self.network.wire(*number);
+            wire.is_some_and(|wire| wire.client.node == node && wire.client.run == run && wire.client.is_open)
+        });
+        let (view, at) = number.and_then(|number| self.truth.views.get(&number).cloned()).unwrap_or_default();
         match event {
-            ReplicaEvent::Continued(id) => self.truth.nodes[node].renamed(*id, end.unwrap_or_default()),
+            // It had the old name up to where it asked for more: it may have gone on since.
+            ReplicaEvent::Continued(id) => self.truth.nodes[node].renamed(*id, at),
             ReplicaEvent::Replacing(id) => {
                 self.truth.nodes[node].started(*id);
                 self.truth.nodes[node].replacing();
@@ -468,13 +474,6 @@ impl Simulation {
                 }
             }
             ReplicaEvent::Replaced(_) => {
-                let run = self.machines[node].run;
-                let wires = self.network.numbers();
-                let number = wires.into_iter().rev().find(|number| {
-                    let wire = self.network.wire(*number);
-                    wire.is_some_and(|wire| wire.client.node == node && wire.client.run == run && wire.client.is_open)
-                });
-                let view = number.and_then(|number| self.truth.views.get(&number).cloned()).unwrap_or_default();
                 self.truth.nodes[node].replaced(view, number);
                 if let Err(error) = self.machines[node].begin_log() {
                     self.note(format_args!("{node} has no log: {error}"));
@@ -487,7 +486,7 @@ impl Simulation {
     }
 
     /// What replicas confirm they hold from here on.
-    fn waited(&mut self, node: usize, wait: WaitId, offset: keyslot_engine::Offset, outcome: WaitOutcome) {
+    fn waited(&mut self, node: usize, wait: WaitId, offset: Offset, outcome: WaitOutcome) {
         let run = self.machines[node].run;
         let Some(write) = self.waits.remove(&(node, run, wait)) else { return };
         let WaitOutcome::Reached(reached) = outcome else { return };

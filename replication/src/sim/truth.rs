@@ -13,8 +13,8 @@ pub(super) struct Truth {
     pub(super) next_write: u64,
     /// Writes before this one may be gone: all data was flushed.
     alive_from: u64,
-    /// What a primary held when it began to serve over a wire.
-    pub(super) views: BTreeMap<u64, Writes>,
+    /// What a primary held when it began to serve over a wire, and from where on it was asked.
+    pub(super) views: BTreeMap<u64, (Writes, Offset)>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Truth {
     /// All data is flushed somewhere: what was written before need not be anywhere.
     pub(super) fn flush(&mut self) {
         self.alive_from = self.next_write;
-        self.views.values_mut().for_each(Writes::clear);
+        self.views.values_mut().for_each(|(writes, _)| writes.clear());
         self.nodes.iter_mut().for_each(|node| node.holds.clear());
     }
 
