@@ -26,7 +26,7 @@ fn variable(name: &str) -> Option<u64> {
 /// `KEYSLOT_SEEDS` many, from `KEYSLOT_SEED` on; `KEYSLOT_TRACE=1` shows what happened.
 #[test]
 fn seeds_run_clean() {
-    let (first, count) = (variable("KEYSLOT_SEED").unwrap_or(0), variable("KEYSLOT_SEEDS").unwrap_or(200));
+    let (first, count) = (variable("KEYSLOT_SEED").unwrap_or(0), variable("KEYSLOT_SEEDS").unwrap_or(100));
     let mut total = Summary::default();
     for seed in first..first + count {
         let mut sim = Simulation::new(seed);
