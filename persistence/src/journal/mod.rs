@@ -235,9 +235,11 @@ impl Journal {
         Offset(self.reached.durable.load(Ordering::Acquire))
     }
 
-    /// Up to where the log is fsynced, if there is one: `None` for a journal in memory.
+    /// Up to where the log is fsynced, if there is one that a start would read: `None` for a journal in memory, and until the
+    /// first base of a log that was begun in a running process is there.
     pub fn durable_log(&self) -> Option<Offset> {
-        self.is_written().then(|| self.durable())
+        let is_aside = self.files.lock().as_ref().is_some_and(|files| files.is_aside());
+        (self.is_written() && !is_aside).then(|| self.durable())
     }
 
     /// When the log is fsynced without anybody asking.

@@ -57,7 +57,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     data: Data,
     scheduled: Scheduled,
-    replication: Arc<Replication>,
+    replication: Replication,
     /// Only with `cluster-enabled`.
     cluster: Option<Cluster>,
     pub(crate) settings: Settings,
@@ -120,7 +120,7 @@ impl Host {
             engine,
             data,
             scheduled: Scheduled::default(),
-            replication: Arc::new(Replication::new()),
+            replication: Replication::new(),
             cluster,
             settings,
             live,
@@ -153,10 +153,12 @@ impl Host {
         runtime.block_on(async move {
             let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
             let following = tokio::spawn(replication::run(Arc::clone(&node)));
+            let logs = tokio::spawn(replication::watch_log(Arc::clone(&node)));
             let (signals, mode) = self.serve(&mut doors, workers, signals, loaded).await?;
             drop(doors);
             rounds.abort();
             following.abort();
+            logs.abort();
             process::tell_supervisor(node.settings.values().choice("supervised"), "STOPPING=1\n");
             Ok(shutdown::finish(signals, move || node.last_writes(mode)).await)
         })

@@ -1,6 +1,6 @@
 //! PSYNC, SYNC, REPLCONF, ROLE, WAIT, WAITAOF, REPLICAOF.
 
-use super::{Fsynced, Goal, LogWait, Target, Upstream, Wait, fresh_id, report};
+use super::{Goal, LogWait, Target, Upstream, Wait, fresh_id, report};
 use crate::host::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
@@ -109,7 +109,12 @@ impl Node {
     ) {
         let until = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
         let goal = Goal { offset: self.engine.position(), count, logs };
+        // Both until the client is among those who wait: a node that begins to follow another finds it there, or is found.
+        let mut waits = self.replication.waits.lock();
         let state = self.replication.state.lock();
+        if state.upstream.is_some() {
+            return reply.error(if goal.logs.is_some() { WAITAOF_ON_REPLICA } else { WAIT_ON_REPLICA });
+        }
         let reached = goal.reached(&state);
         let later = if goal.is_enough(reached) { None } else { asker.reply_later() };
         let Some(later) = later else { return goal.answer(reached, reply) };
@@ -117,10 +122,13 @@ impl Node {
             stream.primary().ask_acks();
         }
         drop(state);
-        let (offset, own) = (goal.offset, goal.logs.as_ref().and_then(|logs| logs.own.clone()));
-        self.replication.waits.lock().push(Wait { goal, until, reply: later });
+        let offset = goal.offset;
+        let wanted = goal.logs.as_ref().filter(|logs| logs.is_own_wanted);
+        let own = wanted.and_then(|logs| logs.own.clone());
+        waits.push(Wait { goal, until, reply: later });
+        drop(waits);
         if let Some(journal) = own {
-            let waker = Waker::from(Arc::new(Fsynced(Arc::downgrade(&self.replication))));
+            let waker = Waker::from(Arc::clone(&self.replication.fsynced));
             // A log that has failed reaches nothing: the client waits until its time is over.
             let _ = journal.poll_reached(Ack::Durable, offset, &waker);
         }

@@ -24,11 +24,11 @@ use keyslot::replication::link::{
 use keyslot::replication::node::{Standing, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(super) use commands::target_of;
 pub(super) use following::run;
@@ -41,7 +41,9 @@ pub(super) struct Replication {
     /// Clients that asked for the stream and whose connections do not know yet.
     arrivals: Mutex<HashMap<u64, SyncRequest>>,
     arrival_count: AtomicUsize,
+    /// Locked before `state`.
     waits: Mutex<Vec<Wait>>,
+    fsynced: Arc<Fsynced>,
     /// Whom to follow.
     target: watch::Sender<Option<Target>>,
 }
@@ -120,14 +122,21 @@ impl Goal {
     }
 }
 
-/// Answers those who wait, when this node's log was fsynced.
-struct Fsynced(Weak<Replication>);
+/// Tells the control thread that this node's log was fsynced: the log's own thread has other things to do than to answer.
+#[derive(Default)]
+struct Fsynced(Notify);
 
 impl Wake for Fsynced {
     fn wake(self: Arc<Self>) {
-        if let Some(replication) = self.0.upgrade() {
-            replication.serve_waits();
-        }
+        self.0.notify_one();
+    }
+}
+
+/// Answers those who wait for this node's log. Runs until it is dropped.
+pub(super) async fn watch_log(node: Arc<Node>) {
+    loop {
+        node.replication.fsynced.0.notified().await;
+        node.replication.serve_waits();
     }
 }
 
@@ -140,6 +149,7 @@ impl Replication {
             arrivals: Mutex::default(),
             arrival_count: AtomicUsize::new(0),
             waits: Mutex::default(),
+            fsynced: Arc::default(),
             target: watch::Sender::new(None),
         }
     }
