@@ -11,7 +11,7 @@ fn main() -> Result<(), Violation> {
     sim.follow(other, old);
     sim.set_weather(Weather::ROUGH);
     for _ in 0..20 {
-        // What the replicas confirm is theirs from here on: it is checked at every turn.
+        // What the replicas confirm is theirs from here on: it is checked when they are promoted or start, and when all is quiet.
         sim.write_marked(old, 2, 1000);
         sim.run_for(100)?;
     }

@@ -20,6 +20,11 @@ const DIFFERS: &[(&str, &str)] = &[
     ("memory|usage", "bytes of this engine's own forms"),
     ("scan", "cursors hold a slot and a hash position; what stays is returned exactly once"),
     ("sscan", "cursors of large sets are positions in hash order; what stays is returned exactly once"),
+    ("wait", "waits for the node's newest change, not for the client's; who waits is not counted as blocked"),
+    (
+        "waitaof",
+        "waits for the node's newest change, not for the client's, and has it fsynced at once; who waits is not counted as blocked",
+    ),
     ("zscan", "cursors of large sorted sets are positions in hash order; what stays is returned exactly once"),
 ];
 

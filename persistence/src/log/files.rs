@@ -295,6 +295,10 @@ impl LogFiles {
     }
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<(), FileError> {
+        if !manifest.has_numbers() {
+            let source = std::io::Error::other("the files it names have the last number that there is");
+            return Err(FileError::new("write", &self.place.manifest_path(), source));
+        }
         replace_file(&*self.storage, &self.place.dir, &self.place.manifest_name(), &manifest.encode())
     }
 

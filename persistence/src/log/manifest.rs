@@ -117,23 +117,27 @@ impl Manifest {
     pub(crate) fn next_seq(&self) -> u64 {
         let history = self.history.iter().filter(|file| file.name.ends_with(".incr.aof"));
         let last = history.chain(&self.incremental).map(|file| file.seq).max().unwrap_or(0);
-        self.unnamed(last + 1, |name| name.ends_with(".incr.aof"))
+        self.unnamed(last + 1, |name| Some(name.strip_suffix(".incr.aof")?.rsplit_once('.')?.1))
     }
 
     /// The number for the next base.
     pub(crate) fn next_base_seq(&self) -> u64 {
         let history = self.history.iter().filter(|file| !file.name.ends_with(".incr.aof"));
         let last = history.chain(&self.base).map(|file| file.seq).max().unwrap_or(0);
-        self.unnamed(last + 1, |name| name.contains(".base."))
+        self.unnamed(last + 1, |name| Some(name.rsplit_once(".base.")?.0.rsplit_once('.')?.1))
     }
 
     /// The first number from `seq` on that is above those in the names of such files: somebody may have numbered the lines of a
     /// manifest otherwise than the files.
-    fn unnamed(&self, seq: u64, is_such: impl Fn(&str) -> bool) -> u64 {
+    fn unnamed(&self, seq: u64, number: impl Fn(&str) -> Option<&str>) -> u64 {
         let files = self.base.iter().chain(&self.incremental).chain(&self.history);
-        let names = files.map(|file| file.name.as_str()).filter(|name| is_such(name));
-        let numbers = names.flat_map(|name| name.split('.')).filter_map(|part| part.parse::<u64>().ok());
-        numbers.filter(|number| *number < u64::MAX).fold(seq, |seq, number| seq.max(number + 1))
+        let numbers = files.filter_map(|file| number(&file.name)?.parse::<u64>().ok());
+        numbers.filter(|number| *number < SEQ_MAX).fold(seq, |seq, number| seq.max(number + 1))
+    }
+
+    /// Whether its numbers can be read back.
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.base.iter().chain(&self.incremental).chain(&self.history).all(|file| file.seq < SEQ_MAX)
     }
 
     /// Whether a file of this name is listed as one that is read.
@@ -181,7 +185,7 @@ fn decode_line(line: &str) -> Option<Line> {
         let value = std::str::from_utf8(value).ok()?;
         match key.as_slice() {
             b"file" => name = Some(value.to_owned()),
-            b"seq" => seq = Some(value.parse().ok().filter(|n| (1..u64::MAX).contains(n))?),
+            b"seq" => seq = Some(value.parse().ok().filter(|n| (1..SEQ_MAX).contains(n))?),
             b"type" => kind = Some(value),
             key if key == OFFSET_KEY.as_bytes() => offset = Some(value.parse().ok()?),
             key if key == ERA_KEY.as_bytes() => era = Some(value.parse().ok()?),
@@ -208,6 +212,9 @@ const SUM_KEY: &str = " manifest sum=";
 const LINE_FORM: &str = "`file <name> seq <number> type b|i|h`";
 const FILE_COUNT_MAX: usize = 100_000;
 
+/// Numbers of files are below this one; no log comes near it by itself.
+const SEQ_MAX: u64 = 1 << 63;
+
 /// The largest manifest that is read.
 pub(crate) const MANIFEST_SIZE_BYTES_MAX: usize = 32 << 20;
 
@@ -231,6 +238,13 @@ mod tests {
         assert_eq!(Manifest::default().next_seq(), 1);
         let renumbered = Manifest { incremental: vec![file("appendonly.aof.9.incr.aof", 2)], ..Manifest::default() };
         assert_eq!((renumbered.next_seq(), renumbered.next_base_seq()), (10, 1));
+        let dated = Manifest { incremental: vec![file("app.20261127.aof.3.incr.aof", 3)], ..Manifest::default() };
+        assert_eq!(dated.next_seq(), 4);
+        let last = format!("file a.1.incr.aof seq {} type i\n", SEQ_MAX - 1);
+        let last = Manifest::decode(last.as_bytes()).unwrap();
+        assert!(last.has_numbers());
+        let next = Manifest { incremental: vec![file("a.2.incr.aof", last.next_seq())], ..Manifest::default() };
+        assert!(!next.has_numbers() && Manifest::decode(&next.encode()).is_err());
     }
 
     #[test]

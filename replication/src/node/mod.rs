@@ -31,7 +31,7 @@ mod waits;
 pub use options::NodeOptions;
 pub use output::{CloseReason, ConnectionId, Output, Target, WaitId, WaitOutcome};
 pub use standing::Standing;
-pub use waits::Waits;
+pub use waits::{Goal, LogGoal, Progress, Waits};
 
 use crate::chance::Chance;
 use crate::link::{
@@ -395,16 +395,20 @@ impl Node {
         let wait = WaitId(self.next_wait);
         self.next_wait += 1;
         let until = timeout_ms.map(|ms| UnixMillis(now.0 + ms));
-        self.waits.push(self.engine.position(), count, until, wait);
-        self.standing.primary().ask_acks();
+        let goal = Goal { offset: self.engine.position(), replicas: count, logs: None };
+        let primary = self.standing.primary();
+        if !goal.is_met(goal.progress(Some(primary))) {
+            primary.ask_acks();
+        }
+        self.waits.push(goal, until, wait);
         self.end_waits(now);
         Some(wait)
     }
 
     fn end_waits(&mut self, now: UnixMillis) {
-        let primary = self.standing.primary();
-        for (wait, offset, reached) in self.waits.take_over(now, |offset| primary.count_reached(offset)) {
-            self.outputs.push_back(Output::Waited { wait, offset, outcome: WaitOutcome::Reached(reached) });
+        for (wait, goal, progress) in self.waits.take_over(now, Some(self.standing.primary())) {
+            let outcome = WaitOutcome::Reached(progress.replicas);
+            self.outputs.push_back(Output::Waited { wait, offset: goal.offset, outcome });
         }
     }
 

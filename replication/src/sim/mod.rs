@@ -19,7 +19,7 @@
 //! - When it is quiet, every replica has its primary's data, offset and name of the history, and says so: WAIT counts it.
 //! - A node holds every write that it made or that WAIT confirmed of it, until its data is replaced or its memory lost.
 //! - A stream goes on where it was exactly if its history says that it can; whatever else is asked for comes anew.
-//! - A link fails only where something was done to it.
+//! - A replica loses its place in the history only where something was done to its link or its disk.
 
 mod machine;
 mod network;
@@ -306,7 +306,13 @@ impl Simulation {
             self.truth.nodes[leader].must_confirm = Some((self.truth.next_write, count));
             self.write_marked(leader, count, 10_000);
         }
-        self.run_for(10_500)
+        self.run_for(10_500)?;
+        for leader in 0..self.machines.len() {
+            if let Some((write, _)) = self.truth.nodes[leader].must_confirm.take() {
+                self.fail(format!("{leader}: nobody is told how far write {write} is"));
+            }
+        }
+        self.violation.clone().map_or(Ok(()), Err)
     }
 
     /// One moment. False once `end_ms` is reached.
@@ -464,7 +470,7 @@ impl Simulation {
         let (view, at) = number.and_then(|number| self.truth.views.get(&number).cloned()).unwrap_or_default();
         match event {
             // It had the old name up to where it asked for more: it may have gone on since.
-            ReplicaEvent::Continued(id) => self.truth.nodes[node].renamed(*id, at),
+            ReplicaEvent::Continued(id) => self.truth.nodes[node].continued(*id, at, number),
             ReplicaEvent::Replacing(id) => {
                 self.truth.nodes[node].started(*id);
                 self.truth.nodes[node].replacing();

@@ -45,7 +45,8 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
         sim.follow(node, primary);
     }
     for _ in 0..2 {
-        let mad_once_in = if sim.flaw.is_none() && sim.chance.once_in(3) { 5 } else { 0 };
+        // With a planted bug nobody is mad besides, and chance is what it was.
+        let mad_once_in = if sim.chance.once_in(3) && sim.flaw.is_none() { 5 } else { 0 };
         sim.set_weather(Weather { mad_once_in, ..Weather::ROUGH });
         let events = 40 + sim.chance.below(80);
         for _ in 0..events {

@@ -1,4 +1,5 @@
-//! What must be so, kept beside the nodes and without asking them: which writes each holds, and what each calls its history.
+//! What must be so, kept beside the nodes: which writes each holds, and what each calls its history. Names and offsets are noted
+//! when a node takes them, and not asked for again.
 
 use crate::link::{ReplicationId, SyncRequest};
 use keyslot_engine::Offset;
@@ -27,7 +28,7 @@ pub(super) struct NodeTruth {
     pub(super) is_disk_full: bool,
     /// A write, and how many replicas are to confirm it.
     pub(super) must_confirm: Option<(u64, usize)>,
-    /// The wire over which its data came, if it did.
+    /// The first wire over which its data came as it is, or went on.
     came_over: Option<u64>,
 }
 
@@ -76,6 +77,12 @@ impl NodeTruth {
         if self.id != Some(id) {
             (self.previous, self.id) = (self.id.map(|old| (old, end)), Some(id));
         }
+    }
+
+    /// It goes on where it was, under this name; over a wire.
+    pub(super) fn continued(&mut self, id: ReplicationId, end: Offset, wire: Option<u64>) {
+        self.renamed(id, end);
+        self.came_over = self.came_over.or(wire);
     }
 
     pub(super) fn promoted(&mut self, id: ReplicationId, end: Offset, is_known: bool) {

@@ -210,6 +210,7 @@ impl Node {
         if let Err(error) = self.data.end_log() {
             tracing::warn!("The log was not ended in good order: {error}");
         }
+        self.replication.end_log_waits();
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Nodes that follow each other, and `redis-server`, both ways: full and partial resyncs, promotion, restarts.
 
-use crate::node::{Client, Node, free_port};
+use crate::node::{Client, Node, free_port, request};
 use crate::redis::{PROGRAM, Redis, has};
 use std::time::{Duration, Instant};
 
@@ -253,6 +253,8 @@ fn waiting_for_logs_ends() {
         (["0", "x", "0"], "value is out of range, must be positive"),
         (["0", "0", "x"], "timeout is not an integer or out of range"),
         (["0", "0", "-1"], "timeout is negative"),
+        (["0", "+1", "0"], "value is out of range, must be positive"),
+        (["0", "0", "9223372036854775807"], "timeout is out of range"),
     ] {
         assert_eq!(primary.ask(&["WAITAOF", args[0], args[1], args[2]]), format!("-ERR {error}"));
     }
@@ -261,6 +263,16 @@ fn waiting_for_logs_ends() {
     primary.ask(&["SET", "k", "v"]);
     assert_eq!(primary.ask(&["WAITAOF", "1", "0", "0"]), ":1 :0");
     assert_eq!(primary.ask(&["WAITAOF", "1", "1", "50"]), ":1 :0");
+    // Who waits for a log that ends is told.
+    let mut waiting = primary.node.as_ref().unwrap().client();
+    waiting.write(&request(&["WAITAOF", "1", "1", "0"]));
+    wait_until("waiting", || Some(primary.ask(&["CLIENT", "LIST"])).filter(|list| !list.contains("cmd=waitaof")));
+    assert_eq!(primary.ask(&["CONFIG", "SET", "appendonly", "no"]), "+OK");
+    assert_eq!(waiting.reply(), "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+    assert_eq!(primary.ask(&["CONFIG", "SET", "appendonly", "yes"]), "+OK");
+    // Confirmed once a start would find it: behind the first base.
+    primary.ask(&["SET", "k", "w"]);
+    assert_eq!(primary.ask(&["WAITAOF", "1", "0", "0"]), ":1 :0");
     let mut replica = Peer::node(&[]);
     replica.follow(&primary);
     assert!(

@@ -1,15 +1,17 @@
 //! PSYNC, SYNC, REPLCONF, ROLE, WAIT, WAITAOF, REPLICAOF.
 
-use super::{Goal, LogWait, Target, Upstream, Wait, fresh_id, report};
+use super::{NO_LOG, Upstream, answer, fresh_id, report};
 use crate::host::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{Ack, Asker, EffectSink};
+use keyslot::engine::text::parse_i64;
+use keyslot::engine::{Ack, Asker, EffectSink, UnixMillis};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
+use keyslot::replication::node::{Goal, LogGoal, Standing, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Node {
     /// Does a command that concerns links. False if it is none of them.
@@ -63,69 +65,77 @@ impl Node {
     }
 
     fn wait_for_replicas(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
-        let Some(count) = number(args[1]) else { return reply.error("ERR value is not an integer or out of range") };
-        let timeout_ms = match timeout_ms(args[2]) {
-            Ok(timeout_ms) => timeout_ms,
-            Err(error) => return reply.error(error),
-        };
+        // As in Redis, this comes before what is wrong with the arguments; who waits looks again.
         if self.replication.state.lock().upstream.is_some() {
             return reply.error(WAIT_ON_REPLICA);
         }
+        let Some(count) = parse_i64(args[1]) else { return reply.error("ERR value is not an integer or out of range") };
+        let until = match self.wait_until(args[2]) {
+            Ok(until) => until,
+            Err(error) => return reply.error(error),
+        };
         // As in Redis, fewer than none are always there.
-        let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
-        self.wait(asker, (count, None), timeout_ms, reply);
+        let replicas = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        self.wait(asker, Goal { offset: self.engine.position(), replicas, logs: None }, until, reply);
     }
 
     fn wait_for_logs(&self, asker: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
-        let is_own_wanted = match number(args[1]) {
+        let is_own_wanted = match parse_i64(args[1]) {
             None => return reply.error("ERR value is not an integer or out of range"),
             Some(own @ 0..=1) => own == 1,
             Some(_) => return reply.error("ERR value is out of range, value must between 0 and 1"),
         };
-        let Some(count) = number(args[2]).and_then(|count| usize::try_from(count).ok()) else {
+        let Some(replicas) = parse_i64(args[2]).and_then(|count| usize::try_from(count).ok()) else {
             return reply.error("ERR value is out of range, must be positive");
         };
-        let timeout_ms = match timeout_ms(args[3]) {
-            Ok(timeout_ms) => timeout_ms,
+        let until = match self.wait_until(args[3]) {
+            Ok(until) => until,
             Err(error) => return reply.error(error),
         };
-        if self.replication.state.lock().upstream.is_some() {
-            return reply.error(WAITAOF_ON_REPLICA);
+        let logs = Some(LogGoal { own: None, is_own_wanted });
+        self.wait(asker, Goal { offset: self.engine.position(), replicas, logs }, until, reply);
+    }
+
+    /// Until when to wait, `None` for ever. An error is what to answer.
+    fn wait_until(&self, timeout: &[u8]) -> Result<Option<UnixMillis>, &'static str> {
+        let timeout_ms = parse_i64(timeout).ok_or("ERR timeout is not an integer or out of range")?;
+        match timeout_ms {
+            ..0 => Err("ERR timeout is negative"),
+            0 => Ok(None),
+            _ => match self.engine.now().0.checked_add(timeout_ms) {
+                Some(until) => Ok(Some(UnixMillis(until))),
+                None => Err("ERR timeout is out of range"),
+            },
         }
-        let own = self.data.log_journal();
-        if is_own_wanted && own.is_none() {
-            return reply.error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
-        }
-        self.wait(asker, (count, Some(LogWait { own, is_own_wanted })), timeout_ms, reply);
     }
 
     /// Answers at once if enough is there, or if the client cannot wait; else when it is, or when the time is over.
-    fn wait(
-        &self,
-        asker: Asker<'_>,
-        (count, logs): (usize, Option<LogWait>),
-        timeout_ms: u64,
-        reply: &mut ReplyWriter<'_>,
-    ) {
-        let until = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
-        let goal = Goal { offset: self.engine.position(), count, logs };
+    fn wait(&self, asker: Asker<'_>, mut goal: Goal, until: Option<UnixMillis>, reply: &mut ReplyWriter<'_>) {
         // Both until the client is among those who wait: a node that begins to follow another finds it there, or is found.
         let mut waits = self.replication.waits.lock();
         let state = self.replication.state.lock();
         if state.upstream.is_some() {
             return reply.error(if goal.logs.is_some() { WAITAOF_ON_REPLICA } else { WAIT_ON_REPLICA });
         }
-        let reached = goal.reached(&state);
-        let later = if goal.is_enough(reached) { None } else { asker.reply_later() };
-        let Some(later) = later else { return goal.answer(reached, reply) };
-        if let Some(stream) = &state.stream {
-            stream.primary().ask_acks();
+        // A log that ends from here on finds who waits for it.
+        if let Some(logs) = &mut goal.logs {
+            logs.own = self.data.log_journal();
+        }
+        let wanted = goal.logs.as_ref().filter(|logs| logs.is_own_wanted);
+        if wanted.is_some_and(|logs| logs.own.is_none()) {
+            return reply.error(NO_LOG);
+        }
+        let own = wanted.and_then(|logs| logs.own.clone());
+        let primary = state.stream.as_ref().map(Standing::primary);
+        let progress = goal.progress(primary);
+        let later = if goal.is_met(progress) { None } else { asker.reply_later() };
+        let Some(later) = later else { return answer(&goal, progress, reply) };
+        if let Some(primary) = primary {
+            primary.ask_acks();
         }
         drop(state);
         let offset = goal.offset;
-        let wanted = goal.logs.as_ref().filter(|logs| logs.is_own_wanted);
-        let own = wanted.and_then(|logs| logs.own.clone());
-        waits.push(Wait { goal, until, reply: later });
+        waits.push(goal, until, later);
         drop(waits);
         if let Some(journal) = own {
             let waker = Waker::from(Arc::clone(&self.replication.fsynced));
@@ -133,7 +143,7 @@ impl Node {
             let _ = journal.poll_reached(Ack::Durable, offset, &waker);
         }
         // What came between the count and the wait.
-        self.replication.serve_waits();
+        self.replication.serve_waits(self.engine.now());
     }
 
     fn follow_or_lead(&self, args: &[&[u8]], reply: &mut ReplyWriter<'_>) {
@@ -144,9 +154,9 @@ impl Node {
             self.lead();
             return reply.ok();
         }
-        let port = std::str::from_utf8(args[2]).ok().and_then(|text| text.parse::<i64>().ok());
-        let Some(port) = port else { return reply.error("ERR value is not an integer or out of range") };
-        let Ok(port) = u16::try_from(port) else { return reply.error("ERR Invalid master port") };
+        let Some(port) = parse_i64(args[2]).and_then(|port| u16::try_from(port).ok()) else {
+            return reply.error("ERR Invalid master port");
+        };
         let target = Target { host: String::from_utf8_lossy(args[1]).into_owned(), port };
         match self.follow(target) {
             true => reply.ok(),
@@ -157,7 +167,8 @@ impl Node {
     /// Follows another node from here on. False if it does so already.
     pub(in crate::host) fn follow(&self, target: Target) -> bool {
         let mut state = self.replication.state.lock();
-        if state.upstream.as_ref().is_some_and(|upstream| upstream.target == target) {
+        let is_same = |at: &Target| at.port == target.port && at.host.eq_ignore_ascii_case(&target.host);
+        if state.upstream.as_ref().is_some_and(|upstream| is_same(&upstream.target)) {
             return false;
         }
         tracing::info!("Connecting to MASTER {}:{}", target.host, target.port);
@@ -178,13 +189,14 @@ impl Node {
             heard: None,
             received_bytes: 0,
         });
-        drop(state);
+        // Before somebody else can have it lead.
         self.set_read_only(&self.settings.values());
+        self.replication.target.send_replace(Some(target));
+        drop(state);
         if is_first {
             self.end_waits();
         }
         self.replication.judge(self, &self.settings.values());
-        self.replication.target.send_replace(Some(target));
         true
     }
 
@@ -205,10 +217,13 @@ impl Node {
         if let Some(stream) = &mut state.stream {
             stream.lead(fresh_id());
         }
+        self.set_read_only(&self.settings.values());
         drop(state);
-        self.engine.options().read_only.store(false, Relaxed);
-        if self.data.is_loading() {
-            self.end_loading();
+        {
+            let _replacing = self.replication.replacing.lock();
+            if self.data.is_loading() {
+                self.end_loading();
+            }
         }
         self.replication.judge(self, &self.settings.values());
         tracing::info!("MASTER MODE enabled (user request)");
@@ -216,8 +231,8 @@ impl Node {
 
     /// Nobody waits for replicas of a node that follows another.
     fn end_waits(&self) {
-        for wait in self.replication.waits.lock().drain(..) {
-            wait.reply.give(|reply| {
+        for later in self.replication.waits.lock().take_all() {
+            later.give(|reply| {
                 reply.error(
                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
                 )
@@ -231,16 +246,6 @@ pub(in crate::host) fn target_of(words: &[Vec<u8>]) -> Option<Target> {
     let [host, port] = words else { return None };
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
     Some(Target { host: String::from_utf8_lossy(host).into_owned(), port })
-}
-
-fn number(arg: &[u8]) -> Option<i64> {
-    std::str::from_utf8(arg).ok()?.parse().ok()
-}
-
-/// How long to wait; 0 for ever. An error is what to answer.
-fn timeout_ms(arg: &[u8]) -> Result<u64, &'static str> {
-    let timeout = number(arg).ok_or("ERR timeout is not an integer or out of range")?;
-    u64::try_from(timeout).map_err(|_| "ERR timeout is negative")
 }
 
 const WAITAOF_ON_REPLICA: &str = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas \

@@ -79,7 +79,11 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
             Ok(_) if told => {}
             Ok(_) => return Ok(()),
             Err(error) => {
-                if let Some(stream) = &mut node.replication.state.lock().stream {
+                let mut state = node.replication.state.lock();
+                // A node that leads meanwhile has a history of its own.
+                if state.upstream.is_some()
+                    && let Some(stream) = &mut state.stream
+                {
                     stream.take_error(&error, fresh_id());
                 }
                 return Err(error);
@@ -135,6 +139,8 @@ impl Node {
     }
 
     fn take_event(&self, event: &ReplicaEvent) {
+        // Who has this node lead waits until the log has ended, or has begun.
+        let _replacing = self.replication.replacing.lock();
         {
             let mut state = self.replication.state.lock();
             // A node that leads meanwhile has a name of its own.
@@ -144,12 +150,14 @@ impl Node {
             if let Some(stream) = &mut state.stream {
                 stream.take_event(event);
             }
+            if matches!(event, ReplicaEvent::Replacing(_)) {
+                self.data.begin_loading();
+            }
         }
         match event {
             ReplicaEvent::Continued(_) => tracing::info!("Successful partial resynchronization with master."),
             ReplicaEvent::Replacing(id) => {
                 tracing::info!("Full resync from master: {id}");
-                self.data.begin_loading();
                 if let Err(error) = self.data.leave_log(&self.settings.values()) {
                     tracing::warn!("The log was not ended in good order: {error}");
                 }

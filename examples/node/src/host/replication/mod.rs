@@ -16,12 +16,12 @@ mod serving;
 use super::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{LaterReply, Offset};
-use keyslot::persistence::Journal;
+use keyslot::engine::{LaterReply, UnixMillis};
 use keyslot::replication::link::{
-    History, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
+    History, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus, ReplicationId,
+    SyncRequest,
 };
-use keyslot::replication::node::{Standing, Target};
+use keyslot::replication::node::{Goal, Progress, Standing, Target, Waits};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,9 +41,11 @@ pub(super) struct Replication {
     /// Clients that asked for the stream and whose connections do not know yet.
     arrivals: Mutex<HashMap<u64, SyncRequest>>,
     arrival_count: AtomicUsize,
-    /// Locked before `state`.
-    waits: Mutex<Vec<Wait>>,
+    /// Clients that wait for replicas (WAIT), or for logs (WAITAOF). Locked before `state`.
+    waits: Mutex<Waits<LaterReply>>,
     fsynced: Arc<Fsynced>,
+    /// Held while the log ends for a snapshot, or begins again behind one. Locked before `state`.
+    replacing: Mutex<()>,
     /// Whom to follow.
     target: watch::Sender<Option<Target>>,
 }
@@ -69,59 +71,6 @@ struct Upstream {
     received_bytes: u64,
 }
 
-/// A client that waits for replicas (WAIT), or for logs (WAITAOF).
-struct Wait {
-    goal: Goal,
-    until: Option<Instant>,
-    reply: LaterReply,
-}
-
-/// What a client waits for.
-struct Goal {
-    offset: Offset,
-    /// How many replicas.
-    count: usize,
-    /// What WAITAOF waits for besides.
-    logs: Option<LogWait>,
-}
-
-/// Replicas count once their logs are fsynced.
-struct LogWait {
-    /// This node's own log, if it has one.
-    own: Option<Arc<Journal>>,
-    /// Whether to wait for that too.
-    is_own_wanted: bool,
-}
-
-impl Goal {
-    /// Whether this node's log is fsynced that far (for WAITAOF), and how many replicas are there.
-    fn reached(&self, state: &State) -> (bool, usize) {
-        let Some(stream) = &state.stream else { return (self.is_own_durable(), 0) };
-        let count = match &self.logs {
-            Some(_) => stream.primary().count_fsynced(self.offset),
-            None => stream.primary().count_reached(self.offset),
-        };
-        (self.is_own_durable(), count)
-    }
-
-    fn is_own_durable(&self) -> bool {
-        let own = self.logs.as_ref().and_then(|logs| logs.own.as_ref());
-        own.and_then(|journal| journal.durable_log()) >= Some(self.offset)
-    }
-
-    fn is_enough(&self, (own, count): (bool, usize)) -> bool {
-        count >= self.count && (own || self.logs.as_ref().is_none_or(|logs| !logs.is_own_wanted))
-    }
-
-    fn answer(&self, (own, count): (bool, usize), reply: &mut ReplyWriter<'_>) {
-        if self.logs.is_some() {
-            reply.array(2);
-            reply.integer(own.into());
-        }
-        reply.integer(count as i64);
-    }
-}
-
 /// Tells the control thread that this node's log was fsynced: the log's own thread has other things to do than to answer.
 #[derive(Default)]
 struct Fsynced(Notify);
@@ -136,8 +85,17 @@ impl Wake for Fsynced {
 pub(super) async fn watch_log(node: Arc<Node>) {
     loop {
         node.replication.fsynced.0.notified().await;
-        node.replication.serve_waits();
+        node.replication.serve_waits(node.engine.now());
     }
+}
+
+/// The reply of WAIT or WAITAOF.
+fn answer(goal: &Goal, progress: Progress, reply: &mut ReplyWriter<'_>) {
+    if goal.logs.is_some() {
+        reply.array(2);
+        reply.integer(progress.is_own_durable.into());
+    }
+    reply.integer(progress.replicas as i64);
 }
 
 impl Replication {
@@ -150,6 +108,7 @@ impl Replication {
             arrival_count: AtomicUsize::new(0),
             waits: Mutex::default(),
             fsynced: Arc::default(),
+            replacing: Mutex::default(),
             target: watch::Sender::new(None),
         }
     }
@@ -162,39 +121,41 @@ impl Replication {
                 tracing::warn!("A replica is let go: {error}");
             }
         }
-        self.serve_waits();
+        self.serve_waits(now);
         self.judge(node, &node.settings.values());
     }
 
     /// Says whether the data may be shown and changed, by who follows and who is followed.
     pub(super) fn judge(&self, node: &Node, values: &Values) {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let is_down = state.upstream.as_ref().is_some_and(|upstream| upstream.phase != Some(ReplicaPhase::Streaming));
         let is_stale = is_down && !values.switch("replica-serve-stale-data");
-        let (wanted, lag) = (values.number("min-replicas-to-write"), values.number("min-replicas-max-lag"));
-        let lacks = wanted > 0 && lag > 0 && state.upstream.is_none() && state.count_good(node, lag) < wanted;
+        let good = state.count_good(node, values).filter(|_| state.upstream.is_none());
+        let lacks = good.is_some_and(|good| good < values.number("min-replicas-to-write"));
         drop(state);
         let options = node.engine.options();
         options.stale.store(is_stale, Relaxed);
         options.lacks_replicas.store(lacks, Relaxed);
     }
 
-    /// Answers those whose replicas are there, or who waited for long enough.
-    fn serve_waits(&self) {
+    /// Answers those who have what they wait for, or who waited for long enough.
+    fn serve_waits(&self, now: UnixMillis) {
         let mut waits = self.waits.lock();
         if waits.is_empty() {
             return;
         }
-        let now = Instant::now();
         let state = self.state.lock();
-        waits.retain(|wait| {
-            let reached = wait.goal.reached(&state);
-            let is_over = wait.goal.is_enough(reached) || wait.until.is_some_and(|until| until <= now);
-            if is_over {
-                wait.reply.give(|reply: &mut ReplyWriter<'_>| wait.goal.answer(reached, reply));
-            }
-            !is_over
-        });
+        let over = waits.take_over(now, state.stream.as_ref().map(Standing::primary));
+        drop((state, waits));
+        for (later, goal, progress) in over {
+            later.give(|reply| answer(&goal, progress, reply));
+        }
+    }
+
+    /// The log has ended: nobody can wait for it any more.
+    pub(super) fn end_log_waits(&self) {
+        let lost = self.waits.lock().take_own_log();
+        lost.into_iter().for_each(|later| later.give(|reply| reply.error(NO_LOG)));
     }
 
     /// The log begins or ends, and changes may be missing from the journal: who follows it has to begin anew.
@@ -219,13 +180,18 @@ impl State {
         self.stream.as_ref().map_or(self.history, Standing::history)
     }
 
-    /// How many replicas were heard of within so many seconds.
-    fn count_good(&mut self, node: &Node, lag_seconds: u64) -> u64 {
+    /// How many replicas were heard of within `min-replicas-max-lag`; `None` where writes need none.
+    fn count_good(&self, node: &Node, values: &Values) -> Option<u64> {
+        let (wanted, lag_seconds) = (values.number("min-replicas-to-write"), values.number("min-replicas-max-lag"));
+        if wanted == 0 || lag_seconds == 0 {
+            return None;
+        }
         let now = node.engine.now();
         let lag_ms = i64::try_from(lag_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let replicas = self.stream.iter().flat_map(|stream| stream.primary().replicas());
-        replicas.filter(|replica| replica.state == ReplicaState::Stream && now.0 - replica.heard.0 <= lag_ms).count()
-            as u64
+        let is_good =
+            |replica: &ReplicaStatus| replica.state == ReplicaState::Stream && now.0 - replica.heard.0 <= lag_ms;
+        Some(replicas.filter(is_good).count() as u64)
     }
 
     /// The stream, which is begun if there is none.
@@ -249,6 +215,9 @@ fn primary_options(node: &Node) -> PrimaryOptions {
         sends_marked: values.switch("repl-diskless-sync"),
     }
 }
+
+/// What who waits for the log of a node is told if it has none.
+const NO_LOG: &str = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// A name that no other history has.
 fn fresh_id() -> ReplicationId {

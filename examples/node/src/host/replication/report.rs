@@ -21,7 +21,9 @@ pub(super) fn role(replication: &Replication, node: &Node, reply: &mut ReplyWrit
             Some(ReplicaPhase::Streaming) => b"connected",
             Some(ReplicaPhase::Failed) => b"connect",
         });
-        reply.integer(node.engine.position().0 as i64);
+        // Where the stream is, while there is one.
+        let is_up = upstream.phase == Some(ReplicaPhase::Streaming);
+        reply.integer(if is_up { node.engine.position().0 as i64 } else { -1 });
         return;
     }
     let online = |status: &ReplicaStatus| status.state == ReplicaState::Stream;
@@ -49,6 +51,9 @@ impl Replication {
         }
         let replicas: Vec<_> = state.stream.iter().flat_map(|stream| stream.primary().replicas()).collect();
         line(out, "connected_slaves", replicas.len());
+        if let Some(good) = state.count_good(node, &node.settings.values()) {
+            line(out, "min_slaves_good_slaves", good);
+        }
         let now = node.engine.now();
         for (number, replica) in replicas.iter().enumerate() {
             let state = match replica.state {

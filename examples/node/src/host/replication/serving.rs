@@ -32,7 +32,7 @@ impl Replication {
             Some(stream) => stream.primary_mut().handle_input(link, bytes, node.engine.now()),
             None => Err(LinkError::Unknown),
         };
-        self.serve_waits();
+        self.serve_waits(node.engine.now());
         heard
     }
 
