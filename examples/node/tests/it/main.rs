@@ -1,6 +1,7 @@
 //! The node as its users meet it: a process, sockets, signals, files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod acks;
 mod clients;
 mod differential;
 mod full_disk;
