@@ -6,6 +6,7 @@ mod clients;
 mod differential;
 mod full_disk;
 mod kill;
+mod linearizable;
 mod live_log;
 mod node;
 mod persistence;
