@@ -49,6 +49,9 @@ impl Peer {
     }
 }
 
+/// So much of the stream is kept in memory that no cut costs a snapshot.
+pub(crate) const OPTIONS_BACKLOG: &[&str] = &["--repl-backlog-size", "64mb"];
+
 const OPTIONS: &[&str] = &["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
 
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Option<String>) {
@@ -75,7 +78,7 @@ pub(crate) fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
 }
 
 /// Changes of all kinds, some of which a primary has to make deterministic.
-fn write(peer: &mut Peer, round: usize) {
+pub(crate) fn write(client: &mut Client, round: usize) {
     let n = round.to_string();
     for words in [
         &["INCR", "counter"][..],
@@ -95,17 +98,17 @@ fn write(peer: &mut Peer, round: usize) {
         &["SELECT", "0"],
         &["EXEC"],
     ] {
-        let reply = peer.ask(words);
+        let reply = client.ask(words);
         assert!(!reply.starts_with('-'), "{words:?}: {reply}");
     }
 }
 
 /// Full resync, stream, a cut, promotion.
 fn replicate(primary: &mut Peer, replica: &mut Peer, third: &mut Peer) {
-    (0..20).for_each(|round| write(primary, round));
+    (0..20).for_each(|round| write(&mut primary.client, round));
     replica.follow(primary);
     third.follow(primary);
-    (20..40).for_each(|round| write(primary, round));
+    (20..40).for_each(|round| write(&mut primary.client, round));
     assert_follows(primary, replica);
     assert_follows(primary, third);
     assert_eq!(primary.ask(&["WAIT", "2", "10000"]), ":2");
@@ -114,14 +117,14 @@ fn replicate(primary: &mut Peer, replica: &mut Peer, third: &mut Peer) {
     assert_eq!(replica.field("replication", "role"), "slave");
     let full = primary.field("stats", "sync_full");
     assert_ne!(primary.ask(&["CLIENT", "KILL", "TYPE", "replica"]), ":0");
-    (40..50).for_each(|round| write(primary, round));
+    (40..50).for_each(|round| write(&mut primary.client, round));
     assert_follows(primary, replica);
     assert_follows(primary, third);
     assert_eq!(primary.field("stats", "sync_full"), full, "what was cut goes on");
     // The third goes on under the promoted one without a snapshot.
     assert_eq!(replica.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
     assert_eq!(replica.field("replication", "role"), "master");
-    write(replica, 50);
+    write(&mut replica.client, 50);
     let full = replica.field("stats", "sync_full");
     third.follow(replica);
     assert_follows(replica, third);
@@ -157,14 +160,14 @@ fn nodes_with_logs_follow_each_other_and_restart() {
 fn a_chain_carries_what_its_head_does() {
     let (mut head, mut middle, mut end) = (Peer::node(&[]), Peer::node(&[]), Peer::node(&[]));
     middle.follow(&head);
-    (0..10).for_each(|round| write(&mut head, round));
+    (0..10).for_each(|round| write(&mut head.client, round));
     assert_follows(&mut head, &mut middle);
     end.follow(&middle);
-    (10..20).for_each(|round| write(&mut head, round));
+    (10..20).for_each(|round| write(&mut head.client, round));
     assert_follows(&mut head, &mut end);
     // Another head: everybody behind the middle begins anew.
     let mut other = Peer::node(&[]);
-    write(&mut other, 77);
+    write(&mut other.client, 77);
     middle.follow(&other);
     assert_follows(&mut other, &mut middle);
     assert_follows(&mut other, &mut end);
@@ -174,7 +177,7 @@ fn a_chain_carries_what_its_head_does() {
 fn a_password_and_a_name_are_given() {
     let mut primary = Peer::node(&["--requirepass", "secret"]);
     assert_eq!(primary.ask(&["AUTH", "secret"]), "+OK");
-    write(&mut primary, 1);
+    write(&mut primary.client, 1);
     let port = primary.port.to_string();
     let options = [
         "--masterauth",
@@ -198,7 +201,7 @@ fn a_password_and_a_name_are_given() {
 #[test]
 fn whom_a_node_follows_is_kept_in_its_file() {
     let mut primary = Peer::node(&[]);
-    write(&mut primary, 1);
+    write(&mut primary.client, 1);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("node.conf");
     std::fs::write(&file, "save \"\"\n").unwrap();
