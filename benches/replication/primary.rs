@@ -14,9 +14,8 @@ pub(crate) fn run(settings: &Settings) {
         let groups: Vec<Group> = settings.replicas.iter().enumerate().map(start).collect();
         // The first load fills them, which costs more than to overwrite.
         groups.iter().for_each(|group| drop(group.drive(settings.requests)));
-        let rounds: Vec<Vec<Cost>> = (0..settings.rounds)
-            .map(|_| groups.iter().map(|group| group.drive(settings.requests)).collect())
-            .collect();
+        let rounds: Vec<Vec<Cost>> =
+            (0..settings.rounds).map(|_| groups.iter().map(|group| group.drive(settings.requests)).collect()).collect();
         for (at, count) in settings.replicas.iter().enumerate() {
             let of = |f: &dyn Fn(&[Cost]) -> f64| median(rounds.iter().map(|round| f(round)).collect());
             println!(

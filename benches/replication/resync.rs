@@ -38,11 +38,7 @@ pub(crate) fn run(settings: &Settings) {
         );
     }
     let full = field(settings.port, "sync_full");
-    println!(
-        "full syncs meanwhile: {} -> {full}, partial {}",
-        full_before,
-        field(settings.port, "sync_partial_ok")
-    );
+    println!("full syncs meanwhile: {} -> {full}, partial {}", full_before, field(settings.port, "sync_partial_ok"));
 }
 
 fn offset(port: u16) -> u64 {

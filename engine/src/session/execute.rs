@@ -103,15 +103,13 @@ impl Execution<'_> {
         }
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
-            How::Turn(adapter) => {
-                match command.row.stores_plainly.then(|| self.overwrite(args, known)).flatten() {
-                    Some(offset) => {
-                        ReplyWriter::new(out, resp).ok();
-                        (offset, Ok(()))
-                    }
-                    None => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Turn(adapter) => match command.row.stores_plainly.then(|| self.overwrite(args, known)).flatten() {
+                Some(offset) => {
+                    ReplyWriter::new(out, resp).ok();
+                    (offset, Ok(()))
                 }
-            }
+                None => self.run_on_keys(command, args, known, adapter, out)?,
+            },
             How::Look(adapter) => {
                 self.run_look(command, args, known, |entry, _, args, reply| adapter(entry, args, reply), out)?
             }

@@ -12,7 +12,6 @@ use crate::event::EventClass;
 use crate::keyspace::slots::SlotGuard;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
-use std::sync::atomic::Ordering;
 
 /// Stores `value` at a key in the slot that is held. False, and nothing is changed, if this takes a turn, or there is a
 /// journal.
@@ -34,7 +33,7 @@ pub(crate) fn overwrite_recorded(
     buffer: &mut Vec<u8>,
 ) -> Option<Offset> {
     // What clients do to a node that follows another is no part of the stream.
-    let sink = core.sink().filter(|_| !core.options.follows.load(Ordering::Relaxed))?;
+    let sink = core.sink().filter(|_| !core.options.follows())?;
     let (key, db, slots) = (looked.key, looked.db, [guard.slot()]);
     let era = core.eras.enter();
     let end = replace(core, guard, looked, StrRef::of(value), era).then(|| {

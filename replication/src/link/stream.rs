@@ -117,7 +117,8 @@ impl StreamReader {
         };
         let ranges = &self.ranges[args.clone()];
         // No framing has more words than two, and no message that is of interest more than three.
-        let words: [&[u8]; 3] = std::array::from_fn(|at| ranges.get(at).map_or(&[][..], |range| range.of(&self.buffer)));
+        let words: [&[u8]; 3] =
+            std::array::from_fn(|at| ranges.get(at).map_or(&[][..], |range| range.of(&self.buffer)));
         match Framing::of(&words[..ranges.len().min(words.len())]) {
             Framing::Multi if self.in_multi => return Err(StreamError::Framing),
             Framing::Exec if !self.in_multi => return Err(StreamError::Framing),
