@@ -24,7 +24,7 @@ use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::resp::ArgRange;
 use crate::slot::{SLOT_COUNT, Slot};
-use crate::turn::{KnownKey, Opening, Origin, Turn};
+use crate::turn::{KnownKey, Opening, Origin, Turn, Verbatim};
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -196,6 +196,7 @@ impl<'a> Follower<'a> {
             slots.sort_unstable();
             slots.dedup();
         }
+        let verbatim = Verbatim { bytes, selected };
         let opening = Opening { origin: Origin::Primary, ..Opening::client(0) };
         let mut turn = Turn::begin(self.core, opening, &slots).map_err(|error| (first, error))?;
         turn.only_count();
@@ -217,7 +218,7 @@ impl<'a> Follower<'a> {
             let outcome = apply::perform(&mut turn, step.command, &args, &mut self.replies);
             outcome.map_err(|error| (first + number, error))?;
         }
-        turn.keep_verbatim(bytes, selected);
+        turn.keep_verbatim(&verbatim);
         Ok(turn.commit().offset)
     }
 }

@@ -1,6 +1,6 @@
 //! What a turn records, and how it ends: its effects become one batch of the journal while its slots are still held.
 
-use super::{Origin, SHARE_TURNS, Turn, expire_cycle};
+use super::{Origin, SHARE_TURNS, Turn, Verbatim, expire_cycle};
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::keyspace::slots::SlotGuard;
 use crate::pubsub::{Woken, wake};
@@ -51,11 +51,10 @@ impl<'e> Turn<'e> {
         self.encoding = false;
     }
 
-    /// Has `bytes` stand for whatever the turn records: a part of a primary's stream, framing included, that leaves `db`
-    /// selected. Called once everything is recorded.
-    pub(crate) fn keep_verbatim(&mut self, bytes: &'e [u8], db: u16) {
+    /// Has this stand for whatever the turn records.
+    pub(crate) fn keep_verbatim(&mut self, verbatim: &'e Verbatim<'e>) {
         if self.recording {
-            self.verbatim = Some((bytes, db));
+            self.verbatim = Some(verbatim);
         }
     }
 
@@ -135,8 +134,8 @@ impl<'e> Turn<'e> {
             era: self.era,
             now: self.now(),
             count: (self.effect_count + self.select_count).max(1),
-            bytes: self.verbatim.map_or(&self.effects, |(bytes, _)| bytes),
-            verbatim: self.verbatim.map(|(_, db)| db),
+            bytes: self.verbatim.map_or(&self.effects, |verbatim| verbatim.bytes),
+            verbatim: self.verbatim.map(|verbatim| verbatim.selected),
         });
         for guard in &mut self.guards {
             guard.state.last_offset = offset;

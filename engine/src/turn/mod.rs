@@ -59,6 +59,14 @@ use waiting::{Attendance, Patience};
 pub(crate) use ahead::GROUP_KEYS;
 pub(crate) use look_group::look_group;
 
+/// A part of a primary's stream, framing included.
+#[derive(Debug)]
+pub(crate) struct Verbatim<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// The database that it leaves selected.
+    pub(crate) selected: u16,
+}
+
 /// Who asks for a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -106,8 +114,8 @@ pub struct Turn<'e> {
     effects: Vec<u8>,
     effect_count: u32,
     select_count: u32,
-    /// The part of a primary's stream that stands for its effects, and the database that it leaves selected.
-    verbatim: Option<(&'e [u8], u16)>,
+    /// What stands for its effects.
+    verbatim: Option<&'e Verbatim<'e>>,
     undo: Option<UndoLog>,
     /// Whether a command may block, and who waits for what this turn does.
     may_block: bool,
