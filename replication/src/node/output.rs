@@ -1,5 +1,6 @@
 //! What a node has its host do, and tells it.
 
+use super::AbortReason;
 use crate::link::{LinkError, ReplicaError, ReplicaEvent, SyncRequest};
 use keyslot_engine::Offset;
 
@@ -52,6 +53,8 @@ pub enum Output {
     /// data, if there is one, and calls [`proceed`](super::Node::proceed); after [`Replaced`](ReplicaEvent::Replaced) it may begin
     /// one.
     Link(ReplicaEvent),
+    /// A failover changed who leads. Whoever keeps whom this node follows notes it.
+    Failover(FailoverEvent),
     /// A wait is over.
     Waited {
         /// Which.
@@ -61,6 +64,19 @@ pub enum Output {
         /// How it went.
         outcome: WaitOutcome,
     },
+}
+
+/// What a failover does to a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FailoverEvent {
+    /// A replica is followed, and asked to lead.
+    Follows(Target),
+    /// It leads: this node is its replica from here on.
+    HandedOver,
+    /// The failover was given up. The node leads, again or still.
+    GaveUp(AbortReason),
+    /// The primary asked this replica to lead, and it does.
+    TookOver(ConnectionId),
 }
 
 /// How a wait went.

@@ -3,6 +3,7 @@
 
 mod clients;
 mod differential;
+mod failover;
 mod full_disk;
 mod kill;
 mod live_log;
