@@ -3,6 +3,7 @@
 use super::{Disk, MachineOptions, Simulation, Violation, Weather};
 use crate::chance::Chance;
 use crate::node::FailoverRequest;
+use keyslot_engine::Ack;
 use keyslot_persistence::Durability;
 use keyslot_persistence::storage::Loss;
 
@@ -17,6 +18,8 @@ pub struct Summary {
     pub confirmed: usize,
     /// Replicas that took their primary's place.
     pub took_over: usize,
+    /// Replies that waited for more than memory, and came.
+    pub acknowledged: usize,
     /// Virtual time.
     pub elapsed_ms: i64,
 }
@@ -66,6 +69,7 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
         anew: count_of("goes on: false"),
         took_over: count_of("TookOver"),
         confirmed: sim.trace.lines().filter(|line| line.contains("confirmed by") && !line.ends_with("by 0")).count(),
+        acknowledged: count_of("is acknowledged"),
         elapsed_ms: sim.elapsed_ms(),
     })
 }
@@ -103,7 +107,14 @@ fn happen(sim: &mut Simulation) {
                 fail_over(sim, leader, node);
             }
         }
-        7..=14 => {
+        7..=10 => {
+            if let Some(leader) = leader {
+                let levels = [Ack::Logged, Ack::Durable, Ack::Replicas(1), Ack::Replicas(2)];
+                let level = levels[sim.chance.below(4) as usize];
+                sim.write_acked(leader, level);
+            }
+        }
+        11..=14 => {
             if let Some(leader) = leader {
                 let replicas = 1 + sim.chance.below(2) as usize;
                 sim.write_marked(leader, replicas, 2000);

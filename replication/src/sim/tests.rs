@@ -49,6 +49,7 @@ fn seeds_run_clean() {
         total.anew += summary.anew;
         total.took_over += summary.took_over;
         total.confirmed += summary.confirmed;
+        total.acknowledged += summary.acknowledged;
         total.elapsed_ms += summary.elapsed_ms;
     }
     println!("{count} seeds from {first} on: {total:?}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// A node or a `redis-server` that listens on a port.
 pub(crate) struct Peer {
     pub(crate) port: u16,
-    client: Client,
+    pub(crate) client: Client,
     _folder: tempfile::TempDir,
     pub(crate) node: Option<Node>,
     _redis: Option<Redis>,
