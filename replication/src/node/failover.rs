@@ -15,7 +15,7 @@
 //! - A node leads again only if it asked nobody to lead, or was refused. A connection that ends before the answer leaves that open:
 //!   the same is asked again, and who says then that it leads is followed.
 
-use super::Target;
+use super::target::Target;
 use crate::link::{History, Primary, ReplicaError, ReplicaEvent, ReplicaProfile, ReplicaState, ReplicationId};
 use keyslot_engine::text::parse_i64;
 use keyslot_engine::{Engine, Offset, UnixMillis};

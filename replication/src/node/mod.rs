@@ -27,6 +27,7 @@ mod failover;
 mod options;
 mod output;
 mod standing;
+mod target;
 mod waits;
 
 pub use failover::{
@@ -34,8 +35,9 @@ pub use failover::{
     TakeOverError, Undo, admit_take_over,
 };
 pub use options::NodeOptions;
-pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, Target, WaitId, WaitOutcome};
+pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, WaitId, WaitOutcome};
 pub use standing::Standing;
+pub use target::Target;
 pub use waits::{Goal, LogGoal, Progress, Waits};
 
 use crate::chance::Chance;

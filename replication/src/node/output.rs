@@ -1,6 +1,7 @@
 //! What a node has its host do, and tells it.
 
-use super::AbortReason;
+use super::failover::AbortReason;
+use super::target::Target;
 use crate::link::{LinkError, ReplicaError, ReplicaEvent, SyncRequest};
 use keyslot_engine::Offset;
 
@@ -11,15 +12,6 @@ pub struct ConnectionId(pub(super) u64);
 /// Which wait, of this node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WaitId(pub(super) u64);
-
-/// Another node's address.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Target {
-    /// A name or an address.
-    pub host: String,
-    /// The port on which it takes clients.
-    pub port: u16,
-}
 
 /// What a node has its host do, or tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
