@@ -24,7 +24,7 @@ mod reader;
 pub(crate) mod tail;
 mod wake_queue;
 
-pub use reader::{JournalReader, JournalSlice};
+pub use reader::{JournalHold, JournalReader, JournalSlice};
 
 use crate::log::{LogFiles, LogReader};
 use crate::storage::FileError;
@@ -59,6 +59,8 @@ pub struct JournalOptions {
     pub unwritten_size_bytes_max: u64,
     /// How many written bytes are kept for readers, chunks being rounded up.
     pub backlog_size_bytes_max: usize,
+    /// How many bytes are kept at most, without a log, for readers that have not read them yet: a slower one loses its place.
+    pub held_size_bytes_max: usize,
     /// The size of one piece of the backlog. A larger batch gets a piece of its own size.
     pub chunk_size_bytes: usize,
     /// Batches share one checksum up to this many bytes.
@@ -75,6 +77,7 @@ impl Default for JournalOptions {
             fsync: Fsync::default(),
             unwritten_size_bytes_max: 32 << 20,
             backlog_size_bytes_max: 16 << 20,
+            held_size_bytes_max: 256 << 20,
             chunk_size_bytes: 1 << 20,
             group_size_bytes: 64 << 10,
             write_interval_ms: 10,
@@ -155,6 +158,7 @@ impl Journal {
             chunk_size: options.chunk_size_bytes.max(1),
             group_size: options.group_size_bytes.max(1),
             backlog_size_bytes_max: options.backlog_size_bytes_max,
+            held_size_bytes_max: options.held_size_bytes_max.max(options.backlog_size_bytes_max),
         };
         Self {
             appended: CachePadded::new(Appended {

@@ -21,7 +21,7 @@ use crate::chance::Chance;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
-use keyslot_persistence::{Journal, JournalReader};
+use keyslot_persistence::{Journal, JournalHold, JournalReader};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -162,6 +162,8 @@ pub struct Primary {
 
 struct Link {
     journal: Arc<Journal>,
+    /// Keeps the stream behind a snapshot until that is loaded.
+    hold: Option<JournalHold>,
     profile: ReplicaProfile,
     phase: Phase,
     acked: Offset,
@@ -228,6 +230,7 @@ impl Primary {
             }
             _ => None,
         };
+        let mut hold = None;
         let phase = match (profile.scope, known) {
             (_, Some(reader)) => {
                 self.counts.partial += 1;
@@ -250,6 +253,8 @@ impl Primary {
                 self.counts.refused += u64::from(request.wanted().is_some());
                 self.counts.full += 1;
                 let mark = self.mark(&profile);
+                // Before the view is taken: the stream goes on behind it.
+                hold = Some(self.journal.hold(self.journal.end()));
                 let view = self.engine.view();
                 if request != SyncRequest::Sync {
                     let offset = view.offset();
@@ -264,8 +269,9 @@ impl Primary {
         self.next_link += 1;
         let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
         let journal = self.journal.clone();
-        self.links
-            .insert(link, Link { journal, profile, phase, acked, fsynced: None, heard: now, outbox, inbox, decoder });
+        let (fsynced, heard) = (None, now);
+        let link_state = Link { journal, hold, profile, phase, acked, fsynced, heard, outbox, inbox, decoder };
+        self.links.insert(link, link_state);
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
     }
@@ -306,6 +312,15 @@ impl Primary {
             self.detach(link);
         }
         outcome
+    }
+
+    /// How many bytes of the stream [`poll_output`](Self::poll_output) has to give, where nothing else is to be given: a host
+    /// may wait a moment, if these are few, for more to send with them.
+    pub fn unsent_bytes(&self, link: LinkId) -> Option<u64> {
+        match &self.links.get(&link)?.phase {
+            Phase::Stream(reader) if self.links.get(&link)?.outbox.is_empty() => Some(reader.unread_bytes()),
+            _ => None,
+        }
     }
 
     /// Whether [`poll_output`](Self::poll_output) has something to give, or an end to tell. `Pending`: `waker` is woken when the
@@ -448,6 +463,7 @@ impl Link {
                         self.fsynced = self.fsynced.max(fsynced);
                         if let Phase::Waiting(at) = self.phase {
                             self.phase = Phase::Stream(JournalReader::new(self.journal.clone(), at)?);
+                            self.hold = None;
                         }
                     }
                     from += consumed;
@@ -479,6 +495,7 @@ impl Link {
                     };
                 }
                 Phase::Stream(reader) => {
+                    self.hold = None;
                     let before = out.len();
                     reader.read(out, left)?;
                     if out.len() == before {
