@@ -99,6 +99,14 @@ pub enum LinkError {
     /// It fell too far behind: what it needs next is neither in memory nor in the log any more.
     #[error("what the replica needs next is gone: {0}; it has to begin anew")]
     Lagged(#[from] Unreadable),
+    /// It says that it has more than it was sent: what it has is not this stream.
+    #[error("the replica says that it is at {acked}, and was sent the stream up to {sent}")]
+    Ahead {
+        /// By its own account.
+        acked: Offset,
+        /// What it could have.
+        sent: Offset,
+    },
     /// It was silent for too long.
     #[error("the replica was silent for {0} ms")]
     Silent(i64),
@@ -459,6 +467,7 @@ impl Link {
                     if args[0].eq_ignore_ascii_case(b"REPLCONF")
                         && let Ok(Configured::Acked { at, fsynced }) = self.profile.configure(&args)
                     {
+                        self.check_acked(at)?;
                         self.acked = self.acked.max(at);
                         self.fsynced = self.fsynced.max(fsynced);
                         if let Phase::Waiting(at) = self.phase {
@@ -474,6 +483,16 @@ impl Link {
         }
         self.inbox.drain(..from);
         Ok(())
+    }
+
+    /// What was doubled on the way shows in what a replica says of itself.
+    fn check_acked(&self, acked: Offset) -> Result<(), LinkError> {
+        match &self.phase {
+            Phase::Stream(reader) if acked > reader.position() => {
+                Err(LinkError::Ahead { acked, sent: reader.position() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {

@@ -96,7 +96,14 @@ impl Machine {
 
     fn journal_options(&self) -> JournalOptions {
         let backlog_size_bytes_max = self.options.backlog_size_bytes_max;
-        JournalOptions { chunk_size_bytes: 512, backlog_size_bytes_max, ..JournalOptions::default() }
+        // Where the backlog is shortest, replicas that are slow lose their place; elsewhere it is kept for them.
+        let held_size_bytes_max = if backlog_size_bytes_max <= 2048 { 4096 } else { 1 << 28 };
+        JournalOptions {
+            chunk_size_bytes: 512,
+            backlog_size_bytes_max,
+            held_size_bytes_max,
+            ..JournalOptions::default()
+        }
     }
 
     fn describe(&self, durability: Durability) -> StoreBuilder {

@@ -377,6 +377,7 @@ impl Simulation {
             self.machines[node].step(self.now);
             if let Some(process) = &mut self.machines[node].process {
                 process.node.handle_timeout(self.now);
+                process.engine.tick(self.now, TICK_BUDGET);
             }
             self.tend(node);
         }
@@ -695,6 +696,9 @@ impl Simulation {
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+/// Entries that a tick of an engine may look at.
+const TICK_BUDGET: usize = 1000;
 
 /// So long after the last fault everybody is to be where the others are.
 const QUIET_WITHIN_MS: i64 = 120_000;

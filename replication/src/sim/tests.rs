@@ -106,6 +106,22 @@ fn the_same_seed_gives_the_same_trace() {
     }
 }
 
+#[test]
+fn due_keys_that_nobody_asks_for_go_everywhere() {
+    let mut sim = Simulation::new(6);
+    let [primary, replica] = [0, 1].map(|_| sim.add_node(MachineOptions::default()));
+    sim.follow(replica, primary);
+    for n in 0..50 {
+        sim.call(primary, &["SET", &format!("k:{n}"), "v", "PX", "500"]);
+    }
+    sim.settle().expect("nothing forbids it");
+    sim.run_for(5000).expect("nothing forbids it");
+    // The marked write of the settling is there.
+    for node in [primary, replica] {
+        assert_eq!(sim.call(node, &["DBSIZE"]), Value::Integer(1), "{node}");
+    }
+}
+
 /// What is found of a planted bug, by the first seed that finds it.
 fn find(flaw: Flaw) -> Violation {
     let found = (0..50).find_map(|seed| {
