@@ -26,6 +26,12 @@ pub(crate) fn unseal(payload: &[u8]) -> Option<&[u8]> {
     is_sound.then_some(body)
 }
 
+/// The version that a payload names; `None` if it is too short for one.
+pub(crate) fn version_of_sealed(payload: &[u8]) -> Option<u16> {
+    let (version, _) = payload.last_chunk::<10>()?.split_first_chunk::<2>()?;
+    Some(u16::from_le_bytes(*version))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,7 +76,7 @@ pub(crate) use encode::encode;
 pub use encode::{Style, VERSION_MIN, version_of};
 pub use error::PayloadError;
 pub use footer::VERSION_MAX;
-pub(crate) use footer::{seal, unseal};
+pub(crate) use footer::{seal, unseal, version_of_sealed};
 pub use input::{Input, Length, Text, push_number, push_text};
 pub use pairs::{Names, Pairs};
 pub use part::Part;

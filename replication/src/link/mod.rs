@@ -29,6 +29,8 @@ mod replica;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code)]
+mod translation;
 
 pub use history::{History, ReplicationId};
 pub use primary::{LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest};

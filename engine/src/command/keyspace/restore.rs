@@ -1,9 +1,10 @@
 //! `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]`: stores a value that DUMP gave, here or
 //! at a Redis server. `RESTORE-ASKING` is the same, for a slot that is moving in.
 //!
-//! Reply: OK. Effect: `RESTORE key ms payload [REPLACE] ABSTTL` with the moment of its expiry, or 0; `DEL key` where what it
-//! replaces is gone and the value came too late.
+//! Reply: OK. Effect: `RESTORE key ms payload [REPLACE] ABSTTL` with the moment of its expiry, or 0; of a payload that only later
+//! servers read what the key holds then, as COPY records it; `DEL key` where what it replaces is gone and the value came too late.
 
+use super::record_value;
 use crate::command::row::category::{DANGEROUS, KEYSPACE};
 use crate::command::row::flag::{ASKING, DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -13,7 +14,7 @@ use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::loader::Attributes;
-use crate::payload::{Build, Decoder, Dialect, Forms, Input, PayloadError, unseal};
+use crate::payload::{Build, Decoder, Dialect, Forms, Input, PayloadError, VERSION_MIN, unseal, version_of_sealed};
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
@@ -131,6 +132,8 @@ fn store(turn: &mut Turn<'_>, key: &Key<'_>, payload: &[u8], options: RestoreOpt
         }
         return Ok(());
     }
+    let is_known = version_of_sealed(payload) <= Some(VERSION_MIN);
+    let newer = (!is_known).then(|| entry.clone());
     turn.put(key, None, entry);
     if options.idle_seconds.is_some() || options.frequency.is_some() {
         let RestoreOptions { expiry, idle_seconds, frequency, .. } = options;
@@ -141,7 +144,9 @@ fn store(turn: &mut Turn<'_>, key: &Key<'_>, payload: &[u8], options: RestoreOpt
     }
     let mut digits = itoa::Buffer::new();
     let expiry = digits.format(options.expiry.map_or(0, |UnixMillis(ms)| ms)).as_bytes();
-    if old.is_some() {
+    if let Some(entry) = newer {
+        record_value(turn, key, &entry);
+    } else if old.is_some() {
         turn.record(&[b"RESTORE", key.bytes, expiry, payload, b"REPLACE", b"ABSTTL"]);
     } else {
         turn.record(&[b"RESTORE", key.bytes, expiry, payload, b"ABSTTL"]);

@@ -3,7 +3,7 @@
 
 use crate::node::Client;
 use crate::redis::{PROGRAM, has};
-use crate::replication::{OPTIONS_BACKLOG, Peer, assert_follows, write};
+use crate::replication::{OPTIONS_BACKLOG, Peer, assert_follows, write, write_over};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn run(name: &str, mut chain: Vec<Peer>) {
     let seconds = std::env::var("KEYSLOT_MATRIX_SECONDS").map_or(4, |text| text.parse().unwrap());
     for at in 1..chain.len() {
         let (above, below) = chain.split_at_mut(at);
-        write(&mut above[0].client, 0);
+        write(&mut above[0], 0);
         below[0].follow(&above[at - 1]);
         assert_follows(&mut above[at - 1], &mut below[0]);
     }
@@ -29,7 +29,7 @@ fn run(name: &str, mut chain: Vec<Peer>) {
             let mut client = Client::reach(port).unwrap();
             let mut round = 1;
             while !is_over.load(SeqCst) {
-                write(&mut client, round);
+                write_over(&mut client, round);
                 round += 1;
             }
             round

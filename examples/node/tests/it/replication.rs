@@ -44,7 +44,7 @@ impl Peer {
         line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.node.as_ref().map(Node::log).unwrap_or_default()
     }
 }
@@ -78,7 +78,12 @@ pub(crate) fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
 }
 
 /// Changes of all kinds, some of which a primary has to make deterministic.
-pub(crate) fn write(client: &mut Client, round: usize) {
+pub(crate) fn write(peer: &mut Peer, round: usize) {
+    write_over(&mut peer.client, round);
+}
+
+/// The same, over a connection.
+pub(crate) fn write_over(client: &mut Client, round: usize) {
     let n = round.to_string();
     for words in [
         &["INCR", "counter"][..],
@@ -105,10 +110,10 @@ pub(crate) fn write(client: &mut Client, round: usize) {
 
 /// Full resync, stream, a cut, promotion.
 fn replicate(primary: &mut Peer, replica: &mut Peer, third: &mut Peer) {
-    (0..20).for_each(|round| write(&mut primary.client, round));
+    (0..20).for_each(|round| write(primary, round));
     replica.follow(primary);
     third.follow(primary);
-    (20..40).for_each(|round| write(&mut primary.client, round));
+    (20..40).for_each(|round| write(primary, round));
     assert_follows(primary, replica);
     assert_follows(primary, third);
     assert_eq!(primary.ask(&["WAIT", "2", "10000"]), ":2");
@@ -117,14 +122,14 @@ fn replicate(primary: &mut Peer, replica: &mut Peer, third: &mut Peer) {
     assert_eq!(replica.field("replication", "role"), "slave");
     let full = primary.field("stats", "sync_full");
     assert_ne!(primary.ask(&["CLIENT", "KILL", "TYPE", "replica"]), ":0");
-    (40..50).for_each(|round| write(&mut primary.client, round));
+    (40..50).for_each(|round| write(primary, round));
     assert_follows(primary, replica);
     assert_follows(primary, third);
     assert_eq!(primary.field("stats", "sync_full"), full, "what was cut goes on");
     // The third goes on under the promoted one without a snapshot.
     assert_eq!(replica.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
     assert_eq!(replica.field("replication", "role"), "master");
-    write(&mut replica.client, 50);
+    write(replica, 50);
     let full = replica.field("stats", "sync_full");
     third.follow(replica);
     assert_follows(replica, third);
@@ -160,14 +165,14 @@ fn nodes_with_logs_follow_each_other_and_restart() {
 fn a_chain_carries_what_its_head_does() {
     let (mut head, mut middle, mut end) = (Peer::node(&[]), Peer::node(&[]), Peer::node(&[]));
     middle.follow(&head);
-    (0..10).for_each(|round| write(&mut head.client, round));
+    (0..10).for_each(|round| write(&mut head, round));
     assert_follows(&mut head, &mut middle);
     end.follow(&middle);
-    (10..20).for_each(|round| write(&mut head.client, round));
+    (10..20).for_each(|round| write(&mut head, round));
     assert_follows(&mut head, &mut end);
     // Another head: everybody behind the middle begins anew.
     let mut other = Peer::node(&[]);
-    write(&mut other.client, 77);
+    write(&mut other, 77);
     middle.follow(&other);
     assert_follows(&mut other, &mut middle);
     assert_follows(&mut other, &mut end);
@@ -177,7 +182,7 @@ fn a_chain_carries_what_its_head_does() {
 fn a_password_and_a_name_are_given() {
     let mut primary = Peer::node(&["--requirepass", "secret"]);
     assert_eq!(primary.ask(&["AUTH", "secret"]), "+OK");
-    write(&mut primary.client, 1);
+    write(&mut primary, 1);
     let port = primary.port.to_string();
     let options = [
         "--masterauth",
@@ -201,7 +206,7 @@ fn a_password_and_a_name_are_given() {
 #[test]
 fn whom_a_node_follows_is_kept_in_its_file() {
     let mut primary = Peer::node(&[]);
-    write(&mut primary.client, 1);
+    write(&mut primary, 1);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("node.conf");
     std::fs::write(&file, "save \"\"\n").unwrap();
