@@ -246,6 +246,11 @@ impl Engine {
         Self { core: Arc::clone(&self.core), ack: Some(level) }
     }
 
+    /// Ends the waits of all clients that block for a key, with an error: what they wait for is another node's to give.
+    pub fn unblock_all(&self) {
+        self.core.clients.unblock_all(&CommandError::LeadsNoMore);
+    }
+
     /// What is promised to who begins something now.
     #[inline]
     pub(crate) fn promise(&self) -> Promise {

@@ -2,6 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::subscriptions::Subscriptions;
+use crate::error::CommandError;
 use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::time::UnixMillis;
 use parking_lot::Mutex;
@@ -65,6 +66,8 @@ pub(crate) struct Client {
     pub(crate) readonly: AtomicBool,
     /// The host serves it the stream of changes.
     pub(crate) is_replica: AtomicBool,
+    /// The other way round: this node follows it.
+    pub(crate) is_primary: AtomicBool,
     pub(crate) is_parked: AtomicBool,
     /// The request of this client that waits for a key.
     pub(crate) blocked: Mutex<Option<Arc<Waiter>>>,
@@ -96,6 +99,7 @@ impl Client {
             no_touch: AtomicBool::new(false),
             readonly: AtomicBool::new(false),
             is_replica: AtomicBool::new(false),
+            is_primary: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
             blocked: Mutex::default(),
             killed: AtomicBool::new(false),
@@ -197,6 +201,15 @@ impl Registry {
     /// The client of an id.
     pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
         self.clients.lock().get(&id).cloned()
+    }
+
+    /// Ends all waits of blocked clients with an error.
+    pub(crate) fn unblock_all(&self, error: &CommandError) {
+        for client in self.all() {
+            if let Some(waiter) = client.waiter() {
+                waiter.end(Outcome::Refused(error.clone()));
+            }
+        }
     }
 
     /// Tells a client's session to close.

@@ -122,6 +122,12 @@ impl Session {
         self.connection.client.is_replica.store(true, Ordering::Relaxed);
     }
 
+    /// Shows the client as the primary: its host gives what comes to a link, and the session nothing. Whoever kills clients of that
+    /// type has [`poll_output`](Self::poll_output) say so.
+    pub fn mark_primary(&mut self) {
+        self.connection.client.is_primary.store(true, Ordering::Relaxed);
+    }
+
     /// The client's id, as CLIENT ID answers it.
     pub fn id(&self) -> u64 {
         self.connection.client.id

@@ -83,6 +83,7 @@ impl Standing {
     pub fn follow(&mut self) {
         self.engine.options().set_follows(true);
         self.journal.wake_waiting_for_replicas();
+        self.engine.unblock_all();
         self.engine.set_due_keys(DueKeys::Hide);
     }
 

@@ -70,18 +70,20 @@ fn parse(args: &[&[u8]]) -> Result<FlushMode, CommandError> {
 }
 
 fn clear_one(turn: &mut Turn<'_>, mode: FlushMode) {
-    if turn.clear(turn.db()) {
-        turn.make_global();
-        turn.record(&[b"FLUSHDB"]);
+    // Recorded where nothing was, too: whoever follows may hold more.
+    let had_keys = turn.clear(turn.db());
+    turn.make_global();
+    turn.record(&[b"FLUSHDB"]);
+    if had_keys {
         leave(turn, mode);
     }
 }
 
 fn clear_all(turn: &mut Turn<'_>, mode: FlushMode) {
     let had_keys = (0..DATABASE_COUNT).fold(false, |had_keys, db| turn.clear(db) | had_keys);
+    turn.make_global();
+    turn.record(&[b"FLUSHALL"]);
     if had_keys {
-        turn.make_global();
-        turn.record(&[b"FLUSHALL"]);
         leave(turn, mode);
     }
 }

@@ -351,3 +351,48 @@ fn a_node_follows_redis_server() {
         replicate(&mut Peer::redis(length_first), &mut Peer::node(&[]), &mut Peer::redis(&[]));
     }
 }
+
+#[test]
+fn who_blocks_for_a_key_is_let_go_when_the_node_follows_another() {
+    let (mut primary, mut node) = (Peer::node(&[]), Peer::node(&[]));
+    let mut blocked = node.node.as_ref().map(Node::client).expect("a node");
+    blocked.write(&request(&["BLPOP", "queue", "0"]));
+    wait_until("blocking", || {
+        let clients = node.ask(&["INFO", "clients"]);
+        (!clients.contains("blocked_clients:1")).then_some(clients)
+    });
+    node.follow(&primary);
+    assert!(blocked.reply().starts_with("-UNBLOCKED "));
+    assert_follows(&mut primary, &mut node);
+    assert_eq!(primary.ask(&["RPUSH", "queue", "a", "b"]), ":2");
+    assert_follows(&mut primary, &mut node);
+    assert_eq!(node.ask(&["LLEN", "queue"]), ":2");
+}
+
+#[test]
+fn the_link_to_the_primary_is_a_client_that_can_be_killed() {
+    let (mut primary, mut node) = (Peer::node(&[]), Peer::node(&[]));
+    node.follow(&primary);
+    assert_follows(&mut primary, &mut node);
+    let listed = node.ask(&["CLIENT", "LIST", "TYPE", "master"]);
+    assert!(listed.contains(&format!("addr=127.0.0.1:{} ", primary.port)) && listed.contains(" flags=M "), "{listed}");
+    let partial = primary.field("stats", "sync_partial_ok");
+    assert_eq!(node.ask(&["CLIENT", "KILL", "TYPE", "master"]), ":1");
+    wait_until("coming again", || {
+        let now = primary.field("stats", "sync_partial_ok");
+        (now == partial).then_some(now)
+    });
+    assert_follows(&mut primary, &mut node);
+}
+
+#[test]
+fn flushing_nothing_reaches_replicas() {
+    let (mut primary, mut node) = (Peer::node(&[]), Peer::node(&["--replica-read-only", "no"]));
+    node.follow(&primary);
+    assert_follows(&mut primary, &mut node);
+    for flush in ["FLUSHDB", "FLUSHALL"] {
+        assert_eq!(node.ask(&["SET", "own", "1"]), "+OK");
+        assert_eq!(primary.ask(&[flush]), "+OK");
+        assert_follows(&mut primary, &mut node);
+    }
+}

@@ -63,6 +63,7 @@ impl ClientType {
     pub(super) fn of(client: &Client) -> Self {
         match () {
             () if client.is_replica.load(Ordering::Relaxed) => Self::Replica,
+            () if client.is_primary.load(Ordering::Relaxed) => Self::Primary,
             () if client.subscriptions.is_any() => Self::Pubsub,
             () => Self::Normal,
         }
@@ -145,6 +146,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
 fn flags(client: &Client) -> String {
     let load = Ordering::Relaxed;
     let letters: String = [
+        (client.is_primary.load(load), 'M'),
         (client.is_replica.load(load), 'S'),
         (client.subscriptions.is_any(), 'P'),
         (client.multi.load(load) >= 0, 'x'),

@@ -217,6 +217,8 @@ impl Node {
     /// Tells those whom it concerns that another node is followed.
     pub(super) fn has_followed(&self) {
         self.end_waits();
+        // Those who came just before writes were refused.
+        self.engine.unblock_all();
         self.replication.judge(self, &self.settings.values());
     }
 

@@ -2,11 +2,15 @@
 
 use super::Target;
 use crate::host::Node;
+use keyslot::engine::{PeerInfo, SessionState};
 use keyslot::replication::link::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::task::Wake;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Runs until it is dropped.
@@ -56,9 +60,25 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
     outcome
 }
 
+/// Somebody killed the link, as a client.
+#[derive(Default)]
+struct Killed(Notify);
+
+impl Wake for Killed {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
 async fn exchange(node: &Arc<Node>, stream: &mut TcpStream, link: &mut ReplicaLink) -> Result<(), ReplicaError> {
+    let killed = Arc::new(Killed::default());
+    let mut session = node.engine.session(Arc::clone(&killed).into(), peer_info(stream));
+    session.mark_primary();
     let (mut input, mut output) = (vec![0; READ_BYTES].into_boxed_slice(), Vec::new());
     loop {
+        if session.poll_output(&mut output) == SessionState::Closing {
+            return Ok(());
+        }
         link.poll_output(&mut output);
         if !output.is_empty() {
             if stream.write_all(&output).await.is_err() {
@@ -69,9 +89,16 @@ async fn exchange(node: &Arc<Node>, stream: &mut TcpStream, link: &mut ReplicaLi
         let now = node.engine.now();
         let wait_ms = link.next_timeout().map_or(i64::MAX, |at| (at.0 - now.0).max(0));
         let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).min(60_000));
-        let outcome = match timeout(wait, stream.read(&mut input)).await {
-            Ok(Ok(0) | Err(_)) => return Ok(()),
-            Ok(Ok(count)) => link.handle_input(&input[..count], node.engine.now()).map(|()| count),
+        let read = async {
+            tokio::select! {
+                count = stream.read(&mut input) => Some(count),
+                () = killed.0.notified() => None,
+            }
+        };
+        let outcome = match timeout(wait, read).await {
+            Ok(None) => continue,
+            Ok(Some(Ok(0) | Err(_))) => return Ok(()),
+            Ok(Some(Ok(count))) => link.handle_input(&input[..count], node.engine.now()).map(|()| count),
             Err(_) => link.handle_timeout(node.engine.now()).map(|()| 0),
         };
         let mut outcome = outcome;
@@ -186,6 +213,17 @@ impl Node {
         }
         drop(state);
         self.replication.judge(self, &self.settings.values());
+    }
+}
+
+/// As what the primary is listed.
+fn peer_info(stream: &TcpStream) -> PeerInfo {
+    let text = |address: std::io::Result<std::net::SocketAddr>| address.map(|it| it.to_string()).unwrap_or_default();
+    PeerInfo {
+        addr: text(stream.peer_addr()),
+        laddr: text(stream.local_addr()),
+        fd: stream.as_raw_fd().into(),
+        is_unix_socket: false,
     }
 }
 
