@@ -52,6 +52,8 @@ impl Default for PrimaryOptions {
 pub enum SyncRequest {
     /// `PSYNC id offset`: the stream behind this offset, of this history; `None` for `PSYNC ? -1`.
     Continue(Option<(ReplicationId, Offset)>),
+    /// `PSYNC id offset FAILOVER`: the same, of a node that is to lead first; `None` if that names no history.
+    TakeOver(Option<(ReplicationId, Offset)>),
     /// `SYNC`: a snapshot, as before there was PSYNC.
     Sync,
 }
@@ -59,14 +61,25 @@ pub enum SyncRequest {
 impl SyncRequest {
     /// Reads the arguments of PSYNC, the name first. An error is what to answer.
     pub fn parse(args: &[&[u8]]) -> Result<Self, String> {
-        let [_, id, offset] = args else {
+        let [_, id, offset, more @ ..] = args else {
             return Err("ERR wrong number of arguments for 'psync' command".to_owned());
         };
         let offset = std::str::from_utf8(offset).ok().and_then(|text| text.parse::<i64>().ok());
         let offset = offset.ok_or("ERR value is not an integer or out of range")?;
         // It names the first byte that it lacks, counted from 1.
         let wanted = u64::try_from(offset - 1).ok().and_then(|at| Some((ReplicationId::parse(id)?, Offset(at))));
-        Ok(Self::Continue(wanted))
+        match more.first().is_some_and(|word| word.eq_ignore_ascii_case(b"FAILOVER")) {
+            true => Ok(Self::TakeOver(wanted)),
+            false => Ok(Self::Continue(wanted)),
+        }
+    }
+
+    /// What is wanted of which history.
+    pub fn wanted(&self) -> Option<(ReplicationId, Offset)> {
+        match self {
+            Self::Continue(wanted) | Self::TakeOver(wanted) => *wanted,
+            Self::Sync => None,
+        }
     }
 }
 
@@ -219,8 +232,8 @@ impl Primary {
             return Err(LinkError::Closed);
         }
         let mut outbox = Vec::new();
-        let known = match (profile.scope, request) {
-            (SyncScope::Stream, SyncRequest::Continue(Some((id, at)))) if history.holds(&id, at) => {
+        let known = match (profile.scope, request.wanted()) {
+            (SyncScope::Stream, Some((id, at))) if history.holds(&id, at) => {
                 JournalReader::new(self.journal.clone(), at).ok()
             }
             _ => None,
@@ -245,7 +258,7 @@ impl Primary {
                 Phase::Complete
             }
             _ => {
-                self.counts.refused += u64::from(matches!(request, SyncRequest::Continue(Some(_))));
+                self.counts.refused += u64::from(request.wanted().is_some());
                 self.counts.full += 1;
                 let mark = self.mark(&profile);
                 // Before the view is taken: the stream goes on behind it.

@@ -35,11 +35,20 @@ pub struct ReplicaOptions {
     pub ack_interval_ms: i64,
     /// A primary that is silent for longer is given up (`repl-timeout`).
     pub timeout_ms: i64,
+    /// Whether the other node, which follows this one, is asked to lead: a failover.
+    pub hands_over: bool,
 }
 
 impl Default for ReplicaOptions {
     fn default() -> Self {
-        Self { listening_port: 6379, ip_address: None, credentials: None, ack_interval_ms: 1000, timeout_ms: 60_000 }
+        Self {
+            listening_port: 6379,
+            ip_address: None,
+            credentials: None,
+            ack_interval_ms: 1000,
+            timeout_ms: 60_000,
+            hands_over: false,
+        }
     }
 }
 
@@ -132,6 +141,8 @@ pub struct ReplicaLink {
     events: VecDeque<ReplicaEvent>,
     /// The inbox was left because of an event.
     is_held: bool,
+    /// PSYNC was said, and nothing was answered.
+    awaits_answer: bool,
     heard: UnixMillis,
     next_ack: UnixMillis,
 }
@@ -185,6 +196,7 @@ impl ReplicaLink {
             outbox: Vec::new(),
             events: VecDeque::new(),
             is_held: false,
+            awaits_answer: false,
             heard: now,
             next_ack: now,
         };
@@ -211,6 +223,11 @@ impl ReplicaLink {
     /// Whether there is input that waits for its events to be taken: call [`handle_input`](Self::handle_input) with nothing then.
     pub fn holds_input(&self) -> bool {
         !self.inbox.is_empty() && self.is_held
+    }
+
+    /// Whether the primary was asked for the stream and has not answered, so far or until the link failed.
+    pub fn awaits_answer(&self) -> bool {
+        self.awaits_answer
     }
 
     /// What happened, in order.
@@ -362,18 +379,22 @@ impl ReplicaLink {
     }
 
     fn ask(&mut self) {
-        self.phase = Phase::Asking;
+        (self.phase, self.awaits_answer) = (Phase::Asking, true);
         match self.wanted {
             Some((id, offset)) => {
                 // The first byte that it lacks, counted from 1.
                 let next = (offset.0 + 1).to_string();
-                self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]);
+                match self.options.hands_over {
+                    true => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes(), b"FAILOVER"]),
+                    false => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]),
+                }
             }
             None => self.say(&[b"PSYNC", b"?", b"-1"]),
         }
     }
 
     fn hear_answer(&mut self, line: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        self.awaits_answer = false;
         let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
         let mut words = text.split(' ');
         match words.next() {

@@ -56,7 +56,7 @@ impl Machine {
     }
 
     /// Starts it, with what its disk holds. An error says why it does not start.
-    pub(super) fn start(&mut self, clock: &ManualClock, seed: u64) -> Result<(), String> {
+    pub(super) fn start(&mut self, number: usize, clock: &ManualClock, seed: u64) -> Result<(), String> {
         self.run += 1;
         let engine = Engine::builder().clock(clock.clone()).seed(seed).in_memory();
         let saver = Saver::new(engine.clone(), self.storage.clone());
@@ -80,7 +80,12 @@ impl Machine {
                 timeout_ms: 6000,
                 sends_marked: self.options.sends_marked,
             },
-            replica: ReplicaOptions { timeout_ms: 6000, ack_interval_ms: 500, ..ReplicaOptions::default() },
+            replica: ReplicaOptions {
+                ip_address: Some(number.to_string()),
+                timeout_ms: 6000,
+                ack_interval_ms: 500,
+                ..ReplicaOptions::default()
+            },
             retry_interval_ms: 100,
             password: None,
         };
