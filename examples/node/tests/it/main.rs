@@ -14,6 +14,7 @@ mod persistence;
 mod process;
 mod redis;
 mod replication;
+mod restarts;
 mod saving;
 mod settings;
 mod side_by_side;
