@@ -218,8 +218,11 @@ fn a_password_and_a_name_are_given() {
     ];
     let mut replica = Peer::node(&options);
     assert_follows(&mut primary, &mut replica);
-    let told = primary.field("replication", "slave0");
-    assert!(told.starts_with("ip=replica.example,port=7777,state=online,offset="), "{told}");
+    // The replica is there before the primary has heard so.
+    wait_until("being told of", || {
+        let told = primary.field("replication", "slave0");
+        (!told.starts_with("ip=replica.example,port=7777,state=online,offset=")).then_some(told)
+    });
     let role = primary.ask(&["ROLE"]);
     assert!(role.contains("replica.example"), "{role}");
 }
