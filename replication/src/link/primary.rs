@@ -14,7 +14,7 @@
 //!
 //! [`EffectSink::poll_more`]: keyslot_engine::EffectSink::poll_more
 
-use super::export::{Transfer, libraries};
+use super::export::{SentAs, Transfer, libraries};
 use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
 use crate::chance::Chance;
@@ -39,11 +39,13 @@ pub struct PrimaryOptions {
     pub timeout_ms: i64,
     /// Whether snapshots are sent without telling their length, to who can read that (`repl-diskless-sync`).
     pub sends_marked: bool,
+    /// Whether snapshots are sent in Keyslot's own form, to who can read that (`repl-native-sync`).
+    pub sends_native: bool,
 }
 
 impl Default for PrimaryOptions {
     fn default() -> Self {
-        Self { ping_interval_ms: 10_000, timeout_ms: 60_000, sends_marked: true }
+        Self { ping_interval_ms: 10_000, timeout_ms: 60_000, sends_marked: true, sends_native: true }
     }
 }
 
@@ -125,6 +127,8 @@ pub struct ReplicaStatus {
 pub struct SyncCounts {
     /// Snapshots that were begun.
     pub full: u64,
+    /// Of which so many in Keyslot's own form.
+    pub native: u64,
     /// Streams that went on where they were cut.
     pub partial: u64,
     /// Streams that could not.
@@ -233,14 +237,15 @@ impl Primary {
             _ => {
                 self.counts.refused += u64::from(matches!(request, SyncRequest::Continue(Some(_))));
                 self.counts.full += 1;
-                let mark = self.mark(&profile);
+                let form = self.form(&profile);
+                self.counts.native += u64::from(matches!(form, SentAs::Native(_)));
                 let view = self.engine.view();
                 if request != SyncRequest::Sync {
                     let offset = view.offset();
                     outbox.extend_from_slice(format!("+FULLRESYNC {} {offset}\r\n", history.id()).as_bytes());
                 }
                 let selected = self.journal.selected();
-                Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, mark, &mut outbox)))
+                Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, form, &mut outbox)))
             }
         };
         let acked = if let Phase::Stream(reader) = &phase { reader.position() } else { Offset(0) };
@@ -252,6 +257,14 @@ impl Primary {
             .insert(link, Link { journal, profile, phase, acked, fsynced: None, heard: now, outbox, inbox, decoder });
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
+    }
+
+    fn form(&mut self, profile: &ReplicaProfile) -> SentAs {
+        // A backup is read by who knows RDB.
+        if self.options.sends_native && profile.reads_native && profile.scope == SyncScope::Stream {
+            return SentAs::Native(self.chance.next());
+        }
+        self.mark(profile).map_or(SentAs::Counted, SentAs::Marked)
     }
 
     fn mark(&mut self, profile: &ReplicaProfile) -> Option<String> {
@@ -431,10 +444,10 @@ impl Link {
                     if !transfer.fill(out, left) {
                         continue;
                     }
-                    let (at, is_marked) = (transfer.offset, transfer.is_marked());
+                    let (at, is_answered) = (transfer.offset, transfer.is_answered());
                     self.phase = match self.profile.scope {
-                        // It looks for the mark at the end of what it read: nothing may follow at once.
-                        SyncScope::Stream if is_marked => Phase::Waiting(at),
+                        // Some look for the mark at the end of what they read: nothing may follow at once.
+                        SyncScope::Stream if is_answered => Phase::Waiting(at),
                         SyncScope::Stream => Phase::Stream(JournalReader::new(self.journal.clone(), at)?),
                         SyncScope::Snapshot | SyncScope::Libraries => Phase::Complete,
                     };

@@ -25,11 +25,13 @@ pub struct MachineOptions {
     pub backlog_size_bytes_max: usize,
     /// Whether it sends snapshots without telling their length.
     pub sends_marked: bool,
+    /// Whether it sends and asks for snapshots in Keyslot's own form.
+    pub native: bool,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { disk: Disk::None, backlog_size_bytes_max: 1 << 20, sends_marked: true }
+        Self { disk: Disk::None, backlog_size_bytes_max: 1 << 20, sends_marked: true, native: true }
     }
 }
 
@@ -79,8 +81,14 @@ impl Machine {
                 ping_interval_ms: 2000,
                 timeout_ms: 6000,
                 sends_marked: self.options.sends_marked,
+                sends_native: self.options.native,
             },
-            replica: ReplicaOptions { timeout_ms: 6000, ack_interval_ms: 500, ..ReplicaOptions::default() },
+            replica: ReplicaOptions {
+                timeout_ms: 6000,
+                ack_interval_ms: 500,
+                reads_native: self.options.native,
+                ..ReplicaOptions::default()
+            },
             retry_interval_ms: 100,
             password: None,
         };

@@ -295,6 +295,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("replica-ignore-disk-write-errors", "no"),
     switch("repl-diskless-sync", "yes")
         .live(Replication, "Send snapshots with a mark at their end, where the replica can read that; else their length is worked out first."),
+    switch("repl-native-sync", "yes")
+        .live(Replication, "Exchange snapshots with other Keyslot nodes in Keyslot's own form, not as RDB."),
     count("repl-diskless-sync-delay", 0, INT, "5"),
     count("repl-diskless-sync-max-replicas", 0, INT, "0"),
     row("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled"),

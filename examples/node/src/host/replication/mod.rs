@@ -213,6 +213,7 @@ fn primary_options(node: &Node) -> PrimaryOptions {
         ping_interval_ms: ms("repl-ping-replica-period"),
         timeout_ms: ms("repl-timeout"),
         sends_marked: values.switch("repl-diskless-sync"),
+        sends_native: values.switch("repl-native-sync"),
     }
 }
 

@@ -95,6 +95,7 @@ impl Replication {
     pub(in crate::host) fn append_counts(&self, out: &mut String) {
         let counts = self.state.lock().stream.as_ref().map(|stream| stream.primary().counts()).unwrap_or_default();
         line(out, "sync_full", counts.full);
+        line(out, "sync_full_native", counts.native);
         line(out, "sync_partial_ok", counts.partial);
         line(out, "sync_partial_err", counts.refused);
     }
