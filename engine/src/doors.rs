@@ -75,7 +75,7 @@ impl EngineBuilder {
         if let Some(set) = self.options {
             set(&core.options);
         }
-        Engine { core: Arc::new(core) }
+        Engine { core: Arc::new(core), ack: None }
     }
 }
 
@@ -256,6 +256,7 @@ impl Engine {
         connection.may_block = may_block;
         let mut waited: Arc<Waiter>;
         let (mut out, mut buffer) = (Vec::new(), Vec::new());
+        let promise = self.promise();
         let offset = loop {
             let mut execution =
                 Execution { core: &self.core, connection: &mut connection, now: self.core.now(), buffer: &mut buffer };
@@ -282,7 +283,7 @@ impl Engine {
             }
         };
         wake(&mut connection.woken);
-        if let Err(error) = self.wait_for(self.core.options.ack(), offset) {
+        if let Err(error) = self.keep(promise, offset) {
             return Value::Error(CommandError::from(error).to_string().into_bytes().into());
         }
         match parse_reply(&out) {

@@ -4,7 +4,7 @@
 //! [`doors`](crate::doors).
 
 use crate::core::Core;
-use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown};
+use crate::effect::{Ack, NotWritable, Offset, OutcomeUnknown, Promise};
 use crate::error::CommandError;
 use crate::eviction::{self, Memory};
 use crate::keyspace::EntryRef;
@@ -28,6 +28,8 @@ use std::thread::Thread;
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) core: Arc<Core>,
+    /// What callers of this handle are promised, if not what the options say.
+    pub(crate) ack: Option<Ack>,
 }
 
 impl Engine {
@@ -42,15 +44,15 @@ impl Engine {
         let hash = self.core.hasher.hash(key);
         self.core.totals.hints.prefetch(slot, hash);
         self.reserve(access)?;
+        let promise = self.promise();
         let known = KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash };
         let opening = Opening { known: Some(known), buffer: spare_buffer(access), ..Opening::client(0) };
         let mut turn = Turn::begin(&self.core, opening, &[slot])?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));
-        let ack = self.core.options.ack();
-        if ack > Ack::Memory {
-            self.wait_for(ack, committed.offset)?;
+        if promise.level > Ack::Memory {
+            self.keep(promise, committed.offset)?;
         }
         result
     }
@@ -65,6 +67,7 @@ impl Engine {
         let slot = Slot::of(key);
         let hash = self.core.hasher.hash(key);
         self.core.totals.hints.prefetch(slot, hash);
+        let promise = self.promise();
         let mut guard = self.core.slots.lock(slot);
         let looked = Looked { key, hash, db: 0, touch: Touch::Mark };
         let result = match seek(&self.core, &guard.state, looked, || self.core.now()) {
@@ -88,11 +91,10 @@ impl Engine {
                 });
             }
         };
-        let ack = self.core.options.ack();
-        if ack > Ack::Memory {
+        if promise.level > Ack::Memory {
             let offset = guard.state.last_offset;
             drop(guard);
-            self.wait_for(ack, offset)?;
+            self.keep(promise, offset)?;
         }
         result
     }
@@ -145,12 +147,13 @@ impl Engine {
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
     ) -> Result<R, CommandError> {
         self.reserve(access)?;
+        let promise = self.promise();
         let opening = Opening { buffer: spare_buffer(access), ..Opening::client(0) };
         let mut turn = Turn::begin(&self.core, opening, slots)?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));
-        self.wait_for(self.core.options.ack(), committed.offset)?;
+        self.keep(promise, committed.offset)?;
         result
     }
 
@@ -214,11 +217,12 @@ impl Engine {
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         self.reserve(Access::Write)?;
+        let promise = self.promise();
         let mut turn = Turn::begin(&self.core, Opening::client(0), slots)?;
         turn.make_revocable();
         let result = f(&mut turn)?;
         let committed = turn.commit();
-        self.wait_for(self.core.options.ack(), committed.offset).map_err(CommandError::from)?;
+        self.keep(promise, committed.offset).map_err(CommandError::from)?;
         Ok(result)
     }
 
@@ -227,12 +231,49 @@ impl Engine {
         self.core.journal_end()
     }
 
+    /// A handle whose verbs return once what they tell of has reached `level`, whatever [`Options::ack`] says.
+    ///
+    /// ```
+    /// use keyslot_engine::{Ack, Engine};
+    /// let db = Engine::in_memory();
+    /// db.with_ack(Ack::Durable).set("ledger", "42")?; // waits for the log, if there is one
+    /// # Ok::<(), keyslot_engine::CommandError>(())
+    /// ```
+    ///
+    /// [`Options::ack`]: crate::Options::ack
+    #[must_use]
+    pub fn with_ack(&self, level: Ack) -> Self {
+        Self { core: Arc::clone(&self.core), ack: Some(level) }
+    }
+
+    /// What is promised to who begins something now.
+    #[inline]
+    pub(crate) fn promise(&self) -> Promise {
+        self.core.options.promise(self.ack)
+    }
+
     /// Waits until the journal up to `offset` has reached `level`.
     pub fn wait_for(&self, level: Ack, offset: Offset) -> Result<(), OutcomeUnknown> {
-        let (Some(sink), true) = (self.core.sink(), level > Ack::Memory) else { return Ok(()) };
+        self.keep(self.core.options.promise(Some(level)), offset)
+    }
+
+    /// Waits until the journal up to `offset` is where it was promised to be.
+    pub(crate) fn keep(&self, promise: Promise, offset: Offset) -> Result<(), OutcomeUnknown> {
+        if promise.level == Ack::Memory {
+            return Ok(());
+        }
         let waker = thread_waker();
         loop {
-            match sink.poll_reached(level, offset, &waker) {
+            if self.core.options.is_void(promise) {
+                return Err(OutcomeUnknown::LeadsNoMore);
+            }
+            if promise.waits_for_nothing() {
+                return Ok(());
+            }
+            let Some(sink) = self.core.sink() else {
+                return if let Ack::Replicas(_) = promise.level { Err(OutcomeUnknown::LeadsNoMore) } else { Ok(()) };
+            };
+            match sink.poll_reached(promise.level, offset, &waker) {
                 Poll::Ready(outcome) => return outcome,
                 Poll::Pending => std::thread::park(),
             }
@@ -281,8 +322,11 @@ pub(crate) enum Access {
 }
 
 impl From<OutcomeUnknown> for CommandError {
-    fn from(_: OutcomeUnknown) -> Self {
-        Self::OutcomeUnknown
+    fn from(error: OutcomeUnknown) -> Self {
+        match error {
+            OutcomeUnknown::LogFailed => Self::OutcomeUnknown,
+            OutcomeUnknown::LeadsNoMore => Self::LeadsNoMore,
+        }
     }
 }
 

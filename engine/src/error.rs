@@ -131,6 +131,9 @@ pub enum CommandError {
     /// The journal failed after the write was applied; whether it will survive a restart is unknown.
     #[error("MISCONF The append only file failed before this write was confirmed: its outcome is unknown")]
     OutcomeUnknown,
+    /// Another node leads since the write was applied; whether it has the write is unknown.
+    #[error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")]
+    LeadsNoMore,
     /// The data takes more memory than `maxmemory`, and nothing may be evicted.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,

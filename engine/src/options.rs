@@ -1,9 +1,9 @@
 //! What may be tuned while an engine runs. Every field may be read and written from any thread.
 
-use crate::effect::Ack;
+use crate::effect::{Ack, Promise};
 use crate::event::EventClasses;
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Live options of an engine. Names follow Redis's configuration.
 #[derive(Debug)]
@@ -78,13 +78,15 @@ pub struct Options {
     /// Whether writes are refused because too few replicas follow (`min-replicas-to-write`).
     pub lacks_replicas: AtomicBool,
     /// Whether turns of clients record nothing: the journal is a primary's stream.
-    pub follows: AtomicBool,
+    follows: AtomicBool,
     /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
     pub loading: AtomicBool,
     /// Whether the policy is one of the LFU policies: what the access bits of entries mean.
     pub(crate) lfu: AtomicBool,
     eviction_policy: AtomicU8,
-    ack: AtomicU8,
+    ack: AtomicU16,
+    /// How often this node began or ceased to follow.
+    term: AtomicU32,
     keyspace_events: AtomicU32,
 }
 
@@ -209,7 +211,8 @@ impl Default for Options {
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
             eviction_policy: AtomicU8::new(EvictionPolicy::NoEviction as u8),
-            ack: AtomicU8::new(Ack::Memory as u8),
+            ack: AtomicU16::new(0),
+            term: AtomicU32::new(0),
             keyspace_events: AtomicU32::new(0),
         }
     }
@@ -222,13 +225,46 @@ impl Options {
         match self.ack.load(Ordering::Relaxed) {
             0 => Ack::Memory,
             1 => Ack::Logged,
-            _ => Ack::Durable,
+            2 => Ack::Durable,
+            replicas => Ack::Replicas((replicas - REPLICAS) as u8),
         }
     }
 
     /// Sets the level that writes must reach before sessions show their replies.
     pub fn set_ack(&self, ack: Ack) {
-        self.ack.store(ack as u8, Ordering::Relaxed);
+        let number = match ack {
+            Ack::Memory => 0,
+            Ack::Logged => 1,
+            Ack::Durable => 2,
+            Ack::Replicas(count) => REPLICAS + u16::from(count),
+        };
+        self.ack.store(number, Ordering::Relaxed);
+    }
+
+    /// Says whether the data is that of another node from here on. Whoever waits for replicas of this one then is told that it
+    /// leads no more.
+    pub fn set_follows(&self, follows: bool) {
+        self.follows.store(follows, Ordering::Release);
+        self.term.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What a caller is promised whose turn begins now; `level` where it asks for one of its own.
+    #[inline]
+    pub(crate) fn promise(&self, level: Option<Ack>) -> Promise {
+        let term = self.term.load(Ordering::Acquire);
+        Promise { level: level.unwrap_or_else(|| self.ack()), term, is_follower: self.follows() }
+    }
+
+    /// Whether the data is that of another node.
+    #[inline]
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody can find out any more if this promise is kept.
+    #[inline]
+    pub(crate) fn is_void(&self, promise: Promise) -> bool {
+        matches!(promise.level, Ack::Replicas(_)) && promise.term != self.term.load(Ordering::Acquire)
     }
 
     /// Which keys go when the data takes more than [`maxmemory`](Self::maxmemory) (`maxmemory-policy`).
@@ -262,3 +298,6 @@ impl Options {
         self.keyspace_events.store(classes.bits(), Ordering::Relaxed);
     }
 }
+
+/// The number of `Ack::Replicas(0)`.
+const REPLICAS: u16 = 3;

@@ -16,6 +16,7 @@ mod sink;
 
 pub use framing::{FRAMING_SIZE_MAX, Framing};
 pub(crate) use ring::Ring;
+pub(crate) use sink::Promise;
 pub use sink::{Ack, EffectSink, NotWritable, OutcomeUnknown, Unreadable};
 
 use crate::slot::Slot;

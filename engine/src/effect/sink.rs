@@ -13,12 +13,44 @@ pub enum Ack {
     Logged,
     /// Written and fsynced; survives the machine.
     Durable,
+    /// So many replicas have it, by their own account; survives the loss of this node if one of them takes over. Where the log
+    /// is fsynced after every write it is fsynced here too, else this says nothing of the log. A node that follows another
+    /// promises nothing by this: what it tells is the other's.
+    Replicas(u8),
 }
 
-/// The journal failed after this write was appended: it may or may not be on disk.
+/// What is said of everything that a caller is told about to be told: how far it must have got, and in which term of this node.
+/// Taken before the turn, so that a node that begins to follow another meanwhile promises nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Promise {
+    pub(crate) level: Ack,
+    pub(crate) term: u32,
+    /// Whether the node followed another: no replica of this one is waited for.
+    pub(crate) is_follower: bool,
+}
+
+impl Promise {
+    /// Whether it is kept by what is applied.
+    #[inline]
+    pub(crate) fn waits_for_nothing(self) -> bool {
+        match self.level {
+            Ack::Memory | Ack::Replicas(0) => true,
+            Ack::Replicas(_) => self.is_follower,
+            Ack::Logged | Ack::Durable => false,
+        }
+    }
+}
+
+/// A write was applied and appended, and then nobody could find out whether it got as far as it should.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the log failed before this write was confirmed; whether it survives a restart is unknown")]
-pub struct OutcomeUnknown;
+pub enum OutcomeUnknown {
+    /// It may or may not be on disk.
+    #[error("the log failed before this write was confirmed; whether it survives a restart is unknown")]
+    LogFailed,
+    /// Another node leads now, and may or may not have it.
+    #[error("another node leads before replicas confirmed this write; whether it has it is unknown")]
+    LeadsNoMore,
+}
 
 /// The journal takes no more writes until the store is opened again.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

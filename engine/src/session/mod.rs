@@ -148,6 +148,7 @@ impl Session {
         self.core.stats.input_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let total = &self.connection.client.input_bytes;
         total.store(total.load(Ordering::Relaxed) + bytes.len() as u64, Ordering::Relaxed);
+        self.outbox.promise = self.core.options.promise(None);
         if self.parked.is_some() || self.connection.closing {
             if !self.connection.closing {
                 self.input.extend_from_slice(bytes);
@@ -177,6 +178,7 @@ impl Session {
             self.leave_queues();
             return SessionState::Closing;
         }
+        self.outbox.promise = self.core.options.promise(None);
         if let Some(parked) = self.parked.take() {
             self.go_on(parked);
         }
@@ -186,7 +188,7 @@ impl Session {
         let before = out.len();
         let client = &self.connection.client;
         let sink = self.core.sink().map(|sink| &**sink);
-        self.outbox.release(out, self.core.options.ack(), sink, self.connection.resp, &client.waker);
+        self.outbox.release(out, &self.core.options, sink, self.connection.resp, &client.waker);
         let sent = (out.len() - before) as u64;
         client.output_bytes.store(client.output_bytes.load(Ordering::Relaxed) + sent, Ordering::Relaxed);
         self.core.stats.output_bytes.fetch_add(sent, Ordering::Relaxed);

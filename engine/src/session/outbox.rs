@@ -9,8 +9,9 @@
 //! - `held` is in order of position; offsets may fall. What lies behind something held waits with it.
 //! - A reply whose journal failed is replaced by an error, a message is dropped; neither is shown.
 
-use crate::effect::{Ack, EffectSink, Offset};
+use crate::effect::{Ack, EffectSink, Offset, OutcomeUnknown, Promise};
 use crate::error::CommandError;
+use crate::options::Options;
 use crate::resp::ReplyWriter;
 use crate::resp::RespVersion;
 use std::collections::VecDeque;
@@ -21,7 +22,30 @@ struct Held {
     start: usize,
     end: usize,
     offset: Offset,
+    promise: Promise,
     kind: Kind,
+}
+
+impl Held {
+    /// Whether what was promised is so.
+    fn poll(
+        &self,
+        options: &Options,
+        sink: Option<&dyn EffectSink>,
+        waker: &Waker,
+    ) -> Poll<Result<(), OutcomeUnknown>> {
+        let waits_for_replicas = matches!(self.promise.level, Ack::Replicas(_));
+        match sink {
+            // It tells of nothing that was ever recorded.
+            Some(_) if self.offset == Offset(0) => Poll::Ready(Ok(())),
+            _ if options.is_void(self.promise) => Poll::Ready(Err(OutcomeUnknown::LeadsNoMore)),
+            _ if self.promise.waits_for_nothing() => Poll::Ready(Ok(())),
+            Some(sink) => sink.poll_reached(self.promise.level, self.offset, waker),
+            None if waits_for_replicas => Poll::Ready(Err(OutcomeUnknown::LeadsNoMore)),
+            // The log was ended in good order.
+            None => Poll::Ready(Ok(())),
+        }
+    }
 }
 
 /// What bytes in the outbox are.
@@ -39,15 +63,20 @@ pub(super) struct Outbox {
     /// Replies not yet handed to the host.
     pub(super) bytes: Vec<u8>,
     held: VecDeque<Held>,
-    /// Everything up to here is known to have reached the level.
-    reached: Offset,
+    /// Of what is put in from here on.
+    pub(super) promise: Promise,
 }
 
 impl Outbox {
     /// Says that what stands in `bytes[start..]` tells of the journal up to `offset`.
     pub(super) fn hold(&mut self, start: usize, offset: Offset, kind: Kind) {
-        if offset > self.reached && start < self.bytes.len() {
-            self.held.push_back(Held { start, end: self.bytes.len(), offset, kind });
+        let tells = match self.promise.level {
+            Ack::Memory => false,
+            Ack::Logged | Ack::Durable => offset > Offset(0),
+            Ack::Replicas(_) => true,
+        };
+        if tells && start < self.bytes.len() {
+            self.held.push_back(Held { start, end: self.bytes.len(), offset, promise: self.promise, kind });
         }
     }
 
@@ -71,29 +100,27 @@ impl Outbox {
     pub(super) fn release(
         &mut self,
         out: &mut Vec<u8>,
-        level: Ack,
+        options: &Options,
         sink: Option<&dyn EffectSink>,
         version: RespVersion,
         waker: &Waker,
     ) {
         let mut shown = 0;
+        // What was found out in here holds for all that is promised the same.
+        let mut reached: Option<(Promise, Offset)> = None;
         while let Some(held) = self.held.front() {
-            let outcome = match sink {
-                Some(sink) if held.offset > self.reached && level > Ack::Memory => {
-                    sink.poll_reached(level, held.offset, waker)
-                }
-                _ => Poll::Ready(Ok(())),
-            };
+            let is_known = reached.is_some_and(|(promise, to)| promise == held.promise && held.offset <= to);
+            let outcome = if is_known { Poll::Ready(Ok(())) } else { held.poll(options, sink, waker) };
             match outcome {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => {
-                    self.reached = self.reached.max(held.offset);
+                    reached = reached.filter(|_| is_known).or(Some((held.promise, held.offset)));
                     out.extend_from_slice(&self.bytes[shown..held.end]);
                 }
-                Poll::Ready(Err(_)) => {
+                Poll::Ready(Err(error)) => {
                     out.extend_from_slice(&self.bytes[shown..held.start]);
                     if held.kind == Kind::Reply {
-                        ReplyWriter::new(out, version).error(&CommandError::OutcomeUnknown.to_string());
+                        ReplyWriter::new(out, version).error(&CommandError::from(error).to_string());
                     }
                 }
             }

@@ -2,7 +2,10 @@
 
 use crate::effect::{NotWritable, OutcomeUnknown};
 use crate::slot::Slot;
-use crate::{Ack, Batch, Clock, EffectSink, Engine, ManualClock, Offset, PeerInfo, Session, SessionState, UnixMillis};
+use crate::{
+    Ack, Batch, Clock, CommandError, EffectSink, Engine, ManualClock, Offset, PeerInfo, Session, SessionState,
+    UnixMillis,
+};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -175,6 +178,10 @@ struct LedgerState {
 }
 
 impl Ledger {
+    fn is_awaited(&self) -> bool {
+        !self.state.lock().waiting.is_empty()
+    }
+
     fn change(&self, f: impl FnOnce(&mut LedgerState)) {
         let waiting = {
             let mut state = self.state.lock();
@@ -210,7 +217,7 @@ impl EffectSink for Ledger {
             return Poll::Ready(Ok(()));
         }
         if state.failed {
-            return Poll::Ready(Err(OutcomeUnknown));
+            return Poll::Ready(Err(OutcomeUnknown::LogFailed));
         }
         state.waiting.push(waker.clone());
         Poll::Pending
@@ -382,4 +389,44 @@ fn a_journal_can_rest_and_go_on() {
     assert!(db.attach_sink(ledger.clone()));
     assert_eq!(ask(&mut s, b"SET k x\r\n"), "");
     assert!(ledger.state.lock().end > end);
+}
+
+#[test]
+fn a_node_that_begins_to_follow_leaves_nobody_waiting_for_its_replicas() {
+    let (ledger, db, mut s, _) = durable();
+    db.options().set_ack(Ack::Replicas(1));
+    assert_eq!(ask(&mut s, b"SET k v\r\nGET other\r\nPING\r\n"), "");
+    db.options().set_follows(true);
+    ledger.change(|state| state.reached = state.end);
+    let reply = ask(&mut s, b"");
+    assert!(reply.starts_with("-UNBLOCKED ") && reply.ends_with("$-1\r\n+PONG\r\n"), "{reply}");
+    // What it tells from here on is the other's.
+    ledger.change(|state| state.reached = 0);
+    assert_eq!(ask(&mut s, b"GET k\r\n"), "$1\r\nv\r\n");
+    s.feed(b"GET k\r\n");
+    db.options().set_follows(false);
+    assert!(ask(&mut s, b"").starts_with("-UNBLOCKED "), "it may have been changed since by this node's clients");
+}
+
+#[test]
+fn a_handle_may_wait_for_more_than_others() {
+    let (ledger, db, _, _) = durable();
+    db.options().set_ack(Ack::Memory);
+    db.set("k", "v").expect("it waits for nothing");
+    let patient = db.with_ack(Ack::Durable);
+    let asked = std::thread::spawn(move || patient.get("k"));
+    while !ledger.is_awaited() {
+        std::thread::yield_now();
+    }
+    assert!(!asked.is_finished());
+    ledger.change(|state| state.reached = state.end);
+    assert_eq!(asked.join().expect("no panic").expect("it is there").as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn without_a_journal_no_replica_confirms_anything() {
+    let db = Engine::in_memory();
+    db.options().set_ack(Ack::Replicas(1));
+    assert_eq!(db.set("k", "v"), Err(CommandError::LeadsNoMore));
+    assert!(ask(&mut session(&db), b"GET k\r\n").starts_with("-UNBLOCKED "));
 }

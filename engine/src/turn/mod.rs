@@ -53,7 +53,6 @@ pub(crate) use overwrite::overwrite;
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
 use smallvec::SmallVec;
 use std::cell::Cell;
-use std::sync::atomic::Ordering::Relaxed;
 use undo::UndoLog;
 use waiting::{Attendance, Patience};
 
@@ -208,7 +207,7 @@ impl<'e> Turn<'e> {
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
         let Opening { db, origin, now, known, touch, buffer } = opening;
-        let is_heard = |origin| origin != Origin::Client || !core.options.follows.load(Relaxed);
+        let is_heard = |origin| origin != Origin::Client || !core.options.follows();
         let recording = origin != Origin::Replay && core.sink().is_some() && is_heard(origin);
         Self {
             core,

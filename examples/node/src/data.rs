@@ -193,20 +193,21 @@ impl Data {
 
     /// Takes over `appendfsync` and `write-ack`.
     pub(crate) fn set_durability(&self, values: &Values) {
-        let store = self.store.lock();
-        let Some(store) = &*store else { return };
         let (fsync, ack) = match durability(values.choice("appendfsync")) {
             Durability::Never => (Fsync::Never, Ack::Memory),
             Durability::EverySecond => (Fsync::EverySecond, Ack::Memory),
             Durability::Always => (Fsync::Always, Ack::Durable),
         };
-        store.journal().set_fsync(fsync);
-        self.engine.options().set_ack(match values.choice("write-ack") {
-            "memory" => Ack::Memory,
-            "logged" => Ack::Logged,
-            "durable" => Ack::Durable,
-            _ => ack,
-        });
+        let ack = values.write_ack().unwrap_or(ack);
+        let ack = match (&*self.store.lock(), ack) {
+            (Some(store), _) => {
+                store.journal().set_fsync(fsync);
+                ack
+            }
+            (None, Ack::Replicas(_)) => ack,
+            (None, _) => Ack::Memory,
+        };
+        self.engine.options().set_ack(ack);
     }
 
     /// Whether changes are kept in files.

@@ -408,3 +408,51 @@ fn block_on_reached(journal: &Journal, offset: Offset) {
         std::thread::park();
     }
 }
+
+#[test]
+fn replicas_are_counted_as_they_say_how_far_they_are() {
+    let rig = Rig::new(Fsync::Never);
+    let first = rig.append();
+    let second = rig.append();
+    assert_eq!(rig.poll(Ack::Replicas(0), second).0, Poll::Ready(Ok(())));
+    assert_eq!(rig.journal.wanted_of_replicas(), Offset(0));
+    let (poll_one, woken_one) = rig.poll(Ack::Replicas(1), first);
+    let (poll_two, woken_two) = rig.poll(Ack::Replicas(2), first);
+    assert!(poll_one.is_pending() && poll_two.is_pending());
+    assert_eq!(rig.journal.wanted_of_replicas(), first);
+    rig.journal.set_confirmed(vec![Offset(0), first]);
+    assert_eq!((woken_one.get(), woken_two.get()), (1, 1));
+    assert_eq!(rig.poll(Ack::Replicas(1), first).0, Poll::Ready(Ok(())));
+    assert!(rig.poll(Ack::Replicas(1), second).0.is_pending());
+    let (poll, woken) = rig.poll(Ack::Replicas(2), first);
+    assert!(poll.is_pending());
+    rig.journal.set_confirmed(vec![first, first]);
+    assert_eq!(woken.get(), 1, "the one that is behind moved");
+    assert_eq!(rig.poll(Ack::Replicas(2), first).0, Poll::Ready(Ok(())));
+    rig.journal.set_confirmed(vec![second, first]);
+    assert!(rig.poll(Ack::Replicas(2), second).0.is_pending());
+    rig.journal.set_confirmed(Vec::new());
+    assert!(rig.poll(Ack::Replicas(1), first).0.is_pending(), "nobody is there any more");
+}
+
+#[test]
+fn with_fsync_always_replicas_are_not_enough() {
+    let mut rig = Rig::new(Fsync::Always);
+    let end = rig.append();
+    rig.journal.set_confirmed(vec![end]);
+    assert!(rig.poll(Ack::Replicas(1), end).0.is_pending());
+    rig.driver.step(0);
+    assert_eq!(rig.poll(Ack::Replicas(1), end).0, Poll::Ready(Ok(())));
+}
+
+#[test]
+fn an_offset_of_data_that_was_replaced_is_waited_for_no_longer_than_the_end() {
+    let rig = Rig::new(Fsync::Never);
+    let before = rig.append();
+    assert!(rig.poll(Ack::Replicas(1), before).0.is_pending());
+    rig.journal.keep_in_memory();
+    rig.journal.restart_at(Offset(3), 0);
+    assert_eq!(rig.journal.wanted_of_replicas(), Offset(0));
+    rig.journal.set_confirmed(vec![Offset(3)]);
+    assert_eq!(rig.poll(Ack::Replicas(1), before).0, Poll::Ready(Ok(())));
+}

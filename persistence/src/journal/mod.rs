@@ -121,6 +121,7 @@ struct Reached {
     /// The highest offsets that somebody waits for.
     logged_wanted: AtomicU64,
     durable_wanted: AtomicU64,
+    replicas_wanted: AtomicU64,
     log_size_bytes: AtomicU64,
     delayed_fsyncs: AtomicU64,
 }
@@ -132,6 +133,10 @@ struct Waiting {
     room: WakeQueue,
     /// Readers at the end.
     more: WakeQueue,
+    /// Those who wait for replicas.
+    replicas: WakeQueue,
+    /// Up to where each replica has the stream, by its own account, the furthest first.
+    confirmed: Vec<Offset>,
 }
 
 /// Why the journal takes no more writes.
@@ -166,6 +171,7 @@ impl Journal {
                 fsync: AtomicU8::new(options.fsync as u8),
                 logged_wanted: AtomicU64::new(0),
                 durable_wanted: AtomicU64::new(0),
+                replicas_wanted: AtomicU64::new(0),
                 log_size_bytes: AtomicU64::new(0),
                 delayed_fsyncs: AtomicU64::new(0),
             }),
@@ -189,14 +195,60 @@ impl Journal {
     /// Goes on at `start` without anything of before, in this database: what a replica does whose data is another now. Nobody
     /// may write it to a log, and nobody append meanwhile.
     pub fn restart_at(&self, start: Offset, selected: u16) {
+        self.set_confirmed(Vec::new());
         let mut tail = self.appended.tail.lock();
         tail.restart(start.0, selected);
         self.appended.end.store(start.0, Ordering::Release);
         self.reached.written.store(start.0, Ordering::Release);
         self.reached.durable.store(start.0, Ordering::Release);
+        self.reached.replicas_wanted.store(0, Ordering::Release);
         drop(tail);
         // Who reads finds out that what it reads is gone.
         self.wake_all_followers();
+    }
+
+    /// Says up to where each replica has the stream, by its own account.
+    pub fn set_confirmed(&self, mut offsets: Vec<Offset>) {
+        offsets.sort_unstable_by(|a, b| b.cmp(a));
+        let furthest = offsets.first().map_or(0, |offset| offset.0);
+        let mut woken = Vec::new();
+        {
+            let mut waiting = self.waiting.lock();
+            waiting.confirmed = offsets;
+            // Some of them may need more replicas than one: they ask again.
+            waiting.replicas.take_reached(furthest, &mut woken);
+        }
+        woken.drain(..).for_each(Waker::wake);
+    }
+
+    /// Has all who wait for replicas look again: this node leads no more, or in another way.
+    pub fn wake_waiting_for_replicas(&self) {
+        let mut woken = Vec::new();
+        self.waiting.lock().replicas.take_all(&mut woken);
+        woken.drain(..).for_each(Waker::wake);
+    }
+
+    /// Up to where somebody waits for replicas: they are to be asked how far they are once they have that.
+    pub fn wanted_of_replicas(&self) -> Offset {
+        Offset(self.reached.replicas_wanted.load(Ordering::Acquire)).min(self.end())
+    }
+
+    /// Whether so many replicas have everything up to `offset`. `Pending`: `waker` is woken when more of them may.
+    fn poll_confirmed(&self, count: u8, offset: Offset, waker: &Waker) -> Poll<()> {
+        let mut woken = Vec::new();
+        {
+            let mut waiting = self.waiting.lock();
+            let Some(at) = usize::from(count).checked_sub(1) else { return Poll::Ready(()) };
+            if waiting.confirmed.get(at).is_some_and(|confirmed| *confirmed >= offset) {
+                return Poll::Ready(());
+            }
+            waiting.replicas.insert(offset.0, waker);
+            if self.reached.replicas_wanted.fetch_max(offset.0, Ordering::AcqRel) < offset.0 {
+                waiting.more.take_all(&mut woken);
+            }
+        }
+        woken.drain(..).for_each(Waker::wake);
+        Poll::Pending
     }
 
     /// The oldest offset that can be read from memory.
@@ -506,10 +558,23 @@ impl EffectSink for Journal {
     }
 
     fn poll_reached(&self, level: Ack, offset: Offset, waker: &Waker) -> Poll<Result<(), OutcomeUnknown>> {
+        // What is behind the end was there before the data was replaced by another's.
+        let offset = offset.min(self.end());
         let (reached, wanted) = match level {
             Ack::Memory => return Poll::Ready(Ok(())),
             Ack::Logged => (&self.reached.written, &self.reached.logged_wanted),
             Ack::Durable => (&self.reached.durable, &self.reached.durable_wanted),
+            Ack::Replicas(count) => {
+                let confirmed = self.poll_confirmed(count, offset, waker);
+                let logged = match self.fsync() {
+                    Fsync::Always => self.poll_reached(Ack::Durable, offset, waker),
+                    Fsync::EverySecond | Fsync::Never => Poll::Ready(Ok(())),
+                };
+                return match (confirmed, logged) {
+                    (Poll::Pending, Poll::Ready(Ok(()))) => Poll::Pending,
+                    (_, logged) => logged,
+                };
+            }
         };
         if reached.load(Ordering::Acquire) >= offset.0 || !self.is_written() {
             return Poll::Ready(Ok(()));
@@ -519,7 +584,7 @@ impl EffectSink for Journal {
             return Poll::Ready(Ok(()));
         }
         if self.has_failed() {
-            return Poll::Ready(Err(OutcomeUnknown));
+            return Poll::Ready(Err(OutcomeUnknown::LogFailed));
         }
         let queue = if level == Ack::Logged { &mut waiting.logged } else { &mut waiting.durable };
         queue.insert(offset.0, waker);

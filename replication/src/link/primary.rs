@@ -20,7 +20,7 @@ use super::profile::{Configured, ReplicaProfile, SyncScope};
 use crate::chance::Chance;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
-use keyslot_engine::{Engine, Offset, UnixMillis};
+use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot_persistence::{Journal, JournalReader};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,6 +147,8 @@ pub struct Primary {
     chance: Chance,
     /// The data is being replaced: what is there is of no history.
     is_closed: bool,
+    /// Up to where replicas were asked how far they are, for those who wait for them.
+    asked: Offset,
 }
 
 struct Link {
@@ -184,6 +186,7 @@ impl Primary {
             counts: SyncCounts::default(),
             chance: Chance::new(chance),
             is_closed: false,
+            asked: Offset(0),
         }
     }
 
@@ -280,15 +283,27 @@ impl Primary {
         if outcome.is_err() {
             self.links.remove(&link);
         }
+        self.tell_confirmed();
         outcome
+    }
+
+    /// Tells the journal how far the replicas are.
+    fn tell_confirmed(&self) {
+        let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
+        self.journal.set_confirmed(online.map(|link| link.acked).collect());
     }
 
     /// Appends to `out` what is to be sent to a replica now: about `budget` bytes, more for a large value, nothing if there is
     /// nothing. An error ends the link, once `out` is sent.
     pub fn poll_output(&mut self, link: LinkId, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {
+        let taken = self.links.get_mut(&link).ok_or(LinkError::Unknown)?;
+        if taken.is_to_be_asked(self.asked) {
+            self.asked = self.journal.end();
+            self.ask_acks();
+        }
         let outcome = self.links.get_mut(&link).ok_or(LinkError::Unknown)?.fill(out, budget);
         if outcome.is_err() {
-            self.links.remove(&link);
+            self.detach(link);
         }
         outcome
     }
@@ -296,6 +311,9 @@ impl Primary {
     /// Whether [`poll_output`](Self::poll_output) has something to give, or an end to tell. `Pending`: `waker` is woken when the
     /// journal grows; what the replica sends may have something come too.
     pub fn poll_more(&self, link: LinkId, waker: &Waker) -> Poll<()> {
+        if self.links.get(&link).is_some_and(|link| link.is_to_be_asked(self.asked)) {
+            return Poll::Ready(());
+        }
         match self.links.get(&link).map(|link| (&link.phase, link.outbox.is_empty())) {
             Some((Phase::Stream(reader), true)) => reader.poll_more(waker),
             Some((Phase::Waiting(_), true)) => Poll::Pending,
@@ -306,6 +324,7 @@ impl Primary {
     /// Lets a replica go.
     pub fn detach(&mut self, link: LinkId) {
         self.links.remove(&link);
+        self.tell_confirmed();
         if self.links.is_empty() {
             self.next_ping = None;
         }
@@ -315,6 +334,8 @@ impl Primary {
     pub fn detach_all(&mut self) {
         self.next_ping = None;
         self.links.clear();
+        self.asked = Offset(0);
+        self.tell_confirmed();
     }
 
     /// Lets all replicas go and takes none until [`open`](Self::open): the data is about to be replaced.
@@ -399,6 +420,11 @@ impl Link {
             Phase::Waiting(_) => ReplicaState::Waiting,
             Phase::Stream(_) => ReplicaState::Stream,
         }
+    }
+
+    /// Whether somebody waits for replicas, and they were asked only about what was before: this one is, and with it all.
+    fn is_to_be_asked(&self, asked: Offset) -> bool {
+        matches!(self.phase, Phase::Stream(_)) && self.journal.wanted_of_replicas() > asked
     }
 
     /// A replica that receives or loads a snapshot says nothing for long.

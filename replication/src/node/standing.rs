@@ -16,7 +16,6 @@ use crate::link::{
 use keyslot_engine::{DueKeys, EffectSink, Engine, UnixMillis};
 use keyslot_persistence::Journal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The data of a node, as far as other nodes care.
 pub struct Standing {
@@ -82,7 +81,8 @@ impl Standing {
 
     /// The data is that of another node from here on.
     pub fn follow(&mut self) {
-        self.engine.options().follows.store(true, Relaxed);
+        self.engine.options().set_follows(true);
+        self.journal.wake_waiting_for_replicas();
         self.engine.set_due_keys(DueKeys::Hide);
     }
 
@@ -96,7 +96,7 @@ impl Standing {
         // Who follows is to learn the new name while it has the end of the old one.
         self.primary.detach_all();
         self.primary.open();
-        self.engine.options().follows.store(false, Relaxed);
+        self.engine.options().set_follows(false);
         self.engine.set_due_keys(DueKeys::Delete);
     }
 

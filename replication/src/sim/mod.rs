@@ -19,10 +19,12 @@
 //! - When it is quiet, every replica has its primary's data, offset and name of the history, and says so: WAIT counts it.
 //! - A node holds every write that it made or that WAIT confirmed of it, until its data is replaced or its memory lost.
 //! - A stream goes on where it was exactly if its history says that it can; whatever else is asked for comes anew.
+//! - A reply that waited for a level tells the truth: what was written outlives what the level says.
 //! - A replica loses its place in the history only where something was done to its link or its disk.
 
 mod machine;
 mod network;
+mod promises;
 mod scenario;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ use keyslot_engine::{EffectSink, ManualClock, Offset, UnixMillis};
 use keyslot_persistence::storage::Loss;
 use machine::{Machine, Process, START_MS};
 use network::{End, Network, Parcel, Way};
+use promises::Promises;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -68,6 +71,7 @@ pub struct Simulation {
     truth: Truth,
     /// Marked writes that wait for replicas.
     waits: BTreeMap<(usize, u64, WaitId), u64>,
+    promises: Promises,
     trace: String,
     violation: Option<Violation>,
     flaw: Option<Flaw>,
@@ -100,6 +104,7 @@ impl Simulation {
             network: Network::new(Weather::CALM),
             truth: Truth::default(),
             waits: BTreeMap::new(),
+            promises: Promises::default(),
             trace: String::new(),
             violation: None,
             flaw: None,
@@ -192,7 +197,9 @@ impl Simulation {
         }
         self.note(format_args!("{node} is killed, {loss:?}"));
         let kept = self.machines[node].kept(loss);
+        let owed = self.promises.kept(node, &self.truth.nodes[node].holds, loss);
         self.truth.nodes[node].killed(kept);
+        self.truth.nodes[node].holds.extend(owed);
         let run = self.machines[node].run;
         self.machines[node].kill(loss);
         self.waits.retain(|(at, ..), _| *at != node);
@@ -335,6 +342,7 @@ impl Simulation {
             }
             self.tend(node);
         }
+        self.take_replies();
         self.network.sweep();
         true
     }
@@ -453,6 +461,7 @@ impl Simulation {
                 self.truth.nodes[node].started(process.node.standing().history().id());
             }
             self.truth.nodes[node].replacing();
+            self.promises.forget_log(node);
             if !may_fail {
                 self.fail(format!("{node} cannot follow: {error}"));
             }
@@ -474,6 +483,7 @@ impl Simulation {
             ReplicaEvent::Replacing(id) => {
                 self.truth.nodes[node].started(*id);
                 self.truth.nodes[node].replacing();
+                self.promises.forget_log(node);
                 self.machines[node].leave_log();
                 if let Some(process) = &mut self.machines[node].process {
                     process.node.proceed(now);
@@ -502,11 +512,22 @@ impl Simulation {
         {
             self.fail(format!("{node}: {reached} of {count} replicas confirm a write when all is quiet"));
         }
+        self.confirmed(node, write, offset, reached);
+    }
+
+    /// Replicas of a node say that they have a write: they hold it from here on.
+    fn confirmed(&mut self, node: usize, write: u64, offset: Offset, count: usize) {
         if !self.truth.is_alive(write) {
             return;
         }
         let Some(process) = &self.machines[node].process else { return };
-        for connection in process.node.reached(offset) {
+        let run = self.machines[node].run;
+        let reached = process.node.reached(offset);
+        if reached.len() < count {
+            return self
+                .fail(format!("{node}: {count} replicas are said to have write {write}, {} have it", reached.len()));
+        }
+        for connection in reached {
             let Some((number, _)) = self.network.find(node, run, connection) else { continue };
             let Some(client) = self.network.wire(number).map(|wire| wire.client) else { continue };
             // It may have lost it since: then it confirmed it before.

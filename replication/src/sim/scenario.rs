@@ -2,6 +2,7 @@
 
 use super::{Disk, MachineOptions, Simulation, Violation, Weather};
 use crate::chance::Chance;
+use keyslot_engine::Ack;
 use keyslot_persistence::Durability;
 use keyslot_persistence::storage::Loss;
 
@@ -14,6 +15,8 @@ pub struct Summary {
     pub anew: usize,
     /// Marked writes that replicas confirmed.
     pub confirmed: usize,
+    /// Replies that waited for more than memory, and came.
+    pub acknowledged: usize,
     /// Virtual time.
     pub elapsed_ms: i64,
 }
@@ -63,6 +66,7 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
         went_on: count_of("goes on: true"),
         anew: count_of("goes on: false"),
         confirmed: sim.trace.lines().filter(|line| line.contains("confirmed by") && !line.ends_with("by 0")).count(),
+        acknowledged: count_of("is acknowledged"),
         elapsed_ms: sim.elapsed_ms(),
     })
 }
@@ -95,7 +99,14 @@ fn happen(sim: &mut Simulation) {
             }
         }
         6 if sim.chance.once_in(4) => sim.fill_disk(node),
-        7..=14 => {
+        7..=10 => {
+            if let Some(leader) = leader {
+                let levels = [Ack::Logged, Ack::Durable, Ack::Replicas(1), Ack::Replicas(2)];
+                let level = levels[sim.chance.below(4) as usize];
+                sim.write_acked(leader, level);
+            }
+        }
+        11..=14 => {
             if let Some(leader) = leader {
                 let replicas = 1 + sim.chance.below(2) as usize;
                 sim.write_marked(leader, replicas, 2000);

@@ -48,6 +48,7 @@ fn seeds_run_clean() {
         total.went_on += summary.went_on;
         total.anew += summary.anew;
         total.confirmed += summary.confirmed;
+        total.acknowledged += summary.acknowledged;
         total.elapsed_ms += summary.elapsed_ms;
     }
     println!("{count} seeds from {first} on: {total:?}");

@@ -31,6 +31,7 @@ impl Engine {
         keys: &[impl AsRef<[u8]>],
         mut f: impl FnMut(usize, Option<&[u8]>),
     ) -> Result<(), CommandError> {
+        let promise = self.promise();
         let (mut done, mut newest) = (0, Offset(0));
         while done < keys.len() {
             let lend = |number, entry: Option<&EntryRef>| match entry.and_then(EntryRef::as_string) {
@@ -49,7 +50,7 @@ impl Engine {
                 done += 1;
             }
         }
-        Ok(self.wait_for(self.core.options.ack(), newest)?)
+        Ok(self.keep(promise, newest)?)
     }
 }
 
@@ -58,6 +59,7 @@ impl Engine {
     /// stays. Each 16 pairs are one turn and one batch, all of them are not. Fails, with what came before stored, at a
     /// group of which a slot is served elsewhere. O(bytes); several times faster than as many calls of [`Engine::set`].
     pub fn set_many(&self, pairs: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Result<(), CommandError> {
+        let promise = self.promise();
         let (mut newest, mut buffer) = (Offset(0), Vec::new());
         for group in pairs.chunks(GROUP_KEYS) {
             self.reserve(Access::Grow)?;
@@ -68,7 +70,7 @@ impl Engine {
             let committed = turn.commit();
             (newest, buffer) = (newest.max(committed.offset), committed.buffer);
         }
-        Ok(self.wait_for(self.core.options.ack(), newest)?)
+        Ok(self.keep(promise, newest)?)
     }
 }
 

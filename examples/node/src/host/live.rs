@@ -178,7 +178,7 @@ impl Node {
         match name {
             "maxmemory" => self.warn_of_bound(values.number(name)),
             "loglevel" => self.log.set_level(values.choice(name)),
-            "appendfsync" | "write-ack" => self.data.set_durability(values),
+            "appendfsync" | "write-ack" => self.set_durability(values),
             "appendonly" => self.set_log(values)?,
             "rdbcompression" | "rdbchecksum" | "aof-use-rdb-preamble" | "aof-base-format" => {
                 self.set_compaction(values)

@@ -41,9 +41,9 @@ impl Node {
         self.data.end_loading();
         let values = self.settings.values();
         self.set_compaction(&values);
-        self.data.set_durability(&values);
         if let Err(error) = self.set_log(&values) {
             tracing::warn!("{error}");
         }
+        self.set_durability(&values);
     }
 }

@@ -4,7 +4,7 @@ use super::Node;
 use super::shutdown::ShutdownMode;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{Asker, Origin};
+use keyslot::engine::{Ack, Asker, Origin};
 use keyslot::persistence::rdb::RdbOptions;
 use keyslot::persistence::snapshot::WriteOptions;
 use keyslot::persistence::{CompactionPolicy, LogBase, SaveError, SaveKind, SavePoint};
@@ -197,21 +197,37 @@ impl Node {
         if self.data.is_loading() || values.switch("appendonly") == self.data.is_durable() {
             return Ok(());
         }
-        self.replication.begin_anew();
+        self.replication.begin_anew(self);
         if values.switch("appendonly") {
             self.data.begin_log(values).map_err(|error| {
                 tracing::warn!("The log cannot be begun: {error}");
                 "Unable to turn on AOF. Check server logs.".to_owned()
             })?;
             self.set_compaction(values);
+            self.set_durability(values);
             return Ok(());
         }
         self.scheduled.rewrite.store(false, Relaxed);
+        if let Some(Ack::Replicas(_)) = values.write_ack() {
+            // What is written between two journals no replica would get.
+            self.data.begin_loading();
+        }
         if let Err(error) = self.data.end_log() {
             tracing::warn!("The log was not ended in good order: {error}");
         }
         self.replication.end_log_waits();
+        self.set_durability(values);
+        self.data.end_loading();
         Ok(())
+    }
+
+    /// Takes over what replies wait for.
+    pub(super) fn set_durability(&self, values: &Values) {
+        if let Some(Ack::Replicas(_)) = values.write_ack() {
+            // Where nobody has followed yet, whoever does must get what is written from here on.
+            self.replication.begin_stream(self);
+        }
+        self.data.set_durability(values);
     }
 
     fn start_snapshot(&self) -> Result<(), SaveError> {

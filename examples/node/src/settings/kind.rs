@@ -6,7 +6,7 @@
 
 use super::composite::{BufferLimits, SavePoint, read_events, read_percentiles, read_save_points, show_save_points};
 use super::words::quote;
-use keyslot::engine::EventClasses;
+use keyslot::engine::{Ack, EventClasses};
 
 /// The shape of a key's value.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     },
     /// Host and port of a primary, or `no one`.
     Primary,
+    /// What replies wait for: one of [`ACK_WORDS`], or `replicas` and how many.
+    WriteAck,
     /// Pairs of seconds and changes.
     SavePoints,
     /// Limits of the three client classes.
@@ -69,6 +71,8 @@ pub(crate) enum Value {
     Percent(u8),
     Text(Vec<u8>),
     Words(Vec<Vec<u8>>),
+    /// `None`: by `appendfsync`.
+    WriteAck(Option<Ack>),
     SavePoints(Vec<SavePoint>),
     BufferLimits(BufferLimits),
     Events(EventClasses),
@@ -111,6 +115,8 @@ pub(crate) enum ValueError {
     TooManyWords,
     #[error("Invalid master port")]
     PrimaryPort,
+    #[error("argument(s) must be one of the following: auto, memory, logged, durable, replicas <1 to 255>")]
+    WriteAck,
     #[error("Invalid save parameters")]
     SavePoints,
     #[error("Wrong number of arguments in buffer limit configuration.")]
@@ -151,6 +157,7 @@ impl Kind {
             Kind::Words { count_max } if words.len() > count_max => Err(ValueError::TooManyWords),
             Kind::Words { .. } => Ok(Value::Words(words.iter().map(|word| word.to_vec()).collect())),
             Kind::Primary => read_primary(words),
+            Kind::WriteAck => read_write_ack(words),
             Kind::SavePoints => read_save_points(words, base).map(Value::SavePoints),
             Kind::BufferLimits => BufferLimits::read(words, base).map(Value::BufferLimits),
             Kind::Percentiles => read_percentiles(words).map(Value::Percentiles),
@@ -206,6 +213,7 @@ impl Kind {
             Kind::ShutdownFlags
                 | Kind::Words { .. }
                 | Kind::Primary
+                | Kind::WriteAck
                 | Kind::SavePoints
                 | Kind::BufferLimits
                 | Kind::Percentiles
@@ -230,6 +238,11 @@ impl Kind {
             Value::Percent(percent) => format!("{percent}%").into(),
             Value::Text(text) => text.clone(),
             Value::Words(words) => words.join(&b' '),
+            Value::WriteAck(Some(Ack::Replicas(count))) => format!("replicas {count}").into(),
+            Value::WriteAck(ack) => {
+                let word = ACK_WORDS.iter().find(|(_, named)| named == ack);
+                word.map_or_else(Vec::new, |(word, _)| word.as_bytes().to_vec())
+            }
             Value::SavePoints(points) => show_save_points(points),
             Value::BufferLimits(limits) => limits.show().into(),
             Value::Events(events) => events.to_string().into(),
@@ -318,6 +331,23 @@ fn in_range<T: PartialOrd + ToString>(number: T, min: T, max: T) -> Result<T, Va
     }
     Ok(number)
 }
+
+fn read_write_ack(words: &[&[u8]]) -> Result<Value, ValueError> {
+    let ack = match words {
+        [word] => ACK_WORDS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word)).map(|(_, ack)| *ack),
+        [word, count] if word.eq_ignore_ascii_case(b"replicas") => integer(count)
+            .and_then(|count| u8::try_from(count).ok())
+            .filter(|count| *count > 0)
+            .map(Ack::Replicas)
+            .map(Some),
+        _ => None,
+    };
+    ack.map(Value::WriteAck).ok_or(ValueError::WriteAck)
+}
+
+/// What `write-ack` may be called.
+const ACK_WORDS: &[(&str, Option<Ack>)] =
+    &[("auto", None), ("memory", Some(Ack::Memory)), ("logged", Some(Ack::Logged)), ("durable", Some(Ack::Durable))];
 
 fn read_memory_or_percent(word: &[u8]) -> Result<Value, ValueError> {
     match word.strip_suffix(b"%") {

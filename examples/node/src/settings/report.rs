@@ -118,6 +118,7 @@ fn shape(kind: Kind) -> String {
         Kind::Events => "letters of Ag$lshzxeKEtmdn".into(),
         Kind::Percentiles => "numbers from 0 to 100".into(),
         Kind::OomScores => "three numbers from -2000 to 2000".into(),
+        Kind::WriteAck => "auto, memory, logged, durable, or replicas and a number".into(),
     }
 }
 

@@ -238,8 +238,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("appendonly", "no").live(Persistence, "Keep a log of all changes and recover from it."),
     row("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec")
         .live(Persistence, "When the log is forced to the disk: always before a reply, every second, or never."),
-    row("write-ack", Kind::Choice(&["auto", "memory", "logged", "durable"]), "auto")
-        .live(Persistence, "What replies wait for: nothing, the write to the log, or its fsync; auto: the fsync with appendfsync always, else nothing."),
+    row("write-ack", Kind::WriteAck, "auto")
+        .live(Persistence, "What replies wait for: memory: nothing; logged: the write to the log; durable: its fsync; replicas N: that N replicas have it; auto: the fsync with appendfsync always, else nothing."),
     row("appendfilename", Kind::FileName, "appendonly.aof").at_start()
         .live(Persistence, "Base name of the log's files."),
     row("appenddirname", Kind::FileName, "appendonlydir").at_start()

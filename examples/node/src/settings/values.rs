@@ -3,7 +3,7 @@
 use super::composite::{BufferLimits, SavePoint};
 use super::kind::Value;
 use super::table::{ROWS, RowIndex, find};
-use keyslot::engine::EventClasses;
+use keyslot::engine::{Ack, EventClasses};
 use std::sync::Arc;
 
 /// A value for every key. Cheap enough to copy whenever CONFIG SET changes something.
@@ -83,6 +83,14 @@ impl Values {
         match (index.row().kind, self.value(index)) {
             (super::kind::Kind::Choice(names), Value::Choice(choice)) => names[*choice],
             (_, other) => unreachable!("{name} is no choice but {other:?}"),
+        }
+    }
+
+    /// What replies wait for; `None`: by `appendfsync`.
+    pub(crate) fn write_ack(&self) -> Option<Ack> {
+        match self.named("write-ack") {
+            Value::WriteAck(ack) => *ack,
+            other => unreachable!("write-ack is no level but {other:?}"),
         }
     }
 

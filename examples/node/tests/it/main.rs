@@ -1,10 +1,12 @@
 //! The node as its users meet it: a process, sockets, signals, files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod acks;
 mod clients;
 mod differential;
 mod full_disk;
 mod kill;
+mod linearizable;
 mod live_log;
 mod node;
 mod persistence;

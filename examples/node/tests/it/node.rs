@@ -144,6 +144,31 @@ impl Client {
         Self { reader: BufReader::new(Box::new(stream)) }
     }
 
+    /// A client on a TCP port of this machine, if somebody listens there.
+    pub(crate) fn reach(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(LIMIT)).ok()?;
+        Some(Self { reader: BufReader::new(Box::new(stream)) })
+    }
+
+    /// Sends a request and returns its reply, which is one line or one string; `None` if the connection ends before it is whole.
+    pub(crate) fn try_ask(&mut self, words: &[&str]) -> Option<String> {
+        self.reader.get_mut().write_all(&request(words)).ok()?;
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok()?;
+        let line = line.strip_suffix("\r\n")?;
+        match line.strip_prefix('$') {
+            None => Some(line.to_owned()),
+            Some("-1") => Some("(nil)".to_owned()),
+            Some(length) => {
+                let mut bytes = vec![0; length.parse::<usize>().ok()? + 2];
+                self.reader.read_exact(&mut bytes).ok()?;
+                bytes.truncate(bytes.len() - 2);
+                String::from_utf8(bytes).ok()
+            }
+        }
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).unwrap();
     }

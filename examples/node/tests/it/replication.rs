@@ -5,16 +5,16 @@ use crate::redis::{PROGRAM, Redis, has};
 use std::time::{Duration, Instant};
 
 /// A node or a `redis-server` that listens on a port.
-struct Peer {
-    port: u16,
-    client: Client,
+pub(crate) struct Peer {
+    pub(crate) port: u16,
+    pub(crate) client: Client,
     _folder: tempfile::TempDir,
-    node: Option<Node>,
+    pub(crate) node: Option<Node>,
     _redis: Option<Redis>,
 }
 
 impl Peer {
-    fn node(options: &[&str]) -> Self {
+    pub(crate) fn node(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let text = port.to_string();
         let all = [&["--port", &text, "--bind", "127.0.0.1", "--save", ""], OPTIONS, options].concat();
@@ -22,23 +22,23 @@ impl Peer {
         Self { port, client: node.client(), _folder: folder, node: Some(node), _redis: None }
     }
 
-    fn redis(options: &[&str]) -> Self {
+    pub(crate) fn redis(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let text = port.to_string();
         let redis = Redis::start(folder.path(), &[&["--port", &text], OPTIONS, options].concat());
         Self { port, client: Client::on(&redis.socket()), _folder: folder, node: None, _redis: Some(redis) }
     }
 
-    fn ask(&mut self, words: &[&str]) -> String {
+    pub(crate) fn ask(&mut self, words: &[&str]) -> String {
         self.client.ask(words)
     }
 
-    fn follow(&mut self, primary: &Self) {
+    pub(crate) fn follow(&mut self, primary: &Self) {
         let reply = self.ask(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
         assert!(reply.starts_with("+OK"), "{reply}");
     }
 
-    fn field(&mut self, section: &str, name: &str) -> String {
+    pub(crate) fn field(&mut self, section: &str, name: &str) -> String {
         let info = self.ask(&["INFO", section]);
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
@@ -51,7 +51,7 @@ impl Peer {
 
 const OPTIONS: &[&str] = &["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> Option<String>) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Option<String>) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while let Some(state) = is_so() {
         assert!(Instant::now() < deadline, "{what} does not happen: {state}");
@@ -60,7 +60,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> Option<String>) {
 }
 
 /// Waits until a replica is where its primary is, and demands the same data.
-fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
+pub(crate) fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
     wait_until("following", || {
         let up = replica.field("replication", "master_link_status");
         let offsets = [&mut *primary, &mut *replica].map(|peer| peer.field("replication", "master_repl_offset"));

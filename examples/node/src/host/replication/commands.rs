@@ -203,7 +203,7 @@ impl Node {
     /// Takes over whether clients may write while another node is followed.
     pub(in crate::host) fn set_read_only(&self, values: &Values) {
         let options = self.engine.options();
-        options.read_only.store(options.follows.load(Relaxed) && values.switch("replica-read-only"), Relaxed);
+        options.read_only.store(options.follows() && values.switch("replica-read-only"), Relaxed);
     }
 
     /// Follows nobody from here on.

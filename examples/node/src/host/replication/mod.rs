@@ -159,11 +159,22 @@ impl Replication {
     }
 
     /// The log begins or ends, and changes may be missing from the journal: who follows it has to begin anew.
-    pub(super) fn begin_anew(&self) {
+    pub(super) fn begin_anew(&self, node: &Node) {
         let mut state = self.state.lock();
-        if state.upstream.is_none() && state.stream.take().is_some() {
+        if state.upstream.is_none()
+            && let Some(mut stream) = state.stream.take()
+        {
+            stream.primary_mut().detach_all();
             state.history.join(fresh_id());
+            // Who waits for replicas is told that they are gone.
+            node.engine.options().set_follows(false);
+            stream.journal().wake_waiting_for_replicas();
         }
+    }
+
+    /// Sees to it that every change from here on can be followed.
+    pub(super) fn begin_stream(&self, node: &Node) {
+        self.state.lock().stream(node);
     }
 
     /// A client's connection has ended.
