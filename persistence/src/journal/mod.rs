@@ -207,6 +207,12 @@ impl Journal {
         self.wake_all_followers();
     }
 
+    /// Holds what stands from `kept`'s offset on beyond the backlog, up to so many bytes: for somebody who reads it late. `None` ends
+    /// that. One call replaces another; a journal that is written to a log needs none, as its log is read back.
+    pub fn keep(&self, kept: Option<(Offset, usize)>) {
+        self.appended.tail.lock().keep(kept.map(|(from, size_bytes_max)| (from.0, size_bytes_max)));
+    }
+
     /// Says up to where each replica has the stream, by its own account.
     pub fn set_confirmed(&self, mut offsets: Vec<Offset>) {
         offsets.sort_unstable_by(|a, b| b.cmp(a));

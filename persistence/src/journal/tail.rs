@@ -39,6 +39,8 @@ pub(crate) struct Tail {
     is_followed: bool,
     /// Whether somebody writes it to a log.
     is_written: bool,
+    /// From where on more is held than usual, and how much at most.
+    kept: Option<(u64, usize)>,
     limits: TailLimits,
 }
 
@@ -82,6 +84,7 @@ impl Tail {
             wake_at: 0,
             is_followed: false,
             is_written: true,
+            kept: None,
             limits,
         }
     }
@@ -200,6 +203,20 @@ impl Tail {
         self.sealed.get(index).unwrap_or_else(|| self.writer.chunk())
     }
 
+    /// More memory than usual may be held for what stands from here on: `None` ends that, at the next chunk.
+    pub(crate) fn keep(&mut self, kept: Option<(u64, usize)>) {
+        self.kept = kept;
+    }
+
+    /// How much memory may be held while this is the oldest chunk.
+    fn size_bytes_max(&self, oldest: &Chunk) -> usize {
+        let usual = self.limits.backlog_size_bytes_max;
+        match self.kept {
+            Some((from, size_bytes_max)) if oldest.end() > from => size_bytes_max.max(usual),
+            _ => usual,
+        }
+    }
+
     fn begin_group(&mut self, batch: &Batch<'_>, global: bool) {
         if self.is_written {
             let db = self.selected;
@@ -213,8 +230,8 @@ impl Tail {
         let mut held: usize = self.writer.chunk().capacity();
         held += self.sealed.iter().map(|chunk| chunk.capacity()).sum::<usize>();
         let mut spare = None;
-        while held + self.limits.chunk_size > self.limits.backlog_size_bytes_max {
-            if self.sealed.front().is_none_or(|chunk| chunk.end() > written) {
+        while let Some(front) = self.sealed.front() {
+            if front.end() > written || held + self.limits.chunk_size <= self.size_bytes_max(front) {
                 break;
             }
             if let Some(chunk) = self.sealed.pop_front() {
@@ -296,6 +313,31 @@ mod tests {
         assert_eq!(starts, expected);
         tail.append(&batch(0, 1, &bytes, &[]), || 0);
         assert_eq!(tail.marks.len(), 1, "what was taken is not continued");
+    }
+
+    #[test]
+    fn what_somebody_reads_late_is_kept_within_a_bound_of_its_own() {
+        let mut tail = Tail::new(0, LIMITS);
+        let append = |tail: &mut Tail, count: usize| {
+            (0..count).for_each(|_| _ = tail.append(&batch(0, 1, &[b'x'; 100], &[]), || u64::MAX));
+        };
+        append(&mut tail, 100);
+        let from = tail.end();
+        assert!(tail.oldest() > 0);
+        tail.keep(Some((from, 8192)));
+        append(&mut tail, 20);
+        let oldest = tail.oldest();
+        assert!(
+            oldest <= from && oldest > from - 1024,
+            "{oldest} and {from}: more than the backlog, nothing of before"
+        );
+        append(&mut tail, 100);
+        assert!(tail.oldest() > from, "its bound is passed");
+        let held = |tail: &Tail| tail.end() - tail.oldest();
+        assert!((2048..=8192).contains(&held(&tail)), "{}", held(&tail));
+        tail.keep(None);
+        append(&mut tail, 5);
+        assert!(held(&tail) <= 1024, "{}", held(&tail));
     }
 
     #[test]

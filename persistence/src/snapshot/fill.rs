@@ -11,9 +11,8 @@ use keyslot_engine::{Attributes, LoadError, Loader, UnixMillis};
 /// is stored. O(bytes).
 pub(crate) fn fill(loader: &mut Loader, section: &Section<'_>, due_at: UnixMillis) -> Result<u64, Refusal> {
     let Subject::Slot(slot) = section.subject else {
-        section.for_each_library(|text| {
-            loader.library(text).map_err(|error| Refusal::Load { key: Vec::new(), error })
-        })?;
+        section
+            .for_each_library(|text| loader.library(text).map_err(|error| Refusal::Load { key: Vec::new(), error }))?;
         return Ok(0);
     };
     let mut due = 0;

@@ -51,7 +51,8 @@ fn taken(bytes: &[u8], piece: usize, loaders: usize) -> Result<(Engine, usize), 
 #[test]
 fn what_is_sent_arrives_in_pieces_of_any_size_and_by_any_number_of_loaders() {
     let db = filled();
-    for (budget, piece, loaders) in [(1, 1 << 20, 0), (10_000, 1, 0), (1 << 20, 31, 0), (1 << 20, 4096, 1), (7, 777, 3)] {
+    for (budget, piece, loaders) in [(1, 1 << 20, 0), (10_000, 1, 0), (1 << 20, 31, 0), (1 << 20, 4096, 1), (7, 777, 3)]
+    {
         let mut bytes = sent(&db, budget);
         let size = bytes.len();
         bytes.extend_from_slice(b"the stream goes on");

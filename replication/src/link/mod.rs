@@ -31,7 +31,9 @@ mod stream;
 mod tests;
 
 pub use history::{History, ReplicationId};
-pub use primary::{LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest};
+pub use primary::{
+    LagLimits, LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest,
+};
 pub use profile::{Configured, ReplicaProfile, SyncScope};
 pub use reception::{Arrival, Reception};
 pub use replica::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase, SnapshotForm};

@@ -127,7 +127,10 @@ mod tests {
         let mut profile = ReplicaProfile::default();
         let acked = |at, fsynced: Option<u64>| Configured::Acked { at: Offset(at), fsynced: fsynced.map(Offset) };
         let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
-        assert_eq!(say("REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2"), Ok(Configured::Set));
+        assert_eq!(
+            say("REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2"),
+            Ok(Configured::Set)
+        );
         assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));
         assert_eq!(say("REPLCONF ACK 77 FACK 70"), Ok(acked(77, Some(70))));
         assert_eq!(say("REPLCONF ACK 78"), Ok(acked(78, None)));

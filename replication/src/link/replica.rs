@@ -273,7 +273,7 @@ impl ReplicaLink {
         let silent = self.heard.0 + self.options.timeout_ms;
         match self.phase {
             Phase::Failed => None,
-            Phase::Streaming(_) => Some(UnixMillis(silent.min(self.next_ack.0))),
+            Phase::Streaming(_) | Phase::Receiving(_) => Some(UnixMillis(silent.min(self.next_ack.0))),
             _ => Some(UnixMillis(silent)),
         }
     }
@@ -286,7 +286,16 @@ impl ReplicaLink {
         if matches!(self.phase, Phase::Streaming(_)) && now >= self.next_ack {
             self.ack(now);
         }
+        self.show_life(now);
         Ok(())
+    }
+
+    /// Says that it is there while it takes a snapshot: a line without words, as Redis does.
+    fn show_life(&mut self, now: UnixMillis) {
+        if matches!(self.phase, Phase::Receiving(_)) && now >= self.next_ack {
+            self.outbox.push(b'\n');
+            self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
+        }
     }
 
     /// Takes what the primary sent. After an error the link is of no use any more.
@@ -294,12 +303,16 @@ impl ReplicaLink {
         self.heard = now;
         let outcome = self.take(bytes, now);
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.show_life(now);
+                Ok(())
+            }
             Err(error) => self.fail(error),
         }
     }
 
     fn fail(&mut self, error: ReplicaError) -> Result<(), ReplicaError> {
+        // A loader that was at work has ended before somebody else changes the data.
         self.phase = Phase::Failed;
         self.outbox.clear();
         Err(error)

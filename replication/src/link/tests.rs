@@ -335,7 +335,7 @@ fn a_promoted_replica_goes_on_for_its_siblings() {
 
 #[test]
 fn a_link_may_be_cut_at_every_byte() {
-    let cuts = (1..2600).flat_map(|cut_at| [(cut_at, true), (cut_at, false)]);
+    let cuts = (1..2600).map(|cut_at| (cut_at, true)).chain((1..2600).step_by(3).map(|cut_at| (cut_at, false)));
     for (cut_at, native) in cuts {
         let mut net = Net::new(2, cut_at, 1 << 16);
         net.native = native;
@@ -368,7 +368,7 @@ fn a_snapshot_that_is_bent_or_another_is_refused_and_asked_for_again() {
     let (lines, snapshot) = said.split_at(announced.len());
     let say = |snapshot: &[u8]| hear(&[greeting, &[lines, snapshot]].concat());
     assert_eq!(say(snapshot), Ok(ReplicaPhase::Streaming));
-    for at in 0..snapshot.len() {
+    for at in (0..snapshot.len()).step_by(13) {
         assert_eq!(say(&snapshot[..at]), Ok(ReplicaPhase::Receiving), "{at} bytes");
         let mut bent = snapshot.to_vec();
         bent[at] ^= 1 << (at % 8);
@@ -385,6 +385,120 @@ fn a_snapshot_that_is_bent_or_another_is_refused_and_asked_for_again() {
     assert!(error.to_string().contains("that was announced") && !error.loses_history(), "{error}");
     let error = hear(&[greeting, &[lines, b"REDIS0011"]].concat()).unwrap_err();
     assert!(matches!(error, ReplicaError::Header(_)) && !error.loses_history(), "{error}");
+}
+
+/// A primary with so much data, and a replica that asks for all of it.
+fn served(options: PrimaryOptions, keys: usize) -> (Net, LinkId) {
+    let mut net = Net::new(1, 5, 4096);
+    (0..keys).for_each(|n| drop(net.nodes[0].engine.call(&["SET", &format!("k{n}"), &"x".repeat(100)])));
+    let now = net.now;
+    let node = &mut net.nodes[0];
+    node.primary.set_options(options);
+    let profile = ReplicaProfile { reads_native: true, ..ReplicaProfile::default() };
+    let link = node.primary.attach(profile, SyncRequest::Continue(None), &node.history, now).unwrap();
+    (net, link)
+}
+
+impl Net {
+    /// Time goes on for the primary; what it says of its replicas.
+    fn wait(&mut self, ms: i64) -> Vec<LinkError> {
+        self.now = UnixMillis(self.now.0 + ms);
+        let over = self.nodes[0].primary.handle_timeout(self.now);
+        over.into_iter().map(|(_, error)| error).collect()
+    }
+}
+
+#[test]
+fn a_replica_that_takes_nothing_of_a_snapshot_is_let_go_and_one_that_is_slow_is_not() {
+    let options = PrimaryOptions { timeout_ms: 1000, ..PrimaryOptions::default() };
+    let (mut net, link) = served(options, 2000);
+    let mut said = Vec::new();
+    for _ in 0..20 {
+        net.nodes[0].primary.poll_output(link, &mut said, 1000).unwrap();
+        assert_eq!(net.wait(900), []);
+    }
+    assert_eq!(net.nodes[0].primary.next_timeout(), Some(UnixMillis(net.now.0 + 1000)));
+    assert_eq!(net.wait(500), []);
+    assert_eq!(net.wait(500), [LinkError::Silent(1000)]);
+    assert!(!net.nodes[0].primary.serves(link));
+}
+
+#[test]
+fn a_replica_that_loads_says_so_or_is_let_go() {
+    let options = PrimaryOptions { timeout_ms: 1000, ..PrimaryOptions::default() };
+    let (mut net, link) = served(options, 100);
+    let mut said = Vec::new();
+    net.nodes[0].primary.poll_output(link, &mut said, usize::MAX).unwrap();
+    for _ in 0..5 {
+        assert_eq!(net.wait(900), []);
+        let now = net.now;
+        net.nodes[0].primary.handle_input(link, b"\n", now).unwrap();
+    }
+    assert_eq!(net.nodes[0].primary.replicas().next().unwrap().state, ReplicaState::Waiting);
+    assert_eq!(net.wait(1000), [LinkError::Silent(1000)]);
+}
+
+#[test]
+fn a_replica_shows_life_while_it_takes_a_snapshot() {
+    let (mut net, link) = served(PrimaryOptions::default(), 2000);
+    let mut said = Vec::new();
+    net.nodes[0].primary.poll_output(link, &mut said, usize::MAX).unwrap();
+    let mut other = Net::new(1, 6, 4096);
+    other.connect(0, 0);
+    let replica = &mut other.nodes[0].upstream.as_mut().expect("connected").link;
+    let mut out = Vec::new();
+    let mut give = |bytes: &[u8], now: i64| {
+        replica.handle_input(bytes, UnixMillis(now)).unwrap();
+        while replica.poll_event().is_some() || replica.holds_input() {
+            replica.handle_input(b"", UnixMillis(now)).unwrap();
+        }
+        out.clear();
+        replica.poll_output(&mut out);
+        (out.clone(), replica.next_timeout())
+    };
+    let start = net.now.0;
+    give(b"+PONG\r\n+OK\r\n+OK\r\n", start);
+    let (first, rest) = said.split_at(5000);
+    give(first, start);
+    assert_eq!(give(&rest[..100], start + 1000).0, b"\n");
+    assert_eq!(give(&rest[100..200], start + 1050), (Vec::new(), Some(UnixMillis(start + 1100))));
+    assert!(give(&rest[200..], start + 1060).0.starts_with(b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK"));
+}
+
+#[test]
+fn what_a_slow_replica_needs_is_held_within_limits() {
+    let limits = |hard_size_bytes, soft_size_bytes| PrimaryOptions {
+        lag_limits: LagLimits { hard_size_bytes, soft_size_bytes, soft_ms: 500 },
+        ..PrimaryOptions::default()
+    };
+    let write = |net: &Net, count: usize| {
+        (0..count).for_each(|n| drop(net.nodes[0].engine.call(&["SET", &format!("n{n}"), &"y".repeat(100)])));
+    };
+    let receive = |net: &mut Net, link| -> Result<usize, LinkError> {
+        let mut said = Vec::new();
+        let now = net.now;
+        let primary = &mut net.nodes[0].primary;
+        primary.poll_output(link, &mut said, usize::MAX)?;
+        primary.handle_input(link, b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n", now)?;
+        said.clear();
+        primary.poll_output(link, &mut said, usize::MAX)?;
+        Ok(said.len())
+    };
+    // Far more than the backlog of 4096 bytes came meanwhile.
+    let (mut net, link) = served(limits(1 << 20, 0), 100);
+    write(&net, 1000);
+    assert!(receive(&mut net, link).unwrap() > 100_000);
+    let (mut net, link) = served(limits(50_000, 0), 100);
+    write(&net, 1000);
+    assert!(matches!(receive(&mut net, link), Err(LinkError::Lagged(_))));
+    let (mut net, _) = served(limits(0, 50_000), 100);
+    write(&net, 1000);
+    assert_eq!(net.wait(10), []);
+    assert!(matches!(net.wait(500)[..], [LinkError::Behind(100_000..)]));
+    // Nothing is held for who is gone.
+    write(&net, 100);
+    let journal = &net.nodes[0].journal;
+    assert!(journal.end().0 - journal.oldest().0 < 8192);
 }
 
 /// A replica whose primary says these lines.

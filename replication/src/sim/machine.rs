@@ -82,6 +82,7 @@ impl Machine {
                 timeout_ms: 6000,
                 sends_marked: self.options.sends_marked,
                 sends_native: self.options.native,
+                ..PrimaryOptions::default()
             },
             replica: ReplicaOptions {
                 timeout_ms: 6000,

@@ -18,8 +18,8 @@ use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{LaterReply, UnixMillis};
 use keyslot::replication::link::{
-    History, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus, ReplicationId,
-    SyncRequest,
+    History, LagLimits, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
+    ReplicationId, SyncRequest,
 };
 use keyslot::replication::node::{Goal, Progress, Standing, Target, Waits};
 use parking_lot::Mutex;
@@ -117,6 +117,7 @@ impl Replication {
     pub(super) fn tick(&self, node: &Node) {
         let now = node.engine.now();
         if let Some(stream) = &mut self.state.lock().stream {
+            stream.primary_mut().set_options(primary_options(node));
             for (_, error) in stream.primary_mut().handle_timeout(now) {
                 tracing::warn!("A replica is let go: {error}");
             }
@@ -220,11 +221,17 @@ impl State {
 fn primary_options(node: &Node) -> PrimaryOptions {
     let values = node.settings.values();
     let ms = |name| i64::try_from(values.number(name).saturating_mul(1000)).unwrap_or(i64::MAX);
+    let limits = values.buffer_limits().replica;
     PrimaryOptions {
         ping_interval_ms: ms("repl-ping-replica-period"),
         timeout_ms: ms("repl-timeout"),
         sends_marked: values.switch("repl-diskless-sync"),
         sends_native: values.switch("repl-native-sync"),
+        lag_limits: LagLimits {
+            hard_size_bytes: limits.hard_bytes,
+            soft_size_bytes: limits.soft_bytes,
+            soft_ms: limits.soft_seconds.saturating_mul(1000),
+        },
     }
 }
 
