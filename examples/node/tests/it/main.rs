@@ -5,6 +5,7 @@ mod acks;
 mod clients;
 mod differential;
 mod full_disk;
+mod full_sync;
 mod kill;
 mod linearizable;
 mod live_log;
