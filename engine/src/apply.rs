@@ -2,7 +2,7 @@
 
 use crate::command::How;
 use crate::command::keys::Include;
-use crate::command::table::table;
+use crate::command::table::{Command, table};
 use crate::core::Core;
 use crate::effect::Framing;
 use crate::error::CommandError;
@@ -55,6 +55,17 @@ pub(crate) fn apply(core: &Core, origin: Origin, db: u16, commands: &[&[&[u8]]])
 /// Runs a command in a turn that holds its slots. `out` is for its reply, which nobody reads.
 pub(crate) fn run(turn: &mut Turn<'_>, args: &[&[u8]], out: &mut Vec<u8>) -> Result<(), CommandError> {
     let command = table().resolve(args).map_err(|error| unknown(&error.wire_text(args)))?;
+    perform(turn, command, args, out)
+}
+
+/// As [`run`], for a command that is known.
+#[inline]
+pub(crate) fn perform(
+    turn: &mut Turn<'_>,
+    command: &Command,
+    args: &[&[u8]],
+    out: &mut Vec<u8>,
+) -> Result<(), CommandError> {
     out.clear();
     let mut reply = ReplyWriter::new(out, RespVersion::V2);
     match command.row.run.0 {

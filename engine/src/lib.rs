@@ -59,7 +59,7 @@ pub use engine::Engine;
 pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
-pub use follow::StreamBatch;
+pub use follow::{StreamCommand, StreamPart};
 pub use host::{Asker, Host, InfoSection, LaterReply};
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};

@@ -32,7 +32,7 @@ pub mod storage;
 pub mod store;
 
 pub use error::OpenError;
-pub use journal::{Fsync, Journal, JournalOptions, JournalReader};
+pub use journal::{Fsync, Journal, JournalHold, JournalOptions, JournalReader};
 pub use log::{LogNames, LogOptions, Preallocation};
 pub use progress::Progress;
 pub use recovery::{BaseReport, Cut, Recovery, RecoveryReport};

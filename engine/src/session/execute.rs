@@ -25,7 +25,7 @@ use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::turn::waiting::Blocker;
-use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, try_look};
+use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, overwrite_recorded, try_look};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -103,11 +103,13 @@ impl Execution<'_> {
         }
         let resp = self.connection.resp;
         let (offset, result) = match command.row.run.0 {
-            How::Turn(_) if command.row.stores_plainly && self.overwrite(args, known) => {
-                ReplyWriter::new(out, resp).ok();
-                (Offset(0), Ok(()))
-            }
-            How::Turn(adapter) => self.run_on_keys(command, args, known, adapter, out)?,
+            How::Turn(adapter) => match command.row.stores_plainly.then(|| self.overwrite(args, known)).flatten() {
+                Some(offset) => {
+                    ReplyWriter::new(out, resp).ok();
+                    (offset, Ok(()))
+                }
+                None => self.run_on_keys(command, args, known, adapter, out)?,
+            },
             How::Look(adapter) => {
                 self.run_look(command, args, known, |entry, _, args, reply| adapter(entry, args, reply), out)?
             }
@@ -310,14 +312,20 @@ impl Execution<'_> {
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)
     }
 
-    /// Stores a string in the place of one of the same length, where nothing records it. False, and nothing is changed, if
-    /// this takes a turn.
+    /// Stores a string in the place of one of the same length, and says which offset tells of that. `None`, and nothing is
+    /// changed, if this takes a turn.
     #[inline]
-    fn overwrite(&self, args: &[&[u8]], known: Option<KnownKey>) -> bool {
-        let (&[_, key, value], Some(known), None) = (args, known, self.core.sink()) else { return false };
-        let Some(mut guard) = self.core.slots.try_lock(known.slot) else { return false };
+    fn overwrite(&mut self, args: &[&[u8]], known: Option<KnownKey>) -> Option<Offset> {
+        let (&[_, key, value], Some(known)) = (args, known) else { return None };
+        let mut guard = self.core.slots.try_lock(known.slot)?;
         let looked = Looked { key, hash: known.hash, db: self.connection.db, touch: self.touch() };
-        overwrite(self.core, &mut guard, looked, StrRef::of(value))
+        let Some(sink) = self.core.sink() else {
+            return overwrite(self.core, &mut guard, looked, StrRef::of(value)).then_some(Offset(0));
+        };
+        let end = overwrite_recorded(self.core, &mut guard, looked, value, self.now, self.buffer)?;
+        drop(guard);
+        sink.wake_followers();
+        Some(end)
     }
 
     pub(super) fn touch(&self) -> Touch {

@@ -8,9 +8,10 @@
 //!
 //! Prefetches are hints; nothing but the speed follows from them.
 
-use super::{Key, Opening, Turn};
+use super::{Key, KnownKey, Opening, Turn};
 use crate::core::Core;
 use crate::error::CommandError;
+use crate::keyspace::slots::SlotGuard;
 use crate::slot::Slot;
 use smallvec::SmallVec;
 
@@ -70,6 +71,22 @@ impl<'e> Turn<'e> {
             turn.prefetch_entry(key);
         }
         Ok((turn, group))
+    }
+
+    /// Says which key is asked for next, if that was worked out ahead.
+    #[inline]
+    pub(crate) fn expect(&mut self, known: Option<KnownKey>) {
+        self.known = known;
+    }
+
+    /// Asks for the entry at a key of a slot that the turn holds.
+    #[inline]
+    pub(crate) fn prefetch_known(&self, known: KnownKey, db: u16) {
+        if let Ok(guard) = self.guards.binary_search_by_key(&known.slot, SlotGuard::slot)
+            && let Some(shard) = self.guards[guard].state.shard(db)
+        {
+            shard.prefetch_entry(known.hash);
+        }
     }
 
     #[inline]

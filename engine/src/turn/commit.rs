@@ -1,6 +1,6 @@
 //! What a turn records, and how it ends: its effects become one batch of the journal while its slots are still held.
 
-use super::{Origin, SHARE_TURNS, Turn, expire_cycle};
+use super::{Origin, SHARE_TURNS, Turn, Verbatim, expire_cycle};
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::keyspace::slots::SlotGuard;
 use crate::pubsub::{Woken, wake};
@@ -15,12 +15,12 @@ pub(crate) struct Committed {
     pub(crate) buffer: Vec<u8>,
 }
 
-impl Turn<'_> {
+impl<'e> Turn<'e> {
     /// Records an effect: a command that reproduces what was changed. O(bytes), and one branch without a journal.
     #[inline]
     pub(crate) fn record(&mut self, args: &[&[u8]]) {
         self.effect_count += 1;
-        if self.recording {
+        if self.encoding {
             if self.effect_db != self.db {
                 self.record_select(self.db);
             }
@@ -46,19 +46,21 @@ impl Turn<'_> {
         self.kind = BatchKind::Keyless;
     }
 
-    /// Has `bytes` stand for whatever the turn records: a part of a primary's stream, framing included, that leaves `db`
-    /// selected. Called once everything is recorded.
-    pub(crate) fn keep_verbatim(&mut self, bytes: &[u8], db: u16) {
+    /// Counts what is recorded from here on, and encodes nothing: [`keep_verbatim`](Self::keep_verbatim) will say it.
+    pub(crate) fn only_count(&mut self) {
+        self.encoding = false;
+    }
+
+    /// Has this stand for whatever the turn records.
+    pub(crate) fn keep_verbatim(&mut self, verbatim: &'e Verbatim<'e>) {
         if self.recording {
-            self.effects.clear();
-            self.effects.extend_from_slice(bytes);
-            self.verbatim = Some(db);
+            self.verbatim = Some(verbatim);
         }
     }
 
     /// Whether what is recorded goes anywhere: else its words need not be made.
     pub(crate) fn is_recording(&self) -> bool {
-        self.recording
+        self.encoding
     }
 
     /// How many effects were recorded so far.
@@ -132,8 +134,8 @@ impl Turn<'_> {
             era: self.era,
             now: self.now(),
             count: (self.effect_count + self.select_count).max(1),
-            bytes: &self.effects,
-            verbatim: self.verbatim,
+            bytes: self.verbatim.map_or(&self.effects, |verbatim| verbatim.bytes),
+            verbatim: self.verbatim.map(|verbatim| verbatim.selected),
         });
         for guard in &mut self.guards {
             guard.state.last_offset = offset;

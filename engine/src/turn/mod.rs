@@ -49,7 +49,7 @@ use discard::Discarded;
 pub(crate) use era::bring;
 pub(crate) use look::{Looked, Seen, look_held, seek, try_look};
 use notice::Notice;
-pub(crate) use overwrite::overwrite;
+pub(crate) use overwrite::{overwrite, overwrite_recorded};
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -58,6 +58,14 @@ use waiting::{Attendance, Patience};
 
 pub(crate) use ahead::GROUP_KEYS;
 pub(crate) use look_group::look_group;
+
+/// A part of a primary's stream, framing included.
+#[derive(Debug)]
+pub(crate) struct Verbatim<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// The database that it leaves selected.
+    pub(crate) selected: u16,
+}
 
 /// Who asks for a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +101,8 @@ pub struct Turn<'e> {
     /// The newest journal offset of slots that were visited.
     seen: Cell<Offset>,
     recording: bool,
+    /// Whether what is recorded is encoded, too.
+    encoding: bool,
     /// The era it is in; 0 before its first change.
     era: u64,
     /// Whether a due key was hidden instead of deleted: it is still there.
@@ -104,8 +114,8 @@ pub struct Turn<'e> {
     effects: Vec<u8>,
     effect_count: u32,
     select_count: u32,
-    /// Its effects are a part of a primary's stream that leaves this database selected.
-    verbatim: Option<u16>,
+    /// What stands for its effects.
+    verbatim: Option<&'e Verbatim<'e>>,
     undo: Option<UndoLog>,
     /// Whether a command may block, and who waits for what this turn does.
     may_block: bool,
@@ -219,6 +229,7 @@ impl<'e> Turn<'e> {
             touch,
             seen: Cell::new(Offset(0)),
             recording,
+            encoding: recording,
             era: 0,
             hid: false,
             kind: BatchKind::Slots,

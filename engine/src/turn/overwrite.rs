@@ -1,32 +1,65 @@
 //! An overwrite: a new string in the place of one of the same length, without the machinery of a turn.
 //!
-//! For an engine without a journal, where a plain SET of a key that is there changes nothing but bytes: no effect is
-//! recorded, no count moves, nobody waits for a key of the slot or watches one, and no event is announced. Whatever needs
-//! more is left to a turn.
+//! For a plain SET of a key that is there and changes nothing but bytes: no count moves, nobody waits for a key of the slot or
+//! watches one, and no event is announced. Whatever needs more is left to a turn. Where there is a journal, the effect is
+//! appended while the slot is held, in the era of the slot, as a turn would.
 
 use super::look::Looked;
 use super::{SHARE_TURNS, Touch};
 use crate::core::Core;
+use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::event::EventClass;
 use crate::keyspace::slots::SlotGuard;
 use crate::text::StrRef;
+use crate::time::UnixMillis;
 
-/// Stores `value` at a key in the slot that is held. False, and nothing is changed, if this takes a turn.
+/// Stores `value` at a key in the slot that is held. False, and nothing is changed, if this takes a turn, or there is a
+/// journal.
 #[inline]
 pub(crate) fn overwrite(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'_>, value: StrRef<'_>) -> bool {
+    // Who attaches a journal passes by every slot: whoever holds one after that sees it.
+    core.sink().is_none() && replace(core, guard, looked, value, core.eras.current())
+}
+
+/// Stores `value` at a key in the slot that is held, and appends that to the journal: its end. `None`, and nothing is changed,
+/// if this takes a turn. `buffer` is used for the effect. Once the slot is released, followers are to be woken.
+#[inline]
+pub(crate) fn overwrite_recorded(
+    core: &Core,
+    guard: &mut SlotGuard<'_>,
+    looked: Looked<'_>,
+    value: &[u8],
+    now: UnixMillis,
+    buffer: &mut Vec<u8>,
+) -> Option<Offset> {
+    // What clients do to a node that follows another is no part of the stream.
+    let sink = core.sink().filter(|_| !core.options.follows())?;
+    let (key, db, slots) = (looked.key, looked.db, [guard.slot()]);
+    let era = core.eras.enter();
+    let end = replace(core, guard, looked, StrRef::of(value), era).then(|| {
+        buffer.clear();
+        encode_effect(buffer, &[b"SET", key, value]);
+        core.eras.wait_open(era);
+        let (kind, bytes) = (BatchKind::Slots, &buffer[..]);
+        let end = sink.append(&Batch { kind, db, slots: &slots, era, now, count: 1, bytes, verbatim: None });
+        guard.state.last_offset = end;
+        end
+    });
+    core.eras.leave(era);
+    end
+}
+
+#[inline]
+fn replace(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'_>, value: StrRef<'_>, era: u64) -> bool {
     let slot = guard.slot();
     let state = &mut *guard.state;
     let turn_count = state.turn_count.wrapping_add(1);
-    // Who attaches a journal passes by every slot: whoever holds one after that sees it.
-    if core.sink().is_some() {
-        return false;
-    }
     // A turn that does a share of the housekeeping is a whole one.
     if !state.admission.is_open() || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
         return false;
     }
     // A view that is being taken wants the slot first.
-    if state.era != core.eras.current() as u16 {
+    if state.era != era as u16 {
         return false;
     }
     let Some((spot, entry)) = state.shard(looked.db).and_then(|shard| shard.seek(looked.hash, looked.key)) else {

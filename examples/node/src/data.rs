@@ -134,9 +134,8 @@ impl Data {
             return Arc::clone(store.journal());
         }
         let mut journal = self.journal.lock();
-        let journal = journal.get_or_insert_with(|| {
-            Arc::new(Journal::in_memory(self.engine.position(), stream_options(values.number("repl-backlog-size"))))
-        });
+        let journal =
+            journal.get_or_insert_with(|| Arc::new(Journal::in_memory(self.engine.position(), stream_options(values))));
         journal.keep_in_memory();
         self.engine.attach_sink(journal.clone());
         Arc::clone(journal)
@@ -270,11 +269,17 @@ impl Watcher {
     }
 }
 
-/// A journal of about so many bytes of backlog.
-fn stream_options(backlog_bytes: u64) -> JournalOptions {
-    let backlog = usize::try_from(backlog_bytes).unwrap_or(usize::MAX).max(BACKLOG_BYTES_MIN);
+/// A journal with the backlog of the settings; what replicas have not read counts as their output.
+fn stream_options(values: &Values) -> JournalOptions {
+    let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let backlog = size(values.number("repl-backlog-size")).max(BACKLOG_BYTES_MIN);
+    let held = match values.buffer_limits().replica.hard_bytes {
+        0 => usize::MAX,
+        bytes => size(bytes),
+    };
     JournalOptions {
         backlog_size_bytes_max: backlog,
+        held_size_bytes_max: held,
         chunk_size_bytes: (backlog / BACKLOG_PIECES).min(1 << 20),
         ..JournalOptions::default()
     }

@@ -24,7 +24,7 @@ mod reader;
 pub(crate) mod tail;
 mod wake_queue;
 
-pub use reader::{JournalReader, JournalSlice};
+pub use reader::{JournalHold, JournalReader, JournalSlice};
 
 use crate::log::{LogFiles, LogReader};
 use crate::storage::FileError;
@@ -59,6 +59,8 @@ pub struct JournalOptions {
     pub unwritten_size_bytes_max: u64,
     /// How many written bytes are kept for readers, chunks being rounded up.
     pub backlog_size_bytes_max: usize,
+    /// How many bytes are kept at most, without a log, for readers that have not read them yet: a slower one loses its place.
+    pub held_size_bytes_max: usize,
     /// The size of one piece of the backlog. A larger batch gets a piece of its own size.
     pub chunk_size_bytes: usize,
     /// Batches share one checksum up to this many bytes.
@@ -75,6 +77,7 @@ impl Default for JournalOptions {
             fsync: Fsync::default(),
             unwritten_size_bytes_max: 32 << 20,
             backlog_size_bytes_max: 16 << 20,
+            held_size_bytes_max: 256 << 20,
             chunk_size_bytes: 1 << 20,
             group_size_bytes: 64 << 10,
             write_interval_ms: 10,
@@ -155,6 +158,7 @@ impl Journal {
             chunk_size: options.chunk_size_bytes.max(1),
             group_size: options.group_size_bytes.max(1),
             backlog_size_bytes_max: options.backlog_size_bytes_max,
+            held_size_bytes_max: options.held_size_bytes_max.max(options.backlog_size_bytes_max),
         };
         Self {
             appended: CachePadded::new(Appended {
@@ -207,10 +211,9 @@ impl Journal {
         self.wake_all_followers();
     }
 
-    /// Holds what stands from `kept`'s offset on beyond the backlog, up to so many bytes: for somebody who reads it late. `None` ends
-    /// that. One call replaces another; a journal that is written to a log needs none, as its log is read back.
-    pub fn keep(&self, kept: Option<(Offset, usize)>) {
-        self.appended.tail.lock().keep(kept.map(|(from, size_bytes_max)| (from.0, size_bytes_max)));
+    /// Changes [how much is held](JournalOptions::held_size_bytes_max) for readers that are late.
+    pub fn set_held_size(&self, size_bytes_max: usize) {
+        self.appended.tail.lock().set_held_size(size_bytes_max);
     }
 
     /// Says up to where each replica has the stream, by its own account.

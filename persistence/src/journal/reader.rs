@@ -2,11 +2,13 @@
 
 use super::Journal;
 use super::chunk::Chunk;
+use super::tail::Hold;
 use crate::log::LogReader;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::{EffectSink, Offset};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 
 /// Bytes of the journal, from one offset on. Holds their memory; copying it is cheap.
@@ -58,17 +60,41 @@ impl Journal {
     }
 }
 
+/// Has a journal without a log keep what is behind an offset, within [its bound](super::JournalOptions::held_size_bytes_max),
+/// until it is dropped.
+#[derive(Debug)]
+pub struct JournalHold {
+    place: Hold,
+}
+
+impl JournalHold {
+    fn move_to(&self, at: Offset) {
+        self.place.store(at.0, Ordering::Relaxed);
+    }
+}
+
 /// Follows the journal from an offset on, byte for byte.
 pub struct JournalReader {
     journal: Arc<Journal>,
     at: Offset,
+    /// At `at`.
+    hold: JournalHold,
     /// Where memory does not hold it.
     log: Option<LogReader>,
+}
+
+impl Journal {
+    /// Keeps what is behind `at` for a reader that comes later.
+    pub fn hold(&self, at: Offset) -> JournalHold {
+        JournalHold { place: self.appended.tail.lock().hold(at.0) }
+    }
 }
 
 impl JournalReader {
     /// A reader from this offset on; an error if that is neither in memory nor in the log.
     pub fn new(journal: Arc<Journal>, at: Offset) -> Result<Self, Unreadable> {
+        // Held first: what is there now stays.
+        let hold = journal.hold(at);
         let oldest = journal.oldest_logged().unwrap_or(journal.oldest());
         if at < oldest.min(journal.oldest()) {
             return Err(Unreadable::Lagged { oldest });
@@ -76,12 +102,17 @@ impl JournalReader {
         if at > journal.end() {
             return Err(Unreadable::Ahead { end: journal.end() });
         }
-        Ok(Self { journal, at, log: None })
+        Ok(Self { journal, at, hold, log: None })
     }
 
     /// The offset of the next byte.
     pub fn position(&self) -> Offset {
         self.at
+    }
+
+    /// How many bytes follow.
+    pub fn unread_bytes(&self) -> u64 {
+        self.journal.end().0.saturating_sub(self.at.0)
     }
 
     /// Appends what follows, at most `budget` bytes: nothing if there is nothing yet. An error if what follows is gone.
@@ -92,11 +123,13 @@ impl JournalReader {
                 let bytes = &slice.bytes()[..slice.bytes().len().min(budget)];
                 out.extend_from_slice(bytes);
                 self.at.0 += bytes.len() as u64;
+                self.hold.move_to(self.at);
                 Ok(())
             }
             Err(lagged @ Unreadable::Lagged { .. }) => match self.read_log(out, budget) {
                 Some(size @ 1..) => {
                     self.at.0 += size as u64;
+                    self.hold.move_to(self.at);
                     Ok(())
                 }
                 _ => Err(lagged),

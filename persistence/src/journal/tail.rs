@@ -9,7 +9,8 @@
 //!
 //! Invariants
 //! - A batch, with its framing, never crosses a chunk's end; a group never crosses one either.
-//! - A sealed chunk leaves only when it is written, and then only to keep the backlog within its bound.
+//! - A sealed chunk leaves only when it is written, and then only to keep the backlog within its bound. Without a log, nobody could
+//!   read again what left: then it also stays for [readers](Hold) that are not past it, within a bound of its own.
 //! - `marks` names the start of every group of the part that nobody took yet; a group ends where the next one starts.
 
 use super::chunk::{Chunk, ChunkWriter};
@@ -17,6 +18,7 @@ use keyslot_engine::effect::FRAMING_SIZE_MAX;
 use keyslot_engine::{Batch, BatchKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The journal's memory; its owner holds the lock.
 #[derive(Debug)]
@@ -39,10 +41,15 @@ pub(crate) struct Tail {
     is_followed: bool,
     /// Whether somebody writes it to a log.
     is_written: bool,
-    /// From where on more is held than usual, and how much at most.
-    kept: Option<(u64, usize)>,
+    /// Where readers are.
+    holds: Vec<Hold>,
+    /// What the sealed chunks take.
+    sealed_size: usize,
     limits: TailLimits,
 }
+
+/// The offset from which on a reader wants the journal to stay. Counts while the reader has its copy.
+pub(crate) type Hold = Arc<AtomicU64>;
 
 /// How much the tail holds.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +57,7 @@ pub(crate) struct TailLimits {
     pub(crate) chunk_size: usize,
     pub(crate) group_size: u64,
     pub(crate) backlog_size_bytes_max: usize,
+    pub(crate) held_size_bytes_max: usize,
 }
 
 /// The start of a group.
@@ -84,9 +92,31 @@ impl Tail {
             wake_at: 0,
             is_followed: false,
             is_written: true,
-            kept: None,
+            holds: Vec::new(),
+            sealed_size: 0,
             limits,
         }
+    }
+
+    /// Keeps what is from `at` on for a reader, as far as the bound goes.
+    pub(crate) fn hold(&mut self, at: u64) -> Hold {
+        let hold = Arc::new(AtomicU64::new(at));
+        self.holds.push(hold.clone());
+        hold
+    }
+
+    /// Changes the bound of what is held for readers.
+    pub(crate) fn set_held_size(&mut self, size_bytes_max: usize) {
+        self.limits.held_size_bytes_max = size_bytes_max.max(self.limits.backlog_size_bytes_max);
+    }
+
+    /// The offset from which on readers want it to stay.
+    fn held_from(&mut self) -> u64 {
+        self.holds.retain(|hold| Arc::strong_count(hold) > 1);
+        if self.is_written {
+            return u64::MAX;
+        }
+        self.holds.iter().map(|hold| hold.load(Ordering::Relaxed)).min().unwrap_or(u64::MAX)
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -178,8 +208,8 @@ impl Tail {
 
     /// Goes on at `start`, where `selected` is the database, without anything of before.
     pub(crate) fn restart(&mut self, start: u64, selected: u16) {
-        let is_written = self.is_written;
-        *self = Self { selected, is_written, is_followed: self.is_followed, ..Self::new(start, self.limits) };
+        let (is_written, is_followed) = (self.is_written, self.is_followed);
+        *self = Self { selected, is_written, is_followed, ..Self::new(start, self.limits) };
     }
 
     /// The database that is selected at the end.
@@ -203,20 +233,6 @@ impl Tail {
         self.sealed.get(index).unwrap_or_else(|| self.writer.chunk())
     }
 
-    /// More memory than usual may be held for what stands from here on: `None` ends that, at the next chunk.
-    pub(crate) fn keep(&mut self, kept: Option<(u64, usize)>) {
-        self.kept = kept;
-    }
-
-    /// How much memory may be held while this is the oldest chunk.
-    fn size_bytes_max(&self, oldest: &Chunk) -> usize {
-        let usual = self.limits.backlog_size_bytes_max;
-        match self.kept {
-            Some((from, size_bytes_max)) if oldest.end() > from => size_bytes_max.max(usual),
-            _ => usual,
-        }
-    }
-
     fn begin_group(&mut self, batch: &Batch<'_>, global: bool) {
         if self.is_written {
             let db = self.selected;
@@ -227,15 +243,19 @@ impl Tail {
 
     #[cold]
     fn next_chunk(&mut self, size: usize, written: u64) {
-        let mut held: usize = self.writer.chunk().capacity();
-        held += self.sealed.iter().map(|chunk| chunk.capacity()).sum::<usize>();
+        let held_from = self.held_from();
         let mut spare = None;
-        while let Some(front) = self.sealed.front() {
-            if front.end() > written || held + self.limits.chunk_size <= self.size_bytes_max(front) {
+        for _ in 0..CHUNKS_LEFT_AT_ONCE {
+            let size = self.sealed_size + self.writer.chunk().capacity() + self.limits.chunk_size;
+            let may_leave = |chunk: &Arc<Chunk>| {
+                let is_held = chunk.end() > held_from && size <= self.limits.held_size_bytes_max;
+                chunk.end() <= written && !is_held
+            };
+            if size <= self.limits.backlog_size_bytes_max || !self.sealed.front().is_some_and(may_leave) {
                 break;
             }
             if let Some(chunk) = self.sealed.pop_front() {
-                held -= chunk.capacity();
+                self.sealed_size -= chunk.capacity();
                 spare = Some(chunk);
             }
         }
@@ -244,18 +264,24 @@ impl Tail {
         let next = reused.unwrap_or_else(|| ChunkWriter::new(self.end, self.limits.chunk_size.max(size)));
         let full = std::mem::replace(&mut self.writer, next);
         if full.filled() > 0 {
-            self.sealed.push_back(full.seal());
+            let chunk = full.seal();
+            self.sealed_size += chunk.capacity();
+            self.sealed.push_back(chunk);
         }
         self.mark_limit = 0;
     }
 }
+
+/// No append frees more than so many chunks: many may leave when a slow reader does.
+const CHUNKS_LEFT_AT_ONCE: usize = 8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use keyslot_engine::{Slot, UnixMillis};
 
-    const LIMITS: TailLimits = TailLimits { chunk_size: 256, group_size: 100, backlog_size_bytes_max: 1024 };
+    const LIMITS: TailLimits =
+        TailLimits { chunk_size: 256, group_size: 100, backlog_size_bytes_max: 1024, held_size_bytes_max: 4096 };
 
     fn batch<'a>(db: u16, count: u32, bytes: &'a [u8], slots: &'a [Slot]) -> Batch<'a> {
         Batch { kind: BatchKind::Slots, db, slots, era: 1, now: UnixMillis(7), count, bytes, verbatim: None }
@@ -316,34 +342,9 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_reads_late_is_kept_within_a_bound_of_its_own() {
-        let mut tail = Tail::new(0, LIMITS);
-        let append = |tail: &mut Tail, count: usize| {
-            (0..count).for_each(|_| _ = tail.append(&batch(0, 1, &[b'x'; 100], &[]), || u64::MAX));
-        };
-        append(&mut tail, 100);
-        let from = tail.end();
-        assert!(tail.oldest() > 0);
-        tail.keep(Some((from, 8192)));
-        append(&mut tail, 20);
-        let oldest = tail.oldest();
-        assert!(
-            oldest <= from && oldest > from - 1024,
-            "{oldest} and {from}: more than the backlog, nothing of before"
-        );
-        append(&mut tail, 100);
-        assert!(tail.oldest() > from, "its bound is passed");
-        let held = |tail: &Tail| tail.end() - tail.oldest();
-        assert!((2048..=8192).contains(&held(&tail)), "{}", held(&tail));
-        tail.keep(None);
-        append(&mut tail, 5);
-        assert!(held(&tail) <= 1024, "{}", held(&tail));
-    }
-
-    #[test]
     fn written_chunks_leave_and_unwritten_ones_stay() {
         let mut tail = Tail::new(0, LIMITS);
-        for _ in 0..100 {
+        for _ in 0..20 {
             tail.append(&batch(0, 1, &[b'x'; 100], &[]), || 0);
         }
         assert_eq!(tail.oldest(), 0, "nothing was written, so nothing may go");
@@ -355,6 +356,30 @@ mod tests {
         assert!(tail.sealed.len() <= 4, "{:?}", tail.sealed);
         let at = tail.oldest() + 1;
         assert!((tail.chunk_at(at).start()..tail.chunk_at(at).end()).contains(&at));
+    }
+
+    #[test]
+    fn without_a_log_what_a_reader_has_not_read_stays_within_a_bound() {
+        let mut tail = Tail::new(0, LIMITS);
+        tail.set_written(false);
+        let append = |tail: &mut Tail, count: usize| {
+            for _ in 0..count {
+                tail.append(&batch(0, 1, &[b'x'; 100], &[]), || u64::MAX);
+            }
+        };
+        let hold = tail.hold(0);
+        append(&mut tail, 12);
+        assert_eq!(tail.oldest(), 0);
+        hold.store(u64::MAX, Ordering::Relaxed);
+        append(&mut tail, 12);
+        assert!(tail.sealed_size <= 1024, "who has read it needs it no more");
+        hold.store(tail.end(), Ordering::Relaxed);
+        append(&mut tail, 100);
+        assert!((3000..=4096).contains(&tail.sealed_size), "a reader that is too slow loses its place");
+        drop(hold);
+        append(&mut tail, 20);
+        assert!(tail.sealed_size <= 1024);
+        assert_eq!(tail.sealed_size, tail.sealed.iter().map(|chunk| chunk.capacity()).sum::<usize>());
     }
 
     #[test]

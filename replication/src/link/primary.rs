@@ -21,7 +21,7 @@ use crate::chance::Chance;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
-use keyslot_persistence::{Journal, JournalReader};
+use keyslot_persistence::{Journal, JournalHold, JournalReader};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -57,6 +57,15 @@ pub struct LagLimits {
     pub soft_size_bytes: u64,
     /// For how long.
     pub soft_ms: i64,
+}
+
+impl LagLimits {
+    fn held_size(&self) -> usize {
+        match self.hard_size_bytes {
+            0 => usize::MAX,
+            size => usize::try_from(size).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 impl Default for LagLimits {
@@ -184,6 +193,8 @@ pub struct Primary {
 
 struct Link {
     journal: Arc<Journal>,
+    /// Keeps the stream behind a snapshot until that is loaded.
+    hold: Option<JournalHold>,
     profile: ReplicaProfile,
     phase: Phase,
     acked: Offset,
@@ -213,6 +224,7 @@ enum Phase {
 impl Primary {
     /// Of this engine, whose journal this is. `chance` seeds the marks of snapshots.
     pub fn new(engine: Engine, journal: Arc<Journal>, options: PrimaryOptions, chance: u64) -> Self {
+        journal.set_held_size(options.lag_limits.held_size());
         Self {
             engine,
             journal,
@@ -230,6 +242,7 @@ impl Primary {
     /// Changes how replicas are treated.
     pub fn set_options(&mut self, options: PrimaryOptions) {
         self.options = options;
+        self.journal.set_held_size(options.lag_limits.held_size());
     }
 
     /// How many resyncs there were.
@@ -256,6 +269,7 @@ impl Primary {
             }
             _ => None,
         };
+        let mut hold = None;
         let phase = match (profile.scope, known) {
             (_, Some(reader)) => {
                 self.counts.partial += 1;
@@ -279,6 +293,8 @@ impl Primary {
                 self.counts.full += 1;
                 let form = self.form(&profile);
                 self.counts.native += u64::from(matches!(form, SentAs::Native(_)));
+                // Before the view is taken: the stream goes on behind it.
+                hold = Some(self.journal.hold(self.journal.end()));
                 let view = self.engine.view();
                 if request != SyncRequest::Sync {
                     let offset = view.offset();
@@ -295,6 +311,7 @@ impl Primary {
         let journal = self.journal.clone();
         let served = Link {
             journal,
+            hold,
             profile,
             phase,
             acked,
@@ -308,7 +325,6 @@ impl Primary {
             decoder,
         };
         self.links.insert(link, served);
-        self.keep();
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
     }
@@ -338,11 +354,10 @@ impl Primary {
         outcome
     }
 
-    /// Tells the journal how far the replicas are, and what they will read yet.
+    /// Tells the journal how far the replicas are.
     fn tell_confirmed(&self) {
         let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
         self.journal.set_confirmed(online.map(|link| link.acked).collect());
-        self.keep();
     }
 
     /// Appends to `out` what is to be sent to a replica now: about `budget` bytes, more for a large value, nothing if there is
@@ -358,6 +373,15 @@ impl Primary {
             self.detach(link);
         }
         outcome
+    }
+
+    /// How many bytes of the stream [`poll_output`](Self::poll_output) has to give, where nothing else is to be given: a host
+    /// may wait a moment, if these are few, for more to send with them.
+    pub fn unsent_bytes(&self, link: LinkId) -> Option<u64> {
+        match &self.links.get(&link)?.phase {
+            Phase::Stream(reader) if self.links.get(&link)?.outbox.is_empty() => Some(reader.unread_bytes()),
+            _ => None,
+        }
     }
 
     /// Whether [`poll_output`](Self::poll_output) has something to give, or an end to tell. `Pending`: `waker` is woken when the
@@ -455,19 +479,7 @@ impl Primary {
         let over: Vec<_> =
             self.links.iter_mut().filter_map(|(id, link)| Some((*id, link.verdict(&options, now)?))).collect();
         over.iter().for_each(|(id, _)| self.detach(*id));
-        self.keep();
         over
-    }
-
-    /// Has the journal hold what the slowest replica has not taken, if there is no log to read it back from.
-    fn keep(&self) {
-        let slowest = self.links.values().filter_map(Link::position).min();
-        let slowest = slowest.filter(|_| self.journal.durable_log().is_none());
-        let size_bytes_max = match self.options.lag_limits.hard_size_bytes {
-            0 => usize::MAX,
-            size => usize::try_from(size).unwrap_or(usize::MAX),
-        };
-        self.journal.keep(slowest.map(|from| (from, size_bytes_max)));
     }
 }
 
@@ -534,6 +546,7 @@ impl Link {
                         self.fsynced = self.fsynced.max(fsynced);
                         if let Phase::Waiting(at) = self.phase {
                             self.phase = Phase::Stream(JournalReader::new(self.journal.clone(), at)?);
+                            self.hold = None;
                         }
                     }
                     from += consumed;
@@ -566,6 +579,7 @@ impl Link {
                     };
                 }
                 Phase::Stream(reader) => {
+                    self.hold = None;
                     let before = out.len();
                     reader.read(out, left)?;
                     if out.len() == before {

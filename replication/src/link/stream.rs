@@ -1,8 +1,13 @@
 //! A primary's stream, cut into batches and applied.
+//!
+//! ```text
+//! buffer   | whole batches, not applied | an open batch (MULTI ..) | a piece of a command |
+//!          0                        whole                     decoded
+//! ```
 
 use keyslot_engine::effect::Framing;
-use keyslot_engine::resp::{ArgRange, Decoded, Limits, ProtocolError, RequestDecoder};
-use keyslot_engine::{CommandError, Engine, Offset, StreamBatch};
+use keyslot_engine::resp::{ArgRange, Decoded, Limits, ProtocolError, RequestDecoder, Source};
+use keyslot_engine::{CommandError, Engine, StreamCommand, StreamPart};
 use std::ops::Range;
 
 /// Takes the bytes of a stream.
@@ -11,12 +16,31 @@ pub(super) struct StreamReader {
     buffer: Vec<u8>,
     decoder: RequestDecoder,
     ranges: Vec<ArgRange>,
-    /// Commands of the batch that was begun, with their databases.
-    commands: Vec<(u16, Range<usize>)>,
+    /// Those that change data.
+    commands: Vec<StreamCommand>,
+    /// The arguments of messages to subscribers, which are given out once what stands before them is applied.
+    messages: Vec<(Channel, Range<usize>)>,
     /// How far the buffer is decoded.
     decoded: usize,
     selected: u16,
     in_multi: bool,
+    whole: Whole,
+}
+
+/// What is known up to the end of the last whole batch.
+#[derive(Clone, Copy, Default)]
+struct Whole {
+    end: usize,
+    commands: usize,
+    messages: usize,
+    selected: u16,
+}
+
+#[derive(Clone, Copy)]
+enum Channel {
+    Plain,
+    /// Of a slot.
+    Sharded,
 }
 
 /// Why a stream cannot be followed further.
@@ -28,6 +52,8 @@ pub(super) enum StreamError {
     Refused { command: String, error: CommandError },
     #[error("EXEC without MULTI, or MULTI within MULTI")]
     Framing,
+    #[error("a line with quotes, which no primary sends")]
+    Quotes,
 }
 
 /// What was read besides changes.
@@ -44,95 +70,134 @@ impl StreamReader {
             decoder: RequestDecoder::new(Limits::default()),
             ranges: Vec::new(),
             commands: Vec::new(),
+            messages: Vec::new(),
             decoded: 0,
             selected,
             in_multi: false,
+            whole: Whole { selected, ..Whole::default() },
         }
     }
 
     /// Takes bytes, and applies every whole batch. After an error the data is not what the primary has.
     pub(super) fn feed(&mut self, engine: &Engine, bytes: &[u8]) -> Result<Heard, StreamError> {
         self.buffer.extend_from_slice(bytes);
-        let (mut applied, mut heard) = (0, Heard::default());
-        let outcome = loop {
-            match self.step(engine, &mut applied, &mut heard) {
-                Ok(true) => {}
-                Ok(false) => break Ok(heard),
-                Err(error) => break Err(error),
+        let mut heard = Heard::default();
+        loop {
+            match self.step(&mut heard) {
+                Ok(true) if self.commands.len() < COMMANDS_GATHERED_MAX => {}
+                Ok(true) => self.apply(engine)?,
+                Ok(false) => {
+                    self.apply(engine)?;
+                    return Ok(heard);
+                }
+                Err(error) => {
+                    // What stands before it is right.
+                    self.apply(engine)?;
+                    return Err(error);
+                }
             }
-        };
-        self.buffer.drain(..applied);
-        self.decoded -= applied;
-        for range in &mut self.ranges {
-            range.start -= applied as u32;
         }
-        outcome
     }
 
-    /// Decodes one command, and applies the batch that it ends. False if there is none.
-    fn step(&mut self, engine: &Engine, applied: &mut usize, heard: &mut Heard) -> Result<bool, StreamError> {
+    /// Decodes one command. False if there is none.
+    fn step(&mut self, heard: &mut Heard) -> Result<bool, StreamError> {
         let args = match self.decoder.decode_from(&self.buffer, self.decoded, &mut self.ranges)? {
+            Decoded::Request { source: Source::Scratch, .. } => return Err(StreamError::Quotes),
             Decoded::Request { consumed, args, .. } => {
                 self.decoded += consumed;
                 args
             }
+            // A blank line is nothing but bytes.
             Decoded::Empty { consumed } => {
                 self.decoded += consumed;
-                0..0
+                self.end_batch();
+                return Ok(true);
             }
             Decoded::Incomplete => return Ok(false),
         };
-        let words: Vec<&[u8]> = self.ranges[args.clone()].iter().map(|range| range.of(&self.buffer)).collect();
-        let framing = if words.is_empty() { Framing::Effect } else { Framing::of(&words) };
-        match framing {
-            Framing::Multi | Framing::Exec if self.in_multi == (framing == Framing::Multi) => {
-                return Err(StreamError::Framing);
-            }
+        let ranges = &self.ranges[args.clone()];
+        // No framing has more words than two, and no message that is of interest more than three.
+        let words: [&[u8]; 3] =
+            std::array::from_fn(|at| ranges.get(at).map_or(&[][..], |range| range.of(&self.buffer)));
+        match Framing::of(&words[..ranges.len().min(words.len())]) {
+            Framing::Multi if self.in_multi => return Err(StreamError::Framing),
+            Framing::Exec if !self.in_multi => return Err(StreamError::Framing),
             Framing::Multi => self.in_multi = true,
             Framing::Exec => self.in_multi = false,
             Framing::Select(db) => {
-                self.selected = db.ok_or_else(|| refused(&words, CommandError::DatabaseOutOfRange))?;
+                self.selected = db.ok_or_else(|| refused(words[0], CommandError::DatabaseOutOfRange))?;
             }
-            Framing::Message => match (words[0].to_ascii_lowercase().as_slice(), &words[1..]) {
-                (b"replconf", [word, ..]) => heard.wants_ack |= word.eq_ignore_ascii_case(b"getack"),
-                (b"publish", [channel, message]) => drop(engine.publish(channel, message)),
-                (b"spublish", [channel, message]) => drop(engine.spublish(channel, message)),
-                _ => {}
-            },
-            // A blank line is nothing but bytes.
-            Framing::Effect if words.is_empty() => {}
-            Framing::Effect => self.commands.push((self.selected, args)),
+            Framing::Message => {
+                let [name, word, _] = words;
+                if name.eq_ignore_ascii_case(b"replconf") {
+                    heard.wants_ack |= word.eq_ignore_ascii_case(b"getack");
+                } else if ranges.len() == 3 {
+                    let is_sharded = name.eq_ignore_ascii_case(b"spublish");
+                    self.messages.push((if is_sharded { Channel::Sharded } else { Channel::Plain }, args));
+                }
+            }
+            Framing::Effect => {
+                let (db, selected) = (self.selected, self.selected);
+                self.commands.push(StreamCommand { db, args, batch_end: 0, selected });
+            }
         }
-        if !self.in_multi {
-            self.apply(engine, *applied..self.decoded)?;
-            *applied = self.decoded;
-        }
+        self.end_batch();
         Ok(true)
     }
 
-    fn apply(&mut self, engine: &Engine, batch: Range<usize>) -> Result<Offset, StreamError> {
-        let words: Vec<(u16, Vec<&[u8]>)> = self
-            .commands
-            .iter()
-            .map(|(db, args)| (*db, self.ranges[args.clone()].iter().map(|range| range.of(&self.buffer)).collect()))
-            .collect();
-        let commands: Vec<(u16, &[&[u8]])> = words.iter().map(|(db, args)| (*db, &args[..])).collect();
-        let stream = StreamBatch { bytes: &self.buffer[batch], commands: &commands, selected: self.selected };
-        let outcome = engine.follow(&stream);
-        let outcome = outcome.map_err(|error| refused(words.first().map_or(&[][..], |(_, args)| args), error));
-        self.commands.clear();
-        self.ranges.clear();
-        outcome
+    /// Notes that a batch ends here, unless one is open.
+    fn end_batch(&mut self) {
+        if self.in_multi {
+            return;
+        }
+        for command in &mut self.commands[self.whole.commands..] {
+            (command.batch_end, command.selected) = (self.decoded, self.selected);
+        }
+        let (commands, messages) = (self.commands.len(), self.messages.len());
+        self.whole = Whole { end: self.decoded, commands, messages, selected: self.selected };
+    }
+
+    /// Applies the whole batches, and forgets them.
+    fn apply(&mut self, engine: &Engine) -> Result<(), StreamError> {
+        let Whole { end, commands, messages, selected } = self.whole;
+        if end == 0 {
+            return Ok(());
+        }
+        let (input, ranges) = (&self.buffer[..], &self.ranges[..]);
+        let part = StreamPart { input, span: 0..end, ranges, commands: &self.commands[..commands], selected };
+        engine.follow(&part).map_err(|(number, error)| {
+            let name = self.commands.get(number).and_then(|command| ranges.get(command.args.start));
+            refused(name.map_or(b"", |range| range.of(input)), error)
+        })?;
+        for (channel, args) in self.messages.drain(..messages) {
+            let [name, message] = [1, 2].map(|at| ranges[args.start + at].of(input));
+            match channel {
+                Channel::Plain => engine.publish(name, message),
+                Channel::Sharded => engine.spublish(name, message),
+            };
+        }
+        self.commands.drain(..commands);
+        self.buffer.drain(..end);
+        self.decoded -= end;
+        if self.commands.is_empty() && self.messages.is_empty() {
+            self.ranges.clear();
+        }
+        // Those of what was applied are wrong from here on, and used by nobody.
+        for range in &mut self.ranges {
+            range.start = range.start.wrapping_sub(end as u32);
+        }
+        self.whole = Whole { selected, ..Whole::default() };
+        Ok(())
     }
 }
 
 #[cold]
-fn refused(words: &[&[u8]], error: CommandError) -> StreamError {
-    let name = words.first().copied().unwrap_or_default();
-    StreamError::Refused {
-        command: String::from_utf8_lossy(&name[..name.len().min(NAME_SHOWN_MAX)]).into_owned(),
-        error,
-    }
+fn refused(name: &[u8], error: CommandError) -> StreamError {
+    let name = &name[..name.len().min(NAME_SHOWN_MAX)];
+    StreamError::Refused { command: String::from_utf8_lossy(name).into_owned(), error }
 }
 
 const NAME_SHOWN_MAX: usize = 64;
+
+/// Whole batches are applied when so many commands were gathered, whatever else there is.
+const COMMANDS_GATHERED_MAX: usize = 1024;

@@ -22,7 +22,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker, ready};
@@ -61,6 +61,29 @@ struct Serving {
     over_soft_since: Option<u32>,
     /// The peer is a replica, and this its link.
     link: Option<LinkId>,
+    gathering: Gathering,
+}
+
+/// How the stream is gathered for a replica before it is sent: a write to a socket costs as much as many commands do.
+#[derive(Default)]
+struct Gathering {
+    /// Rounds of the worker that it went on for.
+    rounds: u32,
+    /// What waited when the last one began.
+    bytes: u64,
+}
+
+impl Gathering {
+    /// Whether to give the others on this worker another round: while they are at work there is more to send together.
+    fn goes_on(&mut self, bytes: u64) -> bool {
+        let is_growing = bytes > self.bytes;
+        if is_growing && bytes < GATHERED_BYTES && self.rounds < GATHER_ROUNDS_MAX {
+            (self.rounds, self.bytes) = (self.rounds + 1, bytes);
+            return true;
+        }
+        *self = Self::default();
+        false
+    }
 }
 
 /// Why a connection ends.
@@ -127,6 +150,7 @@ impl Serving {
             has_input_ended: false,
             over_soft_since: None,
             link: None,
+            gathering: Gathering::default(),
         })
     }
 
@@ -210,6 +234,11 @@ impl Serving {
             }
             scratch.output.clear();
             if self.unsent.is_empty() {
+                let waiting = node.replication.unsent_bytes(link);
+                if waiting.is_some_and(|bytes| self.gathering.goes_on(bytes)) {
+                    wake_after_round(context);
+                    return Poll::Pending;
+                }
                 let said = node.replication.say(link, &mut self.unsent);
                 if let (Err(error), true) = (said, self.unsent.is_empty()) {
                     tracing::info!("A replica is let go: {error}");
@@ -324,6 +353,12 @@ impl Serving {
     }
 }
 
+/// Wakes the task behind all others that are ready by then: after the runtime has asked the system for news.
+fn wake_after_round(context: &mut Context<'_>) {
+    // The first poll is all that it takes.
+    let _ = pin!(tokio::task::yield_now()).poll(context);
+}
+
 /// A socket that fails has lost its peer.
 impl From<io::Error> for End {
     fn from(_: io::Error) -> Self {
@@ -412,6 +447,12 @@ thread_local! {
 
 /// Bytes read at once.
 const READ_BYTES_MAX: usize = 64 << 10;
+
+/// So much of the stream is sent to a replica without waiting for more.
+const GATHERED_BYTES: u64 = 48 << 10;
+
+/// Rounds of a worker that the stream is gathered for at most.
+const GATHER_ROUNDS_MAX: u32 = 16;
 
 /// Reads in a row before other connections of the thread have their turn.
 const ROUNDS_MAX: usize = 8;

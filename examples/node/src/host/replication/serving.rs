@@ -36,6 +36,11 @@ impl Replication {
         heard
     }
 
+    /// How many bytes of the stream wait, where nothing else is to be sent.
+    pub(in crate::host) fn unsent_bytes(&self, link: LinkId) -> Option<u64> {
+        self.state.lock().stream.as_ref()?.primary().unsent_bytes(link)
+    }
+
     /// Appends what is to be sent to a replica.
     pub(in crate::host) fn say(&self, link: LinkId, out: &mut Vec<u8>) -> LinkResult<()> {
         match &mut self.state.lock().stream {

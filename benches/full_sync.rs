@@ -1,7 +1,7 @@
 //! How fast a replica gets everything: between two nodes, between two `redis-server`, and between one of each. Prints one table.
 //!
 //! ```text
-//! cargo build --release -p keyslot-node && cargo bench --bench replication -- [--node target/release/keyslot-node]
+//! cargo build --release -p keyslot-node && cargo bench --bench full_sync -- [--node target/release/keyslot-node]
 //!     [--peer redis-server] [--rounds 3] [--keys 2m] [--port 24260]
 //! ```
 //!
@@ -44,7 +44,7 @@ fn main() {
     let settings = match settings(std::env::args().skip(1)) {
         Ok(settings) => settings,
         Err(wrong) => {
-            eprintln!("{wrong}; see the first lines of benches/replication.rs");
+            eprintln!("{wrong}; see the first lines of benches/full_sync.rs");
             std::process::exit(2);
         }
     };
