@@ -496,7 +496,7 @@ fn what_a_slow_replica_needs_is_held_within_limits() {
     assert_eq!(net.wait(10), []);
     assert!(matches!(net.wait(500)[..], [LinkError::Behind(100_000..)]));
     // Nothing is held for who is gone.
-    write(&net, 100);
+    write(&net, 1000);
     let journal = &net.nodes[0].journal;
     assert!(journal.end().0 - journal.oldest().0 < 8192);
 }
