@@ -153,6 +153,26 @@ impl Engine {
         self.core.forbid_expiry(due == DueKeys::Hide);
     }
 
+    /// Holds back the requests of clients that may change data, as `CLIENT PAUSE` does and beside it, until
+    /// [`release_writes`](Self::release_writes). When this returns none of them is under way, but for
+    /// [transactions](Self::is_still) that began before; no key expires. What an embedder does by itself is not held. O(slots).
+    /// Not to be called inside [`atomic`](Self::atomic).
+    pub fn hold_writes(&self) {
+        self.core.clients.hold();
+        // Who was admitted before has a slot now, or looks again once it has.
+        Slot::all().for_each(|slot| drop(self.core.slots.lock_as_is(slot)));
+    }
+
+    /// Ends [`hold_writes`](Self::hold_writes): requests that waited go on.
+    pub fn release_writes(&self) {
+        self.core.clients.release();
+    }
+
+    /// Whether, while writes are held, no transaction that began before has to be finished.
+    pub fn is_still(&self) -> bool {
+        self.core.clients.has_no_parts()
+    }
+
     /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.
     pub fn set_cluster(&self, on: bool) {
         self.core.gate.set_cluster(on);

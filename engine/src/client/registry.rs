@@ -7,7 +7,7 @@ use crate::time::UnixMillis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 /// Who is at the other end of a session, as CLIENT LIST shows it.
@@ -128,8 +128,16 @@ pub(crate) enum PauseMode {
 #[derive(Default)]
 struct Pause {
     until_and_mode: Option<(UnixMillis, PauseMode)>,
+    /// The host holds writes back, beside what clients ask for and until it says otherwise.
+    is_held: bool,
     /// Who waits, by the address of the client.
     waiting: BTreeMap<usize, Waker>,
+}
+
+impl Pause {
+    fn is_on(&self) -> bool {
+        self.is_held || self.until_and_mode.is_some()
+    }
 }
 
 /// All connected clients.
@@ -139,6 +147,8 @@ pub(crate) struct Registry {
     next_id: AtomicU64,
     paused: AtomicBool,
     pause: Mutex<Pause>,
+    /// EXECs that take slots more than once, and have not ended.
+    execs_in_parts: AtomicUsize,
 }
 
 impl Registry {
@@ -209,15 +219,53 @@ impl Registry {
         self.paused.store(true, Ordering::Release);
     }
 
-    /// Lets requests go on.
+    /// Lets requests go on, save for what the host holds back.
     pub(crate) fn unpause(&self) {
+        self.end_pause(|pause| pause.until_and_mode = None);
+    }
+
+    /// Holds writes back until [`release`](Self::release), whatever clients say of pauses.
+    pub(crate) fn hold(&self) {
+        let mut pause = self.pause.lock();
+        pause.is_held = true;
+        self.paused.store(true, Ordering::Release);
+    }
+
+    /// Lets writes go on, unless clients are paused.
+    pub(crate) fn release(&self) {
+        self.end_pause(|pause| pause.is_held = false);
+    }
+
+    /// Wakes all who wait. Who is still held back waits again.
+    fn end_pause(&self, end: impl FnOnce(&mut Pause)) {
         let waiting = {
             let mut pause = self.pause.lock();
-            pause.until_and_mode = None;
-            self.paused.store(false, Ordering::Release);
+            end(&mut pause);
+            self.paused.store(pause.is_on(), Ordering::Release);
             std::mem::take(&mut pause.waiting)
         };
         waiting.into_values().for_each(Waker::wake);
+    }
+
+    /// Whether the host holds writes back. One load while nothing is.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.paused.load(Ordering::Acquire) && self.pause.lock().is_held
+    }
+
+    /// An EXEC begins that gives its slots back in between.
+    pub(crate) fn begin_parts(&self) {
+        self.execs_in_parts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One of those has ended.
+    pub(crate) fn end_parts(&self) {
+        self.execs_in_parts.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether none of those is under way.
+    pub(crate) fn has_no_parts(&self) -> bool {
+        self.execs_in_parts.load(Ordering::Acquire) == 0
     }
 
     /// What is held back at `now`. One load while nothing is.
@@ -226,26 +274,33 @@ impl Registry {
         if !self.paused.load(Ordering::Acquire) {
             return None;
         }
-        let (until, mode) = self.pause.lock().until_and_mode?;
+        let pause = self.pause.lock();
+        let held = pause.is_held.then_some(PauseMode::Write);
+        let Some((until, mode)) = pause.until_and_mode else { return held };
         if until > now() {
             return Some(mode);
         }
+        drop(pause);
         self.unpause();
-        None
+        held
     }
 
     /// Whether anything is held back at `now`. Wakes nobody, so it may be asked while slots are held.
     #[inline]
     pub(crate) fn is_paused(&self, now: UnixMillis) -> bool {
-        self.paused.load(Ordering::Acquire) && self.pause.lock().until_and_mode.is_some_and(|(until, _)| until > now)
+        if !self.paused.load(Ordering::Acquire) {
+            return false;
+        }
+        let pause = self.pause.lock();
+        pause.is_held || pause.until_and_mode.is_some_and(|(until, _)| until > now)
     }
 
     /// Wakes a client when the pause ends; at once if there is none.
     pub(crate) fn wake_after_pause(&self, client: &Client) {
         let mut pause = self.pause.lock();
-        match pause.until_and_mode {
-            Some(_) => drop(pause.waiting.insert(address(client), client.waker.clone())),
-            None => client.waker.wake_by_ref(),
+        match pause.is_on() {
+            true => drop(pause.waiting.insert(address(client), client.waker.clone())),
+            false => client.waker.wake_by_ref(),
         }
     }
 }

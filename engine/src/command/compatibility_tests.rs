@@ -33,7 +33,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("acl", "users are not there yet; `requirepass` is"),
     ("cluster", "a node is alone: there is no bus yet"),
     ("eval", "scripts are not there yet"),
-    ("failover", "not there yet: REPLICAOF NO ONE promotes"),
     ("fcall", "scripts are not there yet"),
     ("migrate", "slots do not move yet"),
     ("module", "modules are written against the C interface of Redis"),

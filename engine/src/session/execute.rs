@@ -223,6 +223,16 @@ impl Execution<'_> {
         Ok(())
     }
 
+    /// Looks again whether the host holds writes back, with the slots locked: once it holds them and has had every slot, nothing
+    /// that was admitted before comes any more.
+    #[inline]
+    pub(super) fn admit_held(&self, does: Flags) -> Result<(), Parked> {
+        match self.core.clients.is_held() && does.has(flag::WRITE | flag::MAY_REPLICATE) {
+            true => Err(Parked::Pause),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a request could see that the data is not all there yet: EXEC does what was queued.
     #[cold]
     fn needs_data(&self, command: &Command) -> bool {
@@ -387,6 +397,7 @@ impl Execution<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
         let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
+        self.admit_held(command.flags)?;
         let opening = Opening {
             db: self.connection.db,
             origin: Origin::Client,

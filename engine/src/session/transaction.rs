@@ -13,7 +13,7 @@
 use super::execute::{Answered, Execution, Failure, Parked};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
-use crate::command::row::{Group, flag};
+use crate::command::row::{Flags, Group, flag};
 use crate::command::table::{Command, table};
 use crate::command::transaction::discard;
 use crate::command::{CommandResult, How, look_in_turn};
@@ -172,13 +172,19 @@ impl<'a> Execution<'a> {
             .filter_map(|queued| Some((table().by_id(queued.row)?, queued.args().collect())))
             .collect();
         let start = out.len();
+        let is_in_parts = requests.iter().any(|(command, _)| takes_slots_itself(command));
         let (turn, progress) = match transaction.progress.take() {
             Some(progress) => {
                 out.extend_from_slice(&progress.replies);
                 (None, progress)
             }
-            None => match self.begin_exec(&requests, out)? {
-                Begun::Turn(turn) => (Some(turn), Progress::default()),
+            None => match self.begin_exec(&requests, Flags(transaction.flags), out)? {
+                Begun::Turn(turn) => {
+                    if is_in_parts {
+                        self.core.clients.begin_parts();
+                    }
+                    (Some(turn), Progress::default())
+                }
                 Begun::Over(offset, result) => return Ok((offset, result)),
             },
         };
@@ -186,7 +192,12 @@ impl<'a> Execution<'a> {
         let ran = self.run_all(turn, &requests, progress, patience, out);
         self.connection.executes = false;
         match ran {
-            Ok(offset) => Ok((offset, Ok(()))),
+            Ok(offset) => {
+                if is_in_parts {
+                    self.core.clients.end_parts();
+                }
+                Ok((offset, Ok(())))
+            }
             Err(progress) => {
                 transaction.progress = Some(Progress { replies: out.split_off(start), ..progress });
                 Err(Parked::Contended)
@@ -198,6 +209,7 @@ impl<'a> Execution<'a> {
     fn begin_exec(
         &mut self,
         requests: &[(&'static Command, Args<'_>)],
+        does: Flags,
         out: &mut Vec<u8>,
     ) -> Result<Begun<'a>, Parked> {
         let mut slots = match self.slots_of_all(requests) {
@@ -210,6 +222,7 @@ impl<'a> Execution<'a> {
             slots.dedup();
         }
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        self.admit_held(does)?;
         let opening = self.opening();
         let mut turn = match Turn::begin_over(self.core, opening, guards) {
             Ok(turn) => turn,

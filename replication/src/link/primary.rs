@@ -91,6 +91,8 @@ impl Default for PrimaryOptions {
 pub enum SyncRequest {
     /// `PSYNC id offset`: the stream behind this offset, of this history; `None` for `PSYNC ? -1`.
     Continue(Option<(ReplicationId, Offset)>),
+    /// `PSYNC id offset FAILOVER`: the same, of a node that is to lead first; `None` if that names no history.
+    TakeOver(Option<(ReplicationId, Offset)>),
     /// `SYNC`: a snapshot, as before there was PSYNC.
     Sync,
 }
@@ -98,14 +100,25 @@ pub enum SyncRequest {
 impl SyncRequest {
     /// Reads the arguments of PSYNC, the name first. An error is what to answer.
     pub fn parse(args: &[&[u8]]) -> Result<Self, String> {
-        let [_, id, offset] = args else {
+        let [_, id, offset, more @ ..] = args else {
             return Err("ERR wrong number of arguments for 'psync' command".to_owned());
         };
         let offset = std::str::from_utf8(offset).ok().and_then(|text| text.parse::<i64>().ok());
         let offset = offset.ok_or("ERR value is not an integer or out of range")?;
         // It names the first byte that it lacks, counted from 1.
         let wanted = u64::try_from(offset - 1).ok().and_then(|at| Some((ReplicationId::parse(id)?, Offset(at))));
-        Ok(Self::Continue(wanted))
+        match more.first().is_some_and(|word| word.eq_ignore_ascii_case(b"FAILOVER")) {
+            true => Ok(Self::TakeOver(wanted)),
+            false => Ok(Self::Continue(wanted)),
+        }
+    }
+
+    /// What is wanted of which history.
+    pub fn wanted(&self) -> Option<(ReplicationId, Offset)> {
+        match self {
+            Self::Continue(wanted) | Self::TakeOver(wanted) => *wanted,
+            Self::Sync => None,
+        }
     }
 }
 
@@ -125,6 +138,14 @@ pub enum LinkError {
     /// It fell too far behind: what it needs next is neither in memory nor in the log any more.
     #[error("what the replica needs next is gone: {0}; it has to begin anew")]
     Lagged(#[from] Unreadable),
+    /// It says that it has more than it was sent: what it has is not this stream.
+    #[error("the replica says that it is at {acked}, and was sent the stream up to {sent}")]
+    Ahead {
+        /// By its own account.
+        acked: Offset,
+        /// What it could have.
+        sent: Offset,
+    },
     /// It was silent for too long.
     #[error("the replica was silent for {0} ms")]
     Silent(i64),
@@ -263,8 +284,8 @@ impl Primary {
             return Err(LinkError::Closed);
         }
         let mut outbox = Vec::new();
-        let known = match (profile.scope, request) {
-            (SyncScope::Stream, SyncRequest::Continue(Some((id, at)))) if history.holds(&id, at) => {
+        let known = match (profile.scope, request.wanted()) {
+            (SyncScope::Stream, Some((id, at))) if history.holds(&id, at) => {
                 JournalReader::new(self.journal.clone(), at).ok()
             }
             _ => None,
@@ -289,7 +310,7 @@ impl Primary {
                 Phase::Complete
             }
             _ => {
-                self.counts.refused += u64::from(matches!(request, SyncRequest::Continue(Some(_))));
+                self.counts.refused += u64::from(request.wanted().is_some());
                 self.counts.full += 1;
                 let form = self.form(&profile);
                 self.counts.native += u64::from(matches!(form, SentAs::Native(_)));
@@ -542,6 +563,7 @@ impl Link {
                     if args[0].eq_ignore_ascii_case(b"REPLCONF")
                         && let Ok(Configured::Acked { at, fsynced }) = self.profile.configure(&args)
                     {
+                        self.check_acked(at)?;
                         self.acked = self.acked.max(at);
                         self.fsynced = self.fsynced.max(fsynced);
                         if let Phase::Waiting(at) = self.phase {
@@ -557,6 +579,16 @@ impl Link {
         }
         self.inbox.drain(..from);
         Ok(())
+    }
+
+    /// What was doubled on the way shows in what a replica says of itself.
+    fn check_acked(&self, acked: Offset) -> Result<(), LinkError> {
+        match &self.phase {
+            Phase::Stream(reader) if acked > reader.position() => {
+                Err(LinkError::Ahead { acked, sent: reader.position() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> Result<(), LinkError> {

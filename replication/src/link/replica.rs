@@ -42,6 +42,8 @@ pub struct ReplicaOptions {
     pub reads_native: bool,
     /// How many loaders store such a snapshot beside the link; without any, the link stores it as it comes.
     pub loaders: usize,
+    /// Whether the other node, which follows this one, is asked to lead: a failover.
+    pub hands_over: bool,
 }
 
 impl Default for ReplicaOptions {
@@ -54,6 +56,7 @@ impl Default for ReplicaOptions {
             timeout_ms: 60_000,
             reads_native: true,
             loaders: 0,
+            hands_over: false,
         }
     }
 }
@@ -165,6 +168,8 @@ pub struct ReplicaLink {
     events: VecDeque<ReplicaEvent>,
     /// The inbox was left because of an event.
     is_held: bool,
+    /// PSYNC was said, and nothing was answered.
+    awaits_answer: bool,
     heard: UnixMillis,
     next_ack: UnixMillis,
     form: Option<SnapshotForm>,
@@ -224,6 +229,7 @@ impl ReplicaLink {
             outbox: Vec::new(),
             events: VecDeque::new(),
             is_held: false,
+            awaits_answer: false,
             heard: now,
             next_ack: now,
             form: None,
@@ -256,6 +262,11 @@ impl ReplicaLink {
     /// Whether there is input that waits for its events to be taken: call [`handle_input`](Self::handle_input) with nothing then.
     pub fn holds_input(&self) -> bool {
         !self.inbox.is_empty() && self.is_held
+    }
+
+    /// Whether the primary was asked for the stream and has not answered, so far or until the link failed.
+    pub fn awaits_answer(&self) -> bool {
+        self.awaits_answer
     }
 
     /// What happened, in order.
@@ -435,18 +446,22 @@ impl ReplicaLink {
     }
 
     fn ask(&mut self) {
-        self.phase = Phase::Asking;
+        (self.phase, self.awaits_answer) = (Phase::Asking, true);
         match self.wanted {
             Some((id, offset)) => {
                 // The first byte that it lacks, counted from 1.
                 let next = (offset.0 + 1).to_string();
-                self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]);
+                match self.options.hands_over {
+                    true => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes(), b"FAILOVER"]),
+                    false => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]),
+                }
             }
             None => self.say(&[b"PSYNC", b"?", b"-1"]),
         }
     }
 
     fn hear_answer(&mut self, line: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
+        self.awaits_answer = false;
         let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
         let mut words = text.split(' ');
         match words.next() {

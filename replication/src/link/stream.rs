@@ -4,6 +4,10 @@
 //! buffer   | whole batches, not applied | an open batch (MULTI ..) | a piece of a command |
 //!          0                        whole                     decoded
 //! ```
+//!
+//! What does not make sense ends the link, and the replica begins anew. A gap of whole commands makes sense: the stream has no
+//! numbers, so a replica cannot know. It shows only in its offset, which stays behind by the length of the gap, as long as the
+//! primary waits for it. Doubled bytes show at the primary: see [`LinkError::Ahead`](super::LinkError::Ahead).
 
 use keyslot_engine::effect::Framing;
 use keyslot_engine::resp::{ArgRange, Decoded, Limits, ProtocolError, RequestDecoder, Source};

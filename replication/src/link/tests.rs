@@ -272,6 +272,22 @@ fn who_was_away_for_too_long_begins_anew() {
 }
 
 #[test]
+fn a_replica_that_has_more_than_it_was_sent_is_let_go() {
+    let mut net = Net::new(2, 5, 1 << 20);
+    (0..20).for_each(|_| net.write(0));
+    net.connect(1, 0);
+    net.settle();
+    let served = net.nodes[1].upstream.as_ref().and_then(|upstream| upstream.served).expect("it follows");
+    let (end, now) = (net.nodes[0].journal.end(), net.now);
+    let ack = |offset: u64| format!("REPLCONF ACK {offset}\r\n").into_bytes();
+    let primary = &mut net.nodes[0].primary;
+    assert_eq!(primary.handle_input(served, &ack(end.0), now), Ok(()));
+    let ahead = LinkError::Ahead { acked: Offset(end.0 + 1), sent: end };
+    assert_eq!(primary.handle_input(served, &ack(end.0 + 1), now), Err(ahead));
+    assert!(!primary.serves(served));
+}
+
+#[test]
 fn a_chain_carries_the_stream_as_it_is() {
     let mut net = Net::new(3, 11, 1 << 20);
     (0..100).for_each(|_| net.write(0));

@@ -16,28 +16,36 @@
 //!   [`handle_timeout`](Node::handle_timeout) when [`next_timeout`](Node::next_timeout) says.
 //! - It tells of the journal's growth by asking links again; see [`Primary::poll_more`](crate::link::Primary::poll_more).
 //!
-//! A host of many threads may prefer the parts: [`Standing`] and [`Waits`] hold the decisions, the links the bytes.
+//! A host of many threads may prefer the parts: [`Standing`], [`Waits`] and [`Failover`] hold the decisions, the links the bytes.
 //!
 //! Invariants
 //! - There is at most one connection to the primary, and it belongs to the node that is followed now.
 //! - Nobody is served while the data is replaced, or by a replica that does not follow the stream itself.
 //! - A wait is told once: that the replicas are there, that its time is over, or that the node leads no more.
 
+mod failover;
 mod options;
 mod output;
 mod standing;
+mod target;
 mod waits;
 
+pub use failover::{
+    AbortReason, Failover, FailoverCommand, FailoverError, FailoverRequest, FailoverState, FailoverStep, Place,
+    TakeOverError, Undo, admit_take_over,
+};
 pub use options::NodeOptions;
-pub use output::{CloseReason, ConnectionId, Output, Target, WaitId, WaitOutcome};
+pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, WaitId, WaitOutcome};
 pub use standing::Standing;
+pub use target::Target;
 pub use waits::{Goal, LogGoal, Progress, Waits};
 
 use crate::chance::Chance;
 use crate::link::{
-    Arrival, History, LinkError, LinkId, Reception, ReplicaEvent, ReplicaLink, ReplicaPhase, ReplicationId,
+    Arrival, History, LinkError, LinkId, Reception, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
+    ReplicaPhase, ReplicationId, SyncRequest,
 };
-use keyslot_engine::{Engine, Offset, UnixMillis};
+use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -53,6 +61,7 @@ pub struct Node {
     upstream: Option<Upstream>,
     waits: Waits<WaitId>,
     next_wait: u64,
+    failover: Failover,
     outputs: VecDeque<Output>,
 }
 
@@ -92,6 +101,7 @@ impl Node {
         let own = history.unwrap_or_else(|| History::new(ReplicationId::from_chance(chance.triple())));
         let mark = chance.next();
         let standing = Standing::new(engine.clone(), journal, own, options.primary, mark);
+        let failover = Failover::new(engine.clone());
         Self {
             engine,
             standing,
@@ -102,6 +112,7 @@ impl Node {
             upstream: None,
             waits: Waits::new(),
             next_wait: 0,
+            failover,
             outputs: VecDeque::new(),
         }
     }
@@ -150,7 +161,8 @@ impl Node {
                 _ => None,
             },
         });
-        [upstream, self.standing.primary().next_timeout(), self.waits.next_timeout()].into_iter().flatten().min()
+        let own = [self.standing.primary().next_timeout(), self.waits.next_timeout(), self.failover.next_timeout()];
+        own.into_iter().chain([upstream]).flatten().min()
     }
 
     /// Does what is due by time.
@@ -164,6 +176,7 @@ impl Node {
         }
         self.reach(now);
         self.end_waits(now);
+        self.move_failover(now);
     }
 
     /// Sees to the connection to the primary.
@@ -208,7 +221,8 @@ impl Node {
         let Some(upstream) = &mut self.upstream else { return };
         if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
             upstream.state = Reach::Linked(connection);
-            let link = self.standing.link(self.options.replica.clone(), now);
+            let options = ReplicaOptions { hands_over: self.failover.hands_over(), ..self.options.replica.clone() };
+            let link = self.standing.link(options, now);
             self.connections.insert(connection, Connection::Followed(Box::new(link)));
         }
     }
@@ -217,7 +231,11 @@ impl Node {
     pub fn link_closed(&mut self, connection: ConnectionId, now: UnixMillis) {
         match self.connections.remove(&connection) {
             Some(Connection::Served(link, _)) => self.standing.primary_mut().detach(link),
-            Some(Connection::Connecting | Connection::Followed(_)) => self.lose(now),
+            Some(Connection::Connecting) => self.lose(now),
+            Some(Connection::Followed(link)) => {
+                self.lose(now);
+                self.end_hand_over(link.awaits_answer(), None, now);
+            }
             Some(Connection::Expected(..)) | None => {}
         }
     }
@@ -244,9 +262,9 @@ impl Node {
 
     fn serve(&mut self, connection: ConnectionId, arrival: Arrival, now: UnixMillis) {
         let Arrival { profile, request, rest } = arrival;
-        if self.upstream.is_some() && self.phase() != Some(ReplicaPhase::Streaming) {
+        if let Err(error) = self.admit(connection, request) {
             if let Some(Connection::Expected(_, out)) = self.connections.get_mut(&connection) {
-                out.extend_from_slice(b"-NOMASTERLINK Can't SYNC while not connected with my master\r\n");
+                out.extend_from_slice(format!("-{error}\r\n").as_bytes());
             }
             return;
         }
@@ -266,9 +284,30 @@ impl Node {
         }
     }
 
+    /// Whether a replica is served now; who asks this node to lead is obeyed. An error is what to answer.
+    fn admit(&mut self, connection: ConnectionId, request: SyncRequest) -> Result<(), String> {
+        if let SyncRequest::TakeOver(wanted) = request {
+            let history = self.standing.history();
+            let follows = self.upstream.as_ref().map(|_| self.standing.is_known().then_some(&history));
+            admit_take_over(follows, wanted.map(|(id, _)| id)).map_err(|error| error.to_string())?;
+            self.begin_leading();
+            self.outputs.push_back(Output::Failover(FailoverEvent::TookOver(connection)));
+        }
+        if self.failover.state() != FailoverState::None {
+            return Err("NOMASTERLINK Can't SYNC while failing over".to_owned());
+        }
+        match self.upstream.is_some() && self.phase() != Some(ReplicaPhase::Streaming) {
+            true => Err("NOMASTERLINK Can't SYNC while not connected with my master".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     fn hear(&mut self, connection: ConnectionId, link: LinkId, bytes: &[u8], now: UnixMillis) {
         match self.standing.primary_mut().handle_input(link, bytes, now) {
-            Ok(()) => self.end_waits(now),
+            Ok(()) => {
+                self.end_waits(now);
+                self.move_failover(now);
+            }
             Err(error) => self.close(connection, CloseReason::Replica(error)),
         }
     }
@@ -280,7 +319,7 @@ impl Node {
     }
 
     /// What a link's input led to.
-    fn follow_up(&mut self, connection: ConnectionId, outcome: Result<(), crate::link::ReplicaError>, now: UnixMillis) {
+    fn follow_up(&mut self, connection: ConnectionId, outcome: Result<(), ReplicaError>, now: UnixMillis) {
         let mut outcome = outcome;
         loop {
             let Some(Connection::Followed(link)) = self.connections.get_mut(&connection) else { return };
@@ -288,6 +327,9 @@ impl Node {
                 Some(event) => {
                     self.standing.take_event(&event);
                     self.close_unserved();
+                    if self.failover.take_event(&event) {
+                        self.outputs.push_back(Output::Failover(FailoverEvent::HandedOver));
+                    }
                     let is_hold = matches!(event, ReplicaEvent::Replacing(_));
                     self.outputs.push_back(Output::Link(event));
                     if is_hold && outcome.is_ok() {
@@ -304,12 +346,17 @@ impl Node {
     }
 
     /// The link to the primary is of no use any more.
-    fn fail(&mut self, connection: ConnectionId, error: crate::link::ReplicaError, now: UnixMillis) {
+    fn fail(&mut self, connection: ConnectionId, error: ReplicaError, now: UnixMillis) {
         let id = ReplicationId::from_chance(self.chance.triple());
         self.standing.take_error(&error, id);
         self.close_unserved();
         self.lose(now);
-        self.close(connection, CloseReason::Primary(error));
+        let awaits_answer = match self.connections.get(&connection) {
+            Some(Connection::Followed(link)) => link.awaits_answer(),
+            _ => false,
+        };
+        self.close(connection, CloseReason::Primary(error.clone()));
+        self.end_hand_over(awaits_answer, Some(&error), now);
     }
 
     /// There is no connection to the primary.
@@ -343,11 +390,17 @@ impl Node {
         }
     }
 
-    /// Follows another node from here on. False if it does so already.
+    /// Follows another node from here on. False if it does so already. Ends a failover.
     pub fn follow(&mut self, target: Target, now: UnixMillis) -> bool {
-        if self.target() == Some(&target) {
+        if self.target() == Some(&target) && self.failover.state() == FailoverState::None {
             return false;
         }
+        self.begin_following(target, now);
+        self.failover.forget();
+        true
+    }
+
+    fn begin_following(&mut self, target: Target, now: UnixMillis) {
         self.leave_upstream();
         self.upstream = Some(Upstream { target, state: Reach::Away { retry_at: now } });
         self.standing.follow();
@@ -355,18 +408,82 @@ impl Node {
             self.outputs.push_back(Output::Waited { wait, offset: Offset(0), outcome: WaitOutcome::LeadsNoMore });
         }
         self.reach(now);
+    }
+
+    /// Follows nobody from here on. False if it does so already. Ends a failover.
+    pub fn lead(&mut self) -> bool {
+        if self.upstream.is_none() {
+            self.failover.forget();
+            return false;
+        }
+        self.begin_leading();
+        self.failover.forget();
         true
     }
 
-    /// Follows nobody from here on. False if it does so already.
-    pub fn lead(&mut self) -> bool {
-        if self.upstream.is_none() {
-            return false;
-        }
+    fn begin_leading(&mut self) {
         self.leave_upstream();
         self.standing.lead(ReplicationId::from_chance(self.chance.triple()));
         self.close_unserved();
-        true
+    }
+
+    /// Gives this node's place to a replica. [`Output::Failover`] tells how it goes.
+    pub fn fail_over(&mut self, request: FailoverRequest, now: UnixMillis) -> Result<(), FailoverError> {
+        let place = match self.upstream {
+            Some(_) => Place::Follows,
+            None => Place::Leads(Some(self.standing.primary())),
+        };
+        self.failover.begin(request, place, now)?;
+        self.move_failover(now);
+        Ok(())
+    }
+
+    /// Ends the failover that is under way.
+    pub fn abort_failover(&mut self, now: UnixMillis) -> Result<(), FailoverError> {
+        let step = self.failover.abort()?;
+        self.take_step(step, now);
+        Ok(())
+    }
+
+    /// How far a failover of this node is.
+    pub fn failover_state(&self) -> FailoverState {
+        self.failover.state()
+    }
+
+    fn move_failover(&mut self, now: UnixMillis) {
+        let end = self.standing.journal().end();
+        if let Some(step) = self.failover.poll(self.standing.primary(), end, now) {
+            self.take_step(step, now);
+        }
+    }
+
+    /// The link to the replica that is to lead has ended.
+    fn end_hand_over(&mut self, awaits_answer: bool, error: Option<&ReplicaError>, now: UnixMillis) {
+        let before = self.failover.state();
+        match self.failover.take_end(awaits_answer, error) {
+            Some(step) => self.take_step(step, now),
+            None if before != self.failover.state() => {
+                self.outputs.push_back(Output::Failover(FailoverEvent::HandedOver));
+            }
+            None => {}
+        }
+    }
+
+    fn take_step(&mut self, step: FailoverStep, now: UnixMillis) {
+        let event = match step {
+            FailoverStep::Follow(target) => {
+                self.begin_following(target.clone(), now);
+                FailoverEvent::Follows(target)
+            }
+            FailoverStep::Aborted(reason, undo) => {
+                if undo == Undo::Lead {
+                    self.begin_leading();
+                }
+                self.failover.release();
+                FailoverEvent::GaveUp(reason)
+            }
+        };
+        self.outputs.push_back(Output::Failover(event));
     }
 
     /// Closes the connections of replicas that were let go.

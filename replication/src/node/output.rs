@@ -1,5 +1,7 @@
 //! What a node has its host do, and tells it.
 
+use super::failover::AbortReason;
+use super::target::Target;
 use crate::link::{LinkError, ReplicaError, ReplicaEvent, SyncRequest};
 use keyslot_engine::Offset;
 
@@ -10,15 +12,6 @@ pub struct ConnectionId(pub(super) u64);
 /// Which wait, of this node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WaitId(pub(super) u64);
-
-/// Another node's address.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Target {
-    /// A name or an address.
-    pub host: String,
-    /// The port on which it takes clients.
-    pub port: u16,
-}
 
 /// What a node has its host do, or tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +45,8 @@ pub enum Output {
     /// data, if there is one, and calls [`proceed`](super::Node::proceed); after [`Replaced`](ReplicaEvent::Replaced) it may begin
     /// one.
     Link(ReplicaEvent),
+    /// A failover changed who leads. Whoever keeps whom this node follows notes it.
+    Failover(FailoverEvent),
     /// A wait is over.
     Waited {
         /// Which.
@@ -61,6 +56,19 @@ pub enum Output {
         /// How it went.
         outcome: WaitOutcome,
     },
+}
+
+/// What a failover does to a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FailoverEvent {
+    /// A replica is followed, and asked to lead.
+    Follows(Target),
+    /// It leads: this node is its replica from here on.
+    HandedOver,
+    /// The failover was given up. The node leads, again or still.
+    GaveUp(AbortReason),
+    /// The primary asked this replica to lead, and it does.
+    TookOver(ConnectionId),
 }
 
 /// How a wait went.

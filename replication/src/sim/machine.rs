@@ -1,6 +1,6 @@
 //! A machine: a disk, and what runs on it while it is on.
 
-use crate::link::{PrimaryOptions, ReplicaOptions};
+use crate::link::{LagLimits, PrimaryOptions, ReplicaOptions};
 use crate::node::{Node, NodeOptions};
 use keyslot_engine::{Engine, ManualClock, Offset, UnixMillis};
 use keyslot_persistence::storage::{Fault, Loss};
@@ -58,7 +58,7 @@ impl Machine {
     }
 
     /// Starts it, with what its disk holds. An error says why it does not start.
-    pub(super) fn start(&mut self, clock: &ManualClock, seed: u64) -> Result<(), String> {
+    pub(super) fn start(&mut self, number: usize, clock: &ManualClock, seed: u64) -> Result<(), String> {
         self.run += 1;
         let engine = Engine::builder().clock(clock.clone()).seed(seed).in_memory();
         let saver = Saver::new(engine.clone(), self.storage.clone());
@@ -82,9 +82,10 @@ impl Machine {
                 timeout_ms: 6000,
                 sends_marked: self.options.sends_marked,
                 sends_native: self.options.native,
-                ..PrimaryOptions::default()
+                lag_limits: LagLimits { hard_size_bytes: self.held_size_bytes_max(), ..LagLimits::default() },
             },
             replica: ReplicaOptions {
+                ip_address: Some(number.to_string()),
                 timeout_ms: 6000,
                 ack_interval_ms: 500,
                 reads_native: self.options.native,
@@ -96,6 +97,11 @@ impl Machine {
         let node = Node::new(engine.clone(), journal.clone(), None, options, seed);
         self.process = Some(Process { engine, node, journal, saver, store, next_step_ns: Some(0) });
         Ok(())
+    }
+
+    /// Where the backlog is shortest, replicas that are slow lose their place; elsewhere it is kept for them.
+    fn held_size_bytes_max(&self) -> u64 {
+        if self.options.backlog_size_bytes_max <= 2048 { 4096 } else { 1 << 28 }
     }
 
     fn journal_options(&self) -> JournalOptions {

@@ -19,6 +19,7 @@
 //! - When it is quiet, every replica has its primary's data, offset and name of the history, and says so: WAIT counts it.
 //! - A node holds every write that it made or that WAIT confirmed of it, until its data is replaced or its memory lost.
 //! - A stream goes on where it was exactly if its history says that it can; whatever else is asked for comes anew.
+//! - Who leads by a failover that was not forced has every write that was acknowledged before.
 //! - A reply that waited for a level tells the truth: what was written outlives what the level says.
 //! - A replica loses its place in the history only where something was done to its link or its disk.
 
@@ -35,16 +36,19 @@ pub use network::Weather;
 pub use scenario::{Summary, explore, explore_with};
 
 use crate::chance::Chance;
-use crate::link::{ReplicaEvent, ReplicaPhase, SyncRequest};
-use crate::node::{CloseReason, ConnectionId, Output, Target, WaitId, WaitOutcome};
+use crate::link::{ReplicaEvent, ReplicaPhase};
+use crate::node::{
+    CloseReason, ConnectionId, FailoverEvent, FailoverRequest, FailoverState, Output, Target, WaitId, WaitOutcome,
+};
 use keyslot_engine::resp::Value;
-use keyslot_engine::{EffectSink, ManualClock, Offset, UnixMillis};
+use keyslot_engine::{EffectSink, ManualClock, Offset, PeerInfo, SessionState, UnixMillis};
 use keyslot_persistence::storage::Loss;
 use machine::{Machine, Process, START_MS};
 use network::{End, Network, Parcel, Way};
 use promises::Promises;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::task::Waker;
 use std::time::Duration;
 use truth::Truth;
 
@@ -190,6 +194,36 @@ impl Simulation {
         self.tend(node);
     }
 
+    /// Has a node give its place to one of its replicas. False if it does not begin.
+    pub fn fail_over(&mut self, node: usize, request: FailoverRequest) -> bool {
+        let now = self.now;
+        let Some(process) = &mut self.machines[node].process else { return false };
+        let is_forced = request.is_forced;
+        let begun = process.node.fail_over(request, now);
+        if begun.is_ok() {
+            self.truth.nodes[node].is_forced = is_forced;
+        }
+        self.note(format_args!("{node} fails over, forced: {is_forced}: {begun:?}"));
+        self.tend(node);
+        begun.is_ok()
+    }
+
+    /// Has a node give up its failover.
+    pub fn abort_failover(&mut self, node: usize) {
+        let now = self.now;
+        if let Some(process) = &mut self.machines[node].process
+            && process.node.abort_failover(now).is_ok()
+        {
+            self.tend(node);
+        }
+    }
+
+    /// Whether a failover of this node is under way: clients that write wait.
+    pub fn is_failing_over(&self, node: usize) -> bool {
+        let process = self.machines[node].process.as_ref();
+        process.is_some_and(|process| process.node.failover_state() != FailoverState::None)
+    }
+
     /// Ends a node at once; its disk loses what `loss` says.
     pub fn kill(&mut self, node: usize, loss: Loss) {
         if !self.is_on(node) {
@@ -222,7 +256,7 @@ impl Simulation {
             return;
         }
         let seed = self.chance.next();
-        if let Err(error) = self.machines[node].start(&self.clock, seed) {
+        if let Err(error) = self.machines[node].start(node, &self.clock, seed) {
             return self.fail(format!("{node} does not start: {error}"));
         }
         if let Some(process) = &self.machines[node].process {
@@ -271,7 +305,11 @@ impl Simulation {
         let (now, run) = (self.now, self.machines[node].run);
         let Some(process) = &mut self.machines[node].process else { return };
         let number = self.truth.next_write;
-        if process.engine.set(truth::key(number), number as i64).is_err() {
+        let mut session = process.engine.session(Waker::noop().clone(), PeerInfo::default());
+        let mut reply = Vec::new();
+        session.feed(format!("SET {} {number}\r\n", truth::key(number)).as_bytes());
+        // A client that has to wait leaves.
+        if session.poll_output(&mut reply) != SessionState::Open || reply != b"+OK\r\n" {
             return;
         }
         self.truth.next_write += 1;
@@ -339,6 +377,7 @@ impl Simulation {
             self.machines[node].step(self.now);
             if let Some(process) = &mut self.machines[node].process {
                 process.node.handle_timeout(self.now);
+                process.engine.tick(self.now, TICK_BUDGET);
             }
             self.tend(node);
         }
@@ -439,9 +478,10 @@ impl Simulation {
                         self.fail(format!("{node} was asked for {request:?}: {what}"));
                     }
                     let holds = self.truth.nodes[node].holds.clone();
-                    let at = if let SyncRequest::Continue(Some((_, at))) = request { at } else { Offset(0) };
+                    let at = request.wanted().map_or(Offset(0), |(_, at)| at);
                     self.truth.views.insert(number, (holds, at));
                 }
+                Output::Failover(event) => self.failed_over(node, &event),
                 Output::Link(event) => self.link_event(node, &event),
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),
             }
@@ -501,6 +541,56 @@ impl Simulation {
         }
     }
 
+    /// A failover changed who leads, or did not.
+    fn failed_over(&mut self, node: usize, event: &FailoverEvent) {
+        self.note(format_args!("{node}: {event:?}"));
+        match event {
+            // Whom a node is to follow changes once it is over.
+            FailoverEvent::Follows(_) => {}
+            FailoverEvent::HandedOver => {
+                let process = self.machines[node].process.as_ref();
+                let target = process.and_then(|process| process.node.target()?.host.parse().ok());
+                self.truth.nodes[node].follows = target;
+                // Who leads now may have been told otherwise since, and follow this node.
+                if target.is_some_and(|target| scenario::is_below(self, target, node)) {
+                    self.promote(node);
+                }
+            }
+            FailoverEvent::GaveUp(_) => self.take_name(node),
+            FailoverEvent::TookOver(connection) => {
+                self.truth.nodes[node].follows = None;
+                self.take_name(node);
+                self.check_hand_over(node, *connection);
+            }
+        }
+    }
+
+    /// A node's stream has the name that the node says.
+    fn take_name(&mut self, node: usize) {
+        let Some(process) = &self.machines[node].process else { return };
+        let (id, end) = (process.node.standing().history().id(), process.journal.end());
+        self.truth.nodes[node].renamed(id, end);
+    }
+
+    /// Who leads by a failover that was not forced has everything that the primary before it had.
+    fn check_hand_over(&mut self, node: usize, connection: ConnectionId) {
+        let run = self.machines[node].run;
+        let Some((number, _)) = self.network.find(node, run, connection) else { return };
+        let Some(old) = self.network.wire(number).map(|wire| wire.client) else { return };
+        let Some(process) = self.machines[old.node].process.as_ref() else { return };
+        let is_over = process.node.failover_state() != FailoverState::InProgress;
+        if self.machines[old.node].run != old.run || is_over || self.truth.nodes[old.node].is_forced {
+            return;
+        }
+        let ends = [old.node, node].map(|at| self.machines[at].process.as_ref().map(|process| process.journal.end()));
+        if ends[0] != ends[1] {
+            self.fail(format!("{node} leads at {:?}, and {} was at {:?}", ends[1], old.node, ends[0]));
+        }
+        let holds = self.truth.nodes[old.node].holds.clone();
+        self.truth.nodes[node].holds.extend(holds);
+        self.check_writes(node);
+    }
+
     /// What replicas confirm they hold from here on.
     fn waited(&mut self, node: usize, wait: WaitId, offset: Offset, outcome: WaitOutcome) {
         let run = self.machines[node].run;
@@ -553,6 +643,9 @@ impl Simulation {
         let name = |process: &Process| process.node.standing().history().id();
         (0..self.machines.len()).all(|node| {
             let Some(process) = &self.machines[node].process else { return false };
+            if self.is_failing_over(node) {
+                return false;
+            }
             let Some(primary) = self.primary_of(node) else { return true };
             let primary = self.machines[primary].process.as_ref();
             process.node.phase() == Some(ReplicaPhase::Streaming)
@@ -603,6 +696,9 @@ impl Simulation {
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+/// Entries that a tick of an engine may look at.
+const TICK_BUDGET: usize = 1000;
 
 /// So long after the last fault everybody is to be where the others are.
 const QUIET_WITHIN_MS: i64 = 120_000;

@@ -2,6 +2,7 @@
 
 use super::{Disk, MachineOptions, Simulation, Violation, Weather};
 use crate::chance::Chance;
+use crate::node::FailoverRequest;
 use keyslot_engine::Ack;
 use keyslot_persistence::Durability;
 use keyslot_persistence::storage::Loss;
@@ -15,6 +16,8 @@ pub struct Summary {
     pub anew: usize,
     /// Marked writes that replicas confirmed.
     pub confirmed: usize,
+    /// Replicas that took their primary's place.
+    pub took_over: usize,
     /// Replies that waited for more than memory, and came.
     pub acknowledged: usize,
     /// Virtual time.
@@ -65,6 +68,7 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
     Ok(Summary {
         went_on: count_of("goes on: true"),
         anew: count_of("goes on: false"),
+        took_over: count_of("TookOver"),
         confirmed: sim.trace.lines().filter(|line| line.contains("confirmed by") && !line.ends_with("by 0")).count(),
         acknowledged: count_of("is acknowledged"),
         elapsed_ms: sim.elapsed_ms(),
@@ -99,6 +103,11 @@ fn happen(sim: &mut Simulation) {
             }
         }
         6 if sim.chance.once_in(4) => sim.fill_disk(node),
+        6 => {
+            if let Some(leader) = leader {
+                fail_over(sim, leader, node);
+            }
+        }
         7..=10 => {
             if let Some(leader) = leader {
                 let levels = [Ack::Logged, Ack::Durable, Ack::Replicas(1), Ack::Replicas(2)];
@@ -121,8 +130,18 @@ fn happen(sim: &mut Simulation) {
     }
 }
 
+/// To `node` or any replica; sometimes it is called off.
+fn fail_over(sim: &mut Simulation, leader: usize, node: usize) {
+    let timeout_ms = Some(1 + sim.chance.below(3000) as i64);
+    let to = sim.chance.once_in(2).then(|| (node.to_string(), 6379));
+    let is_forced = to.is_some() && sim.chance.once_in(3);
+    if !sim.fail_over(leader, FailoverRequest { to, timeout_ms, is_forced }) && sim.chance.once_in(2) {
+        sim.abort_failover(leader);
+    }
+}
+
 /// Whether a node is `above` or follows it, over others or not.
-fn is_below(sim: &Simulation, node: usize, above: usize) -> bool {
+pub(super) fn is_below(sim: &Simulation, node: usize, above: usize) -> bool {
     let mut at = Some(node);
     while let Some(node) = at {
         if node == above {
@@ -135,6 +154,10 @@ fn is_below(sim: &Simulation, node: usize, above: usize) -> bool {
 
 /// A change of some kind.
 pub(super) fn write(sim: &mut Simulation, node: usize) {
+    // The call would wait, and nobody else would run.
+    if sim.is_failing_over(node) {
+        return;
+    }
     let n = sim.chance.below(40);
     let key = |kind: &str| format!("{kind}:{n}");
     let kind = sim.chance.below(13);

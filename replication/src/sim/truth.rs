@@ -26,6 +26,8 @@ pub(super) struct NodeTruth {
     id: Option<ReplicationId>,
     previous: Option<(ReplicationId, Offset)>,
     pub(super) is_disk_full: bool,
+    /// Whether its newest failover goes on without everything.
+    pub(super) is_forced: bool,
     /// A write, and how many replicas are to confirm it.
     pub(super) must_confirm: Option<(u64, usize)>,
     /// The first wire over which its data came as it is, or went on.
@@ -57,7 +59,7 @@ impl Truth {
         (oldest, oldest_logged, end): (Offset, Option<Offset>, Offset),
     ) -> Option<String> {
         let truth = &self.nodes[node];
-        let SyncRequest::Continue(Some((id, at))) = request else {
+        let Some((id, at)) = request.wanted() else {
             return goes_on.then(|| "it goes on with nothing".to_owned());
         };
         let is_held = truth.id == Some(id) || truth.previous.is_some_and(|(old, until)| old == id && at <= until);

@@ -278,6 +278,30 @@ fn a_pause_of_writes_lets_reads_through_and_ends_with_unpause() {
 }
 
 #[test]
+fn what_the_host_holds_waits_until_the_host_lets_it_go() {
+    let (db, clock) = manual();
+    let (mut boss, (mut s, bell)) = (session(&db), belled(&db));
+    assert_eq!(ask(&mut s, "SET old v PX 50"), "+OK\r\n");
+    db.hold_writes();
+    clock.advance(Duration::from_millis(60));
+    assert_eq!(ask(&mut boss, "CLIENT PAUSE 10 WRITE\r\nCLIENT UNPAUSE\r\nGET old"), "+OK\r\n+OK\r\n$-1\r\n");
+    assert_eq!(ask(&mut s, "GET k\r\nMULTI\r\nSET k v\r\nEXEC\r\nGET k"), "$-1\r\n+OK\r\n");
+    assert_eq!(db.tick(db.now(), 100_000).expired, 0);
+    assert!(db.is_still());
+    let rung = bell.count();
+    db.release_writes();
+    assert_eq!(bell.count(), rung + 1);
+    assert_eq!(take(&mut s), "+QUEUED\r\n*1\r\n+OK\r\n$1\r\nv\r\n");
+    // A pause of clients outlasts it.
+    db.hold_writes();
+    assert_eq!(ask(&mut boss, "CLIENT PAUSE 100 WRITE"), "+OK\r\n");
+    db.release_writes();
+    assert_eq!(ask(&mut s, "SET k w"), "");
+    clock.advance(Duration::from_millis(100));
+    assert_eq!(take(&mut s), "+OK\r\n");
+}
+
+#[test]
 fn a_pause_is_never_cut_short_by_another() {
     let (db, clock) = manual();
     let mut boss = session(&db);

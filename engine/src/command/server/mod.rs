@@ -23,6 +23,7 @@ pub(super) const ROWS: &[Row] = &[
     save::BGSAVE,
     process::CONFIG,
     debug::DEBUG,
+    replication::FAILOVER,
     info::INFO,
     save::LASTSAVE,
     latency::LATENCY,

@@ -1,8 +1,14 @@
-//! PSYNC, SYNC, REPLCONF, REPLICAOF, WAIT, WAITAOF: links to other nodes. The host does them.
+//! FAILOVER, PSYNC, SYNC, REPLCONF, REPLICAOF, WAIT, WAITAOF: links to other nodes. The host does them.
 
 use crate::command::Run;
 use crate::command::row::flag::{ADMIN, ALLOW_BUSY, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row, category};
+
+pub(super) const FAILOVER: Row = Row::new("failover", -1, Run::Host)
+    .flags(ADMIN | NOSCRIPT | STALE)
+    .summary("Starts a coordinated failover from a server to one of its replicas.")
+    .docs(Group::Server, "6.2.0", "O(1)")
+    .args("target:block?=TO{host:string port:integer force?=FORCE} abort?=ABORT milliseconds:integer?=TIMEOUT");
 
 pub(super) const PSYNC: Row = Row::new("psync", -3, Run::Host)
     .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI)

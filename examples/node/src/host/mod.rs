@@ -115,12 +115,13 @@ impl Host {
             false => None,
         };
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+        let replication = Replication::new(&engine);
         let node = Arc::new_cyclic(|this| Node {
             this: Weak::clone(this),
             engine,
             data,
             scheduled: Scheduled::default(),
-            replication: Replication::new(),
+            replication,
             cluster,
             settings,
             live,

@@ -4,6 +4,7 @@
 mod acks;
 mod clients;
 mod differential;
+mod failover;
 mod full_disk;
 mod full_sync;
 mod kill;

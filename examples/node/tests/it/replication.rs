@@ -44,7 +44,7 @@ impl Peer {
         line.unwrap_or_else(|| panic!("{name} is not in {info}")).to_owned()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.node.as_ref().map(Node::log).unwrap_or_default()
     }
 }
@@ -75,7 +75,7 @@ pub(crate) fn assert_follows(primary: &mut Peer, replica: &mut Peer) {
 }
 
 /// Changes of all kinds, some of which a primary has to make deterministic.
-fn write(peer: &mut Peer, round: usize) {
+pub(crate) fn write(peer: &mut Peer, round: usize) {
     let n = round.to_string();
     for words in [
         &["INCR", "counter"][..],

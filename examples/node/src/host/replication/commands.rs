@@ -1,13 +1,13 @@
-//! PSYNC, SYNC, REPLCONF, ROLE, WAIT, WAITAOF, REPLICAOF.
+//! PSYNC, SYNC, REPLCONF, ROLE, WAIT, WAITAOF, REPLICAOF; FAILOVER's words go on to where it is done.
 
-use super::{NO_LOG, Upstream, answer, fresh_id, report};
+use super::{NO_LOG, State, Upstream, answer, fresh_id, report};
 use crate::host::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_i64;
 use keyslot::engine::{Ack, Asker, EffectSink, UnixMillis};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
-use keyslot::replication::node::{Goal, LogGoal, Standing, Target};
+use keyslot::replication::node::{FailoverState, Goal, LogGoal, Standing, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -31,6 +31,7 @@ impl Node {
             b"replconf" => self.configure_replica(asker.client_id, args, reply),
             b"role" => report::role(&self.replication, self, reply),
             b"wait" => self.wait_for_replicas(asker, args, reply),
+            b"failover" => self.fail_over(args, reply),
             b"waitaof" => self.wait_for_logs(asker, args, reply),
             b"replicaof" | b"slaveof" => self.follow_or_lead(args, reply),
             _ => return false,
@@ -41,10 +42,19 @@ impl Node {
     /// Notes that a client asks for the stream. Its connection answers from here on.
     fn expect_replica(&self, asker: Asker<'_>, request: SyncRequest, reply: &mut ReplyWriter<'_>) {
         let replication = &self.replication;
-        let is_synced = |upstream: &Upstream| upstream.phase == Some(ReplicaPhase::Streaming);
-        if replication.state.lock().upstream.as_ref().is_some_and(|upstream| !is_synced(upstream)) {
+        if let SyncRequest::TakeOver(wanted) = request
+            && let Err(error) = self.take_over(asker, wanted.map(|(id, _)| id))
+        {
+            return reply.error(&error.to_string());
+        }
+        let state = replication.state.lock();
+        if state.failover.state() != FailoverState::None {
+            return reply.error("NOMASTERLINK Can't SYNC while failing over");
+        }
+        if state.upstream.as_ref().is_some_and(|upstream| upstream.phase != Some(ReplicaPhase::Streaming)) {
             return reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
         }
+        drop(state);
         // What it is called where it does not say.
         let (address, _) = asker.addr.rsplit_once(':').unwrap_or((asker.addr, ""));
         let mut profiles = replication.profiles.lock();
@@ -150,6 +160,9 @@ impl Node {
         if self.cluster.is_some() {
             return reply.error("ERR REPLICAOF not allowed in cluster mode.");
         }
+        if self.replication.state.lock().failover.state() != FailoverState::None {
+            return reply.error("ERR REPLICAOF not allowed while failing over.");
+        }
         if args[1].eq_ignore_ascii_case(b"no") && args[2].eq_ignore_ascii_case(b"one") {
             self.lead();
             return reply.ok();
@@ -171,10 +184,17 @@ impl Node {
         if state.upstream.as_ref().is_some_and(|upstream| is_same(&upstream.target)) {
             return false;
         }
+        self.begin_following(&mut state, target);
+        drop(state);
+        self.has_followed();
+        true
+    }
+
+    /// The part of following another node that is done at once. [`has_followed`](Self::has_followed) is the rest.
+    pub(super) fn begin_following(&self, state: &mut State, target: Target) {
         tracing::info!("Connecting to MASTER {}:{}", target.host, target.port);
         let words = vec![target.host.clone().into_bytes(), target.port.to_string().into_bytes()];
         self.settings.note_words("replicaof", words);
-        let is_first = state.upstream.is_none();
         // What this node has by itself is a part of its own history: the other one may know it.
         let is_fresh = state.stream.is_none();
         let stream = state.stream(self);
@@ -192,12 +212,12 @@ impl Node {
         // Before somebody else can have it lead.
         self.set_read_only(&self.settings.values());
         self.replication.target.send_replace(Some(target));
-        drop(state);
-        if is_first {
-            self.end_waits();
-        }
+    }
+
+    /// Tells those whom it concerns that another node is followed.
+    pub(super) fn has_followed(&self) {
+        self.end_waits();
         self.replication.judge(self, &self.settings.values());
-        true
     }
 
     /// Takes over whether clients may write while another node is followed.
@@ -209,16 +229,26 @@ impl Node {
     /// Follows nobody from here on.
     fn lead(&self) {
         let mut state = self.replication.state.lock();
-        if state.upstream.take().is_none() {
-            return;
+        if state.upstream.is_some() {
+            self.begin_leading(&mut state);
+            drop(state);
+            self.has_led("user request");
         }
+    }
+
+    /// The part of leading that is done at once. [`has_led`](Self::has_led) is the rest.
+    pub(super) fn begin_leading(&self, state: &mut State) {
+        state.upstream = None;
         self.replication.target.send_replace(None);
         self.settings.note_words("replicaof", Vec::new());
         if let Some(stream) = &mut state.stream {
             stream.lead(fresh_id());
         }
         self.set_read_only(&self.settings.values());
-        drop(state);
+    }
+
+    /// Ends what a link had begun.
+    pub(super) fn has_led(&self, why: &str) {
         {
             let _replacing = self.replication.replacing.lock();
             if self.data.is_loading() {
@@ -226,7 +256,7 @@ impl Node {
             }
         }
         self.replication.judge(self, &self.settings.values());
-        tracing::info!("MASTER MODE enabled (user request)");
+        tracing::info!("MASTER MODE enabled ({why})");
     }
 
     /// Nobody waits for replicas of a node that follows another.

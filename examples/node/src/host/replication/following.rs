@@ -1,6 +1,6 @@
 //! The task that follows a primary: connects, feeds what comes to the link, and begins again when it breaks.
 
-use super::{Target, fresh_id};
+use super::Target;
 use crate::host::Node;
 use keyslot::replication::link::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase, SnapshotForm};
 use std::sync::Arc;
@@ -51,6 +51,12 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
     // Small packets: answers that are waited for.
     let _ = stream.set_nodelay(true);
     let Some(mut link) = node.begin_link() else { return Ok(()) };
+    let outcome = exchange(node, &mut stream, &mut link).await;
+    node.end_link(&link, outcome.as_ref().err());
+    outcome
+}
+
+async fn exchange(node: &Arc<Node>, stream: &mut TcpStream, link: &mut ReplicaLink) -> Result<(), ReplicaError> {
     let (mut input, mut output) = (vec![0; READ_BYTES].into_boxed_slice(), Vec::new());
     loop {
         link.poll_output(&mut output);
@@ -69,26 +75,17 @@ async fn talk(node: &Arc<Node>, mut stream: TcpStream) -> Result<(), ReplicaErro
             Err(_) => link.handle_timeout(node.engine.now()).map(|()| 0),
         };
         let mut outcome = outcome;
-        let mut told = node.hear_link(&mut link, outcome.as_ref().copied().unwrap_or(0));
+        let mut told = node.hear_link(link, outcome.as_ref().copied().unwrap_or(0));
         // What waited for events to be taken, as a snapshot for the log to end.
         while told && outcome.is_ok() && link.holds_input() {
             outcome = link.handle_input(&[], node.engine.now()).map(|()| 0);
-            told = node.hear_link(&mut link, 0);
+            told = node.hear_link(link, 0);
         }
         let was_full = outcome.as_ref().is_ok_and(|count| *count == input.len());
         match outcome {
             Ok(_) if told => {}
             Ok(_) => return Ok(()),
-            Err(error) => {
-                let mut state = node.replication.state.lock();
-                // A node that leads meanwhile has a history of its own.
-                if state.upstream.is_some()
-                    && let Some(stream) = &mut state.stream
-                {
-                    stream.take_error(&error, fresh_id());
-                }
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
         if was_full {
             // There may be more at once: clients that wait for this thread come between two reads.
@@ -105,7 +102,9 @@ impl Node {
             |name: &str| Some(String::from_utf8_lossy(values.text(name)).into_owned()).filter(|text| !text.is_empty());
         let announced = values.number("replica-announce-port");
         let port = if announced > 0 { announced } else { values.number("port") };
+        let mut state = self.replication.state.lock();
         let options = ReplicaOptions {
+            hands_over: state.failover.hands_over(),
             listening_port: u16::try_from(port).unwrap_or(0),
             ip_address: text("replica-announce-ip"),
             credentials: text("masterauth").map(|password| (text("masteruser"), password)),
@@ -114,7 +113,6 @@ impl Node {
             loaders: LOADERS,
             ..ReplicaOptions::default()
         };
-        let mut state = self.replication.state.lock();
         let link = state.stream.as_ref()?.link(options, self.engine.now());
         let upstream = state.upstream.as_mut()?;
         (upstream.phase, upstream.received_bytes) = (Some(ReplicaPhase::Handshake), 0);
@@ -154,6 +152,9 @@ impl Node {
             }
             if let Some(stream) = &mut state.stream {
                 stream.take_event(event);
+            }
+            if state.failover.take_event(event) {
+                tracing::info!("Failover target leads; this node is its replica.");
             }
             if matches!(event, ReplicaEvent::Replacing(_)) {
                 self.data.begin_loading();

@@ -9,6 +9,7 @@
 //! A node without a log has no journal until somebody follows it, or it follows somebody: then it has one in memory.
 
 mod commands;
+mod failover;
 mod following;
 mod report;
 mod serving;
@@ -16,12 +17,12 @@ mod serving;
 use super::Node;
 use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{LaterReply, UnixMillis};
+use keyslot::engine::{Engine, LaterReply, UnixMillis};
 use keyslot::replication::link::{
     History, LagLimits, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
     ReplicationId, SyncRequest,
 };
-use keyslot::replication::node::{Goal, Progress, Standing, Target, Waits};
+use keyslot::replication::node::{Failover, Goal, Progress, Standing, Target, Waits};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ struct State {
     /// The journal and who follows it, once there is reason to have one.
     stream: Option<Standing>,
     upstream: Option<Upstream>,
+    failover: Failover,
 }
 
 /// How it goes with the primary.
@@ -99,8 +101,9 @@ fn answer(goal: &Goal, progress: Progress, reply: &mut ReplyWriter<'_>) {
 }
 
 impl Replication {
-    pub(super) fn new() -> Self {
-        let state = State { history: History::new(fresh_id()), stream: None, upstream: None };
+    pub(super) fn new(engine: &Engine) -> Self {
+        let failover = Failover::new(engine.clone());
+        let state = State { history: History::new(fresh_id()), stream: None, upstream: None, failover };
         Self {
             state: Mutex::new(state),
             profiles: Mutex::default(),
@@ -123,6 +126,7 @@ impl Replication {
             }
         }
         self.serve_waits(now);
+        node.move_failover();
         self.judge(node, &node.settings.values());
     }
 

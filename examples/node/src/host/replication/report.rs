@@ -70,7 +70,7 @@ impl Replication {
                 (now.0 - replica.heard.0).max(0) / 1000,
             );
         }
-        line(out, "master_failover_state", "no-failover");
+        line(out, "master_failover_state", state.failover.state().as_str());
         line(out, "master_replid", state.history().id());
         match state.history().previous() {
             Some((id, end)) => {

@@ -33,6 +33,7 @@ impl Replication {
             None => Err(LinkError::Unknown),
         };
         self.serve_waits(node.engine.now());
+        node.move_failover();
         heard
     }
 
