@@ -15,7 +15,7 @@ use super::error::{Damage, FormatError, Place, TransferError};
 use super::header::SnapshotHeader;
 use super::section::SECTION_HEAD_BYTES;
 use super::stream::{Frame, StreamEnd};
-use crate::driver::helpers::Helpers;
+use crate::driver::staff::Staff;
 use keyslot_engine::{Engine, Loaded, Loader};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ enum Store {
 struct Loaders {
     open: Batch,
     batches: Arc<Batches>,
-    helpers: Helpers,
+    staff: Staff,
 }
 
 impl SnapshotReceiver {
@@ -58,10 +58,10 @@ impl SnapshotReceiver {
     pub fn new(engine: &Engine, header: SnapshotHeader, loaders: usize) -> Self {
         let batches = Batches::new(header.id);
         let (shared, target) = (Arc::clone(&batches), engine.clone());
-        let helpers = Helpers::start(loaders, move || shared.work(&target));
-        let store = match helpers.count() {
+        let staff = Staff::start(loaders, move || shared.work(&target));
+        let store = match staff.count() {
             0 => Store::Here(Box::new(engine.loader())),
-            _ => Store::Loaders(Loaders { open: Batch::default(), batches, helpers }),
+            _ => Store::Loaders(Loaders { open: Batch::default(), batches, staff }),
         };
         let at = super::header::HEADER_BYTES as u64;
         Self { header, kept: Vec::new(), at, seen: StreamEnd::default(), end: None, store }
@@ -161,10 +161,10 @@ impl SnapshotReceiver {
         };
         let loaded = match &mut self.store {
             Store::Here(loader) => flush(loader)?,
-            Store::Loaders(Loaders { open, batches, helpers }) => {
+            Store::Loaders(Loaders { open, batches, staff }) => {
                 batches.pass(std::mem::take(open))?;
                 batches.end();
-                helpers.join();
+                staff.join();
                 batches.outcome()?
             }
         };

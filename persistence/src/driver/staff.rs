@@ -5,17 +5,17 @@ use std::thread::JoinHandle;
 
 /// Threads that do one piece of work. Whoever drops them waits for their end: the work must know when it is over.
 #[derive(Debug, Default)]
-pub(crate) struct Helpers {
+pub(crate) struct Staff {
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Helpers {
+impl Staff {
     /// Starts `count` threads; fewer, or none, where the system refuses.
     pub(crate) fn start(count: usize, work: impl Fn() + Send + Sync + 'static) -> Self {
         let work = Arc::new(work);
         let start = |number: usize| {
             let work = Arc::clone(&work);
-            std::thread::Builder::new().name(format!("keyslot-help-{number}")).spawn(move || work()).ok()
+            std::thread::Builder::new().name(format!("keyslot-staff-{number}")).spawn(move || work()).ok()
         };
         Self { threads: (0..count).map_while(start).collect() }
     }
@@ -38,7 +38,7 @@ impl Helpers {
     }
 }
 
-impl Drop for Helpers {
+impl Drop for Staff {
     fn drop(&mut self) {
         self.join();
     }
@@ -53,9 +53,9 @@ mod tests {
     fn all_have_ended_when_they_are_let_go() {
         let sum = Arc::new(AtomicUsize::new(0));
         let shared = Arc::clone(&sum);
-        let helpers = Helpers::start(3, move || _ = shared.fetch_add(1, Ordering::Relaxed));
-        let count = helpers.count();
-        drop(helpers);
+        let staff = Staff::start(3, move || _ = shared.fetch_add(1, Ordering::Relaxed));
+        let count = staff.count();
+        drop(staff);
         assert_eq!((count, sum.load(Ordering::Relaxed)), (3, 3));
     }
 }
