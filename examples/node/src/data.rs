@@ -39,6 +39,8 @@ pub(crate) struct Data {
     loading: Arc<Mutex<Option<LoadingInfo>>>,
     /// Keys that the newest file brought, and keys of it that had expired.
     loaded: Mutex<(u64, u64)>,
+    /// What the file that was loaded at the start notes of its data.
+    notes: Mutex<Vec<(String, String)>>,
 }
 
 impl Data {
@@ -54,6 +56,7 @@ impl Data {
             reads_log: AtomicBool::new(values.switch("appendonly")),
             loading: Arc::default(),
             loaded: Mutex::new((0, 0)),
+            notes: Mutex::default(),
         };
         data.begin_loading();
         data
@@ -86,10 +89,21 @@ impl Data {
         self.saver.note_loaded();
         if let Some(loaded) = loaded {
             *self.loaded.lock() = (loaded.keys, loaded.expired);
+            *self.notes.lock() = loaded.notes;
             tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
             tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
         }
         Ok(())
+    }
+
+    /// What the newest file that was loaded notes of its data.
+    pub(crate) fn take_notes(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.notes.lock())
+    }
+
+    /// Whether the log was stopped in good order before it was opened.
+    pub(crate) fn was_stopped_cleanly(&self) -> bool {
+        self.store.lock().as_ref().is_some_and(|store| store.recovery().clean)
     }
 
     /// Reads the log into the engine again, in the place of all data.

@@ -281,6 +281,11 @@ impl Journal {
         opened.inspect_err(|error| tracing::warn!(%error, "the log cannot be read back")).ok()?
     }
 
+    /// Says which database is selected at the end of the stream, where the log does not: it ends with another node's bytes.
+    pub fn note_selected(&self, db: u16) {
+        self.appended.tail.lock().set_selected(db);
+    }
+
     /// The database that is selected at the end of the stream.
     pub fn selected(&self) -> u16 {
         self.appended.tail.lock().selected()

@@ -212,6 +212,10 @@ impl Tail {
         *self = Self { selected, is_written, is_followed, ..Self::new(start, self.limits) };
     }
 
+    pub(crate) fn set_selected(&mut self, db: u16) {
+        self.selected = db;
+    }
+
     /// The database that is selected at the end.
     pub(crate) fn selected(&self) -> u16 {
         self.selected

@@ -39,7 +39,7 @@ pub use status::{PastSaves, RunningSave, SavingStatus};
 use crate::driver::spawn;
 use crate::rdb::RdbOptions;
 use crate::storage::Storage;
-use keyslot_engine::Engine;
+use keyslot_engine::{Engine, View};
 use parking_lot::{Condvar, Mutex};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +57,11 @@ struct Shared {
     /// Told when a save ends.
     ended: Condvar,
     progress: SaveProgress,
+    notes: Mutex<Option<Notes>>,
 }
+
+/// What else an RDB of a view is to say.
+type Notes = Arc<dyn Fn(&View) -> Vec<(String, String)> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -83,8 +87,14 @@ impl Saver {
             state: Mutex::new(state),
             ended: Condvar::new(),
             progress: SaveProgress::default(),
+            notes: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Says what else the RDBs that are written from here on note of their data, by name and value.
+    pub fn set_notes(&self, notes: impl Fn(&View) -> Vec<(String, String)> + Send + Sync + 'static) {
+        *self.shared.notes.lock() = Some(Arc::new(notes));
     }
 
     /// Writes an RDB and waits for it. The file holds what there was when this was called.
@@ -248,7 +258,10 @@ impl Shared {
     fn write_rdb(&self, path: &Path, options: RdbOptions, progress: &SaveProgress) -> Result<(), SaveError> {
         // Read before the view is taken: what comes between is in the file and counts as unsaved.
         let changes = self.engine.changes();
-        write_rdb(&whole_view(&self.engine)?, &*self.storage, path, options, progress)?;
+        let view = whole_view(&self.engine)?;
+        let notes = self.notes.lock().clone();
+        let notes = notes.map(|notes| notes(&view)).unwrap_or_default();
+        write_rdb(&view, &*self.storage, path, options, &notes, progress)?;
         self.state.lock().saved_changes = changes;
         Ok(())
     }

@@ -14,11 +14,14 @@ pub(super) fn write_rdb(
     storage: &dyn Storage,
     path: &Path,
     options: RdbOptions,
+    notes: &[(String, String)],
     progress: &SaveProgress,
 ) -> Result<(), SaveError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let temporary = path.with_file_name(format!("temp-{}-{name}", storage.chance() % 1_000_000));
-    let named = write_whole(view, storage, &temporary, options, &[("aof-base", "0")], progress)
+    let mut all: Vec<_> = notes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    all.push(("aof-base", "0"));
+    let named = write_whole(view, storage, &temporary, options, &all, progress)
         .and_then(|_| Ok(storage.rename(&temporary, path).map_err(|e| FileError::new("rename", &temporary, e))?));
     named.inspect_err(|_| {
         // The error that counts is the first one.

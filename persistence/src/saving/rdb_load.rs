@@ -25,7 +25,8 @@ pub enum LoadRdbError {
     },
 }
 
-/// Fills an engine that serves nobody yet from an RDB file. Keys that are due are passed over. `None` if there is no file. A
+/// Fills an engine that serves nobody yet from an RDB file. Keys that are due are passed over, unless the file notes (`repl-id`) that
+/// its data is a part of a stream. `None` if there is no file. A
 /// large file is loaded on so many `threads` beside the one that reads it. `on_progress` is told how far it got, for each
 /// megabyte. O(bytes).
 pub fn load_rdb(
@@ -42,8 +43,10 @@ pub fn load_rdb(
     };
     let total_bytes = file.size_bytes().map_err(|e| FileError::new("read the size of", path, e))?;
     let source = Source { file: &*file, path, total_bytes };
+    // Where the data is a part of a stream, that is to tell of every key that goes.
+    let now = (!source.is_of_stream()?).then(|| engine.now());
     if total_bytes < THREADS_BYTES_MIN || threads == 0 {
-        return source.read(engine, RdbLoader::new(engine, Some(engine.now())), on_progress).map(Some);
+        return source.read(engine, RdbLoader::new(engine, now), on_progress).map(Some);
     }
     let (work, mut senders) = lanes(threads);
     let loaded = with_crew(
@@ -53,7 +56,7 @@ pub fn load_rdb(
             work.give_up_from(started);
             senders.keep(started);
             let lanes = (started > 0).then_some(senders);
-            source.read(engine, RdbLoader::over(engine, Some(engine.now()), lanes), on_progress)
+            source.read(engine, RdbLoader::over(engine, now, lanes), on_progress)
         },
     );
     source.join(loaded?, work).map(Some)
@@ -67,6 +70,13 @@ struct Source<'f> {
 }
 
 impl Source<'_> {
+    /// Whether the file begins with the note of a history.
+    fn is_of_stream(&self) -> Result<bool, LoadRdbError> {
+        let mut start = [0; NOTES_BYTES];
+        let count = self.file.read_at(&mut start, 0).map_err(|e| FileError::new("read", self.path, e))?;
+        Ok(start[..count].windows(NOTE.len()).any(|part| part == NOTE))
+    }
+
     fn read(
         &self,
         engine: &Engine,
@@ -101,6 +111,10 @@ impl Source<'_> {
 }
 
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// The notes stand before all keys. The name with its length.
+const NOTE: &[u8] = b"\x07repl-id";
+const NOTES_BYTES: usize = 512;
 
 /// A smaller file is loaded before threads are started.
 const THREADS_BYTES_MIN: u64 = 1 << 20;

@@ -41,7 +41,7 @@ impl Host for Node {
                 reply.ok();
             }
             (b"debug", b"loadaof") if args.len() == 2 => self.reload_log(asker, reply),
-            (b"shutdown", _) => self.shutdown(&args[1..], reply),
+            (b"shutdown", _) => self.shutdown(asker, &args[1..], reply),
             (name, _) => return self.link_command(name, asker, args, reply),
         }
         true
@@ -98,15 +98,26 @@ impl Node {
         }
     }
 
-    fn shutdown(&self, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
+    /// On a thread of its own: this one may have replicas to serve, which are waited for.
+    fn shutdown(&self, asker: Asker<'_>, words: &[&[u8]], reply: &mut ReplyWriter<'_>) {
         let Some(mode) = ShutdownMode::read(words) else { return reply.error("ERR syntax error") };
         if mode.abort {
             return reply.error("ERR No shutdown in progress.");
+        }
+        // One in a transaction waits for nobody.
+        let mode = ShutdownMode { now: mode.now || asker.in_exec, ..mode };
+        self.do_later("shutdown", asker, reply, move |node, reply| node.shutdown_now(mode, reply));
+    }
+
+    fn shutdown_now(&self, mode: ShutdownMode, reply: &mut ReplyWriter<'_>) {
+        if !mode.now {
+            self.settle_replicas();
         }
         if let Err(error) = self.save_at_end(mode)
             && !mode.force
         {
             tracing::warn!("Error trying to save the DB, can't exit: {error}");
+            self.unsettle();
             return reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
         }
         // The connection ends with the process, which is the answer.

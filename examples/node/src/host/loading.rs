@@ -32,6 +32,7 @@ pub(super) async fn ended(outcome: &mut Outcome) -> Result<(), DataError> {
 impl Node {
     fn load(&self) -> Result<(), DataError> {
         self.data.load(&self.settings.values())?;
+        self.resume_history();
         self.end_loading();
         Ok(())
     }

@@ -31,7 +31,7 @@ use crate::log::LogControl;
 use crate::settings::{Settings, os_message};
 use cluster::Cluster;
 use connection::Arrival;
-use keyslot::engine::Engine;
+use keyslot::engine::{Engine, View};
 use live::Live;
 pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
@@ -136,6 +136,9 @@ impl Host {
             requests,
         });
         node.set_password(values.text("requirepass"));
+        let this = Weak::clone(&node.this);
+        let notes = move |view: &View| this.upgrade().map(|node| node.history_notes(view)).unwrap_or_default();
+        node.data.saver().set_notes(notes);
         node.engine.attach_host(Arc::clone(&node) as Arc<dyn keyslot::engine::Host>);
         Ok(Self { node, inbox, thread_count })
     }
@@ -199,9 +202,13 @@ impl Host {
                 name = signals.next() => {
                     tracing::warn!("Received {name} scheduling shutdown...");
                     tracing::warn!("User requested shutdown...");
+                    self.node.settle_replicas();
                     match self.node.save_at_end(ShutdownMode::default()) {
                         Ok(()) => return Ok((signals, ShutdownMode::default())),
-                        Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+                        Err(error) => {
+                            tracing::warn!("Error trying to save the DB, can't exit: {error}");
+                            self.node.unsettle();
+                        }
                     }
                 }
             }
@@ -266,7 +273,13 @@ impl Node {
         // What came between the save that let the node end and the end of the clients.
         let is_saved = self.data.saver().status().unsaved_changes == 0;
         let saved = if is_saved { Ok(()) } else { self.save_at_end(mode) };
+        let journal = self.data.log_journal();
         let closed = self.data.close();
+        if let (Some(journal), Ok(())) = (journal, &closed)
+            && let Err(error) = self.keep_history(&journal)
+        {
+            tracing::warn!("What the stream is called cannot be kept, replicas will begin anew: {error}");
+        }
         saved.and(flushed).and(closed)
     }
 

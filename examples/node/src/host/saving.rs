@@ -40,7 +40,7 @@ impl Node {
     }
 
     /// Does what takes long on a thread of its own; at once where a reply is wanted at once.
-    fn do_later(
+    pub(super) fn do_later(
         &self,
         name: &str,
         asker: Asker<'_>,

@@ -15,6 +15,7 @@ mod persistence;
 mod process;
 mod redis;
 mod replication;
+mod restarts;
 mod saving;
 mod settings;
 mod side_by_side;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Peer {
     pub(crate) port: u16,
     pub(crate) client: Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    options: Vec<String>,
     pub(crate) node: Option<Node>,
     _redis: Option<Redis>,
 }
@@ -19,14 +20,34 @@ impl Peer {
         let text = port.to_string();
         let all = [&["--port", &text, "--bind", "127.0.0.1", "--save", ""], OPTIONS, options].concat();
         let node = Node::start(folder.path(), &all);
-        Self { port, client: node.client(), _folder: folder, node: Some(node), _redis: None }
+        let options = all.iter().map(|word| (*word).to_owned()).collect();
+        Self { port, client: node.client(), folder, options, node: Some(node), _redis: None }
+    }
+
+    /// Stops a node: SHUTDOWN, or a signal.
+    pub(crate) fn stop(&mut self, how: &str) {
+        let mut node = self.node.take().unwrap();
+        match how {
+            "SHUTDOWN" => self.client.write(&request(&["SHUTDOWN"])),
+            signal => node.signal(signal),
+        }
+        node.wait();
+    }
+
+    /// Starts a node that was stopped.
+    pub(crate) fn restart(&mut self) {
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        let node = Node::start(self.folder.path(), &options);
+        self.client = node.client();
+        self.node = Some(node);
     }
 
     pub(crate) fn redis(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let text = port.to_string();
         let redis = Redis::start(folder.path(), &[&["--port", &text], OPTIONS, options].concat());
-        Self { port, client: Client::on(&redis.socket()), _folder: folder, node: None, _redis: Some(redis) }
+        let client = Client::on(&redis.socket());
+        Self { port, client, folder, options: Vec::new(), node: None, _redis: Some(redis) }
     }
 
     pub(crate) fn ask(&mut self, words: &[&str]) -> String {

@@ -196,9 +196,9 @@ impl Node {
         let words = vec![target.host.clone().into_bytes(), target.port.to_string().into_bytes()];
         self.settings.note_words("replicaof", words);
         // What this node has by itself is a part of its own history: the other one may know it.
-        let is_fresh = state.stream.is_none();
+        let (is_fresh, is_kept) = (state.stream.is_none(), state.is_kept);
         let stream = state.stream(self);
-        if is_fresh {
+        if is_fresh && !is_kept {
             stream.disown();
         }
         stream.follow();

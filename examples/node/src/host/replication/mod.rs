@@ -11,6 +11,7 @@
 mod commands;
 mod failover;
 mod following;
+mod keeping;
 mod report;
 mod serving;
 
@@ -26,7 +27,7 @@ use keyslot::replication::node::{Failover, Goal, Progress, Standing, Target, Wai
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::Wake;
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
@@ -47,6 +48,8 @@ pub(super) struct Replication {
     fsynced: Arc<Fsynced>,
     /// Held while the log ends for a snapshot, or begins again behind one. Locked before `state`.
     replacing: Mutex<()>,
+    /// The node is about to stop: nothing that has to do with time goes into the stream any more.
+    is_stopping: AtomicBool,
     /// Whom to follow.
     target: watch::Sender<Option<Target>>,
 }
@@ -58,6 +61,8 @@ struct State {
     stream: Option<Standing>,
     upstream: Option<Upstream>,
     failover: Failover,
+    /// Whether the data was a part of the history when the node started.
+    is_kept: bool,
 }
 
 /// How it goes with the primary.
@@ -103,7 +108,7 @@ fn answer(goal: &Goal, progress: Progress, reply: &mut ReplyWriter<'_>) {
 impl Replication {
     pub(super) fn new(engine: &Engine) -> Self {
         let failover = Failover::new(engine.clone());
-        let state = State { history: History::new(fresh_id()), stream: None, upstream: None, failover };
+        let state = State { history: History::new(fresh_id()), stream: None, upstream: None, failover, is_kept: false };
         Self {
             state: Mutex::new(state),
             profiles: Mutex::default(),
@@ -112,6 +117,7 @@ impl Replication {
             waits: Mutex::default(),
             fsynced: Arc::default(),
             replacing: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
             target: watch::Sender::new(None),
         }
     }
@@ -119,7 +125,9 @@ impl Replication {
     /// Does what is due by time. Called several times a second.
     pub(super) fn tick(&self, node: &Node) {
         let now = node.engine.now();
-        if let Some(stream) = &mut self.state.lock().stream {
+        if let Some(stream) = &mut self.state.lock().stream
+            && !self.is_stopping.load(Relaxed)
+        {
             stream.primary_mut().set_options(primary_options(node));
             for (_, error) in stream.primary_mut().handle_timeout(now) {
                 tracing::warn!("A replica is let go: {error}");
@@ -166,6 +174,9 @@ impl Replication {
     /// The log begins or ends, and changes may be missing from the journal: who follows it has to begin anew.
     pub(super) fn begin_anew(&self, node: &Node) {
         let mut state = self.state.lock();
+        if state.upstream.is_none() && std::mem::take(&mut state.is_kept) && state.stream.is_none() {
+            state.history.join(fresh_id());
+        }
         if state.upstream.is_none()
             && let Some(mut stream) = state.stream.take()
         {
