@@ -77,6 +77,22 @@ impl Group {
     }
 }
 
+/// Waits until a server has loaded its data.
+pub(crate) fn wait_until_loaded(port: u16) {
+    let start = Instant::now();
+    loop {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        let mut answer = [0; 5];
+        stream.write_all(b"PING\r\n").expect("the server reads");
+        stream.read_exact(&mut answer).expect("the server answers");
+        if &answer == b"+PONG" {
+            return;
+        }
+        assert!(start.elapsed() < FOLLOW_MAX, "the server does not load");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Runs the load, and says how many commands a second there were.
 pub(crate) fn benchmark(port: u16, requests: u64) -> f64 {
     let output = Command::new("redis-benchmark")

@@ -4,7 +4,7 @@
 //! for the stream where it was, and reads until it has all of it.
 
 use super::Settings;
-use super::load::{benchmark, field};
+use super::load::{benchmark, field, wait_until_loaded};
 use super::process::Server;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,6 +16,7 @@ pub(crate) fn run(settings: &Settings) {
     let folder = settings.folder.join("resync");
     let options = ["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"];
     let server = Server::start(&settings.node, settings.port, &folder, &options);
+    wait_until_loaded(settings.port);
     // The first replica has the stream begin.
     drop(ask(settings.port, "?", -1));
     let (id, from) = (field(settings.port, "master_replid"), offset(settings.port));

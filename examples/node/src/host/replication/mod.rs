@@ -11,6 +11,7 @@
 mod commands;
 mod failover;
 mod following;
+mod guard;
 mod keeping;
 mod report;
 mod serving;
@@ -23,7 +24,7 @@ use keyslot::replication::link::{
     History, LagLimits, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
     ReplicationId, SyncRequest,
 };
-use keyslot::replication::node::{Failover, Goal, Progress, Standing, Target, Waits};
+use keyslot::replication::node::{Failover, Goal, Progress, Standing, StartedWith, Target, Waits};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(super) struct Replication {
     replacing: Mutex<()>,
     /// The node is about to stop: nothing that has to do with time goes into the stream any more.
     is_stopping: AtomicBool,
+    /// Whether it is noted in the folder that there were replicas.
+    is_marked: AtomicBool,
     /// Whom to follow.
     target: watch::Sender<Option<Target>>,
 }
@@ -63,6 +66,7 @@ struct State {
     failover: Failover,
     /// Whether the data was a part of the history when the node started.
     is_kept: bool,
+    started: StartedWith,
 }
 
 /// How it goes with the primary.
@@ -108,7 +112,14 @@ fn answer(goal: &Goal, progress: Progress, reply: &mut ReplyWriter<'_>) {
 impl Replication {
     pub(super) fn new(engine: &Engine) -> Self {
         let failover = Failover::new(engine.clone());
-        let state = State { history: History::new(fresh_id()), stream: None, upstream: None, failover, is_kept: false };
+        let state = State {
+            history: History::new(fresh_id()),
+            stream: None,
+            upstream: None,
+            failover,
+            is_kept: false,
+            started: StartedWith::Data,
+        };
         Self {
             state: Mutex::new(state),
             profiles: Mutex::default(),
@@ -118,6 +129,7 @@ impl Replication {
             fsynced: Arc::default(),
             replacing: Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            is_marked: AtomicBool::new(false),
             target: watch::Sender::new(None),
         }
     }

@@ -70,6 +70,9 @@ impl Replication {
                 (now.0 - replica.heard.0).max(0) / 1000,
             );
         }
+        if node.is_guarding(&state) {
+            line(out, "empty_primary_guard", "refusing");
+        }
         line(out, "master_failover_state", state.failover.state().as_str());
         line(out, "master_replid", state.history().id());
         match state.history().previous() {
