@@ -1,7 +1,7 @@
 //! Moves the journal to the log: what is appended is written, what is written is fsynced, who waits is woken.
 //!
 //! [`Driver::step`] does one round of work and says when to call it next; it knows no thread and no clock, so a test or
-//! a simulation can be the driver's thread. [`DriverThread`] is the thread of an embedded store; `job` and `crew` start those that
+//! a simulation can be the driver's thread. [`DriverThread`] is the thread of an embedded store; `job`, `crew` and `staff` start those that
 //! write and load files.
 //!
 //! ```text
@@ -17,8 +17,10 @@
 //! - Before `step` says [`Next::Idle`] it has made sure that the next append wakes the driver.
 
 pub(crate) mod crew;
+
 mod job;
 pub(crate) mod pace;
+pub(crate) mod staff;
 mod thread;
 
 pub(crate) use job::spawn;

@@ -211,6 +211,11 @@ impl Journal {
         self.wake_all_followers();
     }
 
+    /// Changes [how much is held](JournalOptions::held_size_bytes_max) for readers that are late.
+    pub fn set_held_size(&self, size_bytes_max: usize) {
+        self.appended.tail.lock().set_held_size(size_bytes_max);
+    }
+
     /// Says up to where each replica has the stream, by its own account.
     pub fn set_confirmed(&self, mut offsets: Vec<Offset>) {
         offsets.sort_unstable_by(|a, b| b.cmp(a));

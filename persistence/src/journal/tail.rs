@@ -105,6 +105,11 @@ impl Tail {
         hold
     }
 
+    /// Changes the bound of what is held for readers.
+    pub(crate) fn set_held_size(&mut self, size_bytes_max: usize) {
+        self.limits.held_size_bytes_max = size_bytes_max.max(self.limits.backlog_size_bytes_max);
+    }
+
     /// The offset from which on readers want it to stay.
     fn held_from(&mut self) -> u64 {
         self.holds.retain(|hold| Arc::strong_count(hold) > 1);

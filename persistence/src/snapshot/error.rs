@@ -43,6 +43,31 @@ impl SnapshotError {
     }
 }
 
+/// Why a snapshot that is sent cannot be taken. What was stored until then stays.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// The bytes are not those that were sent.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// An entry is intact, but the engine does not take it.
+    #[error("{place}, key {key:?}: {reason}")]
+    Refused {
+        /// The section.
+        place: Place,
+        /// The key, as far as it is text.
+        key: String,
+        /// Why it is not taken.
+        reason: String,
+    },
+}
+
+impl From<Damage> for TransferError {
+    fn from(damage: Damage) -> Self {
+        Self::Format(damage.into())
+    }
+}
+
 /// What is wrong with the bytes of a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -72,6 +72,20 @@ impl SnapshotHeader {
         })?
     }
 
+    /// Whether these bytes may be the beginning of a header whose end has not come.
+    pub(crate) fn may_go_on(bytes: &[u8]) -> bool {
+        let start = &bytes[..bytes.len().min(MAGIC.len())];
+        let numbers = bytes.get(MAGIC.len()..).unwrap_or_default();
+        let (version, size) = (numbers.first_chunk::<4>(), numbers.get(4..).and_then(|rest| rest.first_chunk::<4>()));
+        let size = match (version, size) {
+            (Some(version), Some(size)) if u32::from_le_bytes(*version) != VERSION => {
+                (u32::from_le_bytes(*size) as usize).clamp(20, HEADER_BYTES_MAX)
+            }
+            _ => HEADER_BYTES,
+        };
+        MAGIC.starts_with(start) && bytes.len() < size
+    }
+
     /// The fields behind version and size. None if the version never was one.
     fn fields(covered: &[u8]) -> Option<Result<Self, FormatError>> {
         let mut cursor = Cursor::new(covered);

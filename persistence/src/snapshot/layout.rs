@@ -106,12 +106,16 @@ impl<'a> Section<'a> {
             return Err(Damage::new(place, named.at, "the head that the index names", found));
         }
         let payload_at = named.at + SECTION_HEAD_BYTES as u64;
-        let payload = head.payload(&rest[SECTION_HEAD_BYTES..], id, payload_at)?;
+        Self::of(&head, &rest[SECTION_HEAD_BYTES..], id, payload_at)
+    }
+
+    /// Opens the section with this head, and checks it. `rest` is what stands behind the head, at `payload_at`.
+    pub(crate) fn of(head: &SectionHead, rest: &'a [u8], id: u64, payload_at: u64) -> Result<Self, Damage> {
+        let payload = head.payload(rest, id, payload_at)?;
         let payload = match head.form {
             Form::Plain => Cow::Borrowed(payload),
-            Form::Lz4 => {
-                decompress(payload).map_err(|(expected, found)| Damage::new(place, payload_at, expected, found))?
-            }
+            Form::Lz4 => decompress(payload)
+                .map_err(|(expected, found)| Damage::new(head.subject.place(), payload_at, expected, found))?,
         };
         Ok(Self { subject: head.subject, entries: head.entries, payload_at, form: head.form, payload })
     }

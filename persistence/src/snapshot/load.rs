@@ -7,17 +7,16 @@
 //! ```
 
 use super::check::{BrokenSection, legible};
-use super::entry::{Access, Entry, Value};
-use super::error::{Damage, SnapshotError};
+use super::error::SnapshotError;
+use super::fill::{Refusal, fill};
 use super::index::IndexEntry;
-use super::layout::{Section, Spot, Tolerance};
+use super::layout::Tolerance;
 use super::progress::SnapshotProgress;
 use super::reader::Snapshot;
 use super::section::Subject;
 use crate::driver::crew::with_crew;
 use crate::driver::pace::Pace;
-use keyslot_engine::payload::PayloadError;
-use keyslot_engine::{Attributes, Engine, LoadError, Loader, SLOT_COUNT, Slot, UnixMillis};
+use keyslot_engine::{Engine, LoadError, Loader, SLOT_COUNT, Slot, UnixMillis};
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::time::Duration;
@@ -219,7 +218,7 @@ impl<'a> Filler<'a> {
     fn add_section(&mut self, named: &IndexEntry) -> Result<(), SnapshotError> {
         self.report.size_bytes += named.end().unwrap_or(named.at) - named.at;
         let outcome = match self.snapshot.section(named) {
-            Ok(section) => self.fill(&section),
+            Ok(section) => fill(self.loader, &section, self.due_at).map(|due| self.report.due += due),
             Err(damage) => Err(Refusal::Damage(damage)),
         };
         match (outcome, self.tolerance) {
@@ -240,24 +239,6 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn fill(&mut self, section: &Section<'_>) -> Result<(), Refusal> {
-        let Self { loader, report, due_at, .. } = self;
-        let Subject::Slot(slot) = section.subject else {
-            return section.for_each_library(|text| {
-                loader.library(text).map_err(|error| Refusal::Load { key: Vec::new(), error })
-            });
-        };
-        loader.expect(slot, 0, section.expected_keys());
-        section.for_each(|entry, spot| {
-            spot.expect_slot(entry.key)?;
-            if entry.expiry.is_some_and(|expiry| expiry <= *due_at) {
-                report.due += 1;
-                return Ok(());
-            }
-            store(loader, entry).map_err(|error| refused(entry, spot, error))
-        })
-    }
-
     fn finish(mut self) -> Result<LoadReport, SnapshotError> {
         let path = self.snapshot.path();
         let refused = |error: LoadError| {
@@ -269,68 +250,6 @@ impl<'a> Filler<'a> {
         self.report.keys = loaded.keys;
         self.report.libraries = loaded.libraries;
         Ok(self.report)
-    }
-}
-
-#[inline]
-fn store(loader: &mut Loader, entry: &Entry<'_>) -> Result<(), LoadError> {
-    match (entry.value, entry.access) {
-        (Value::String(value), Access::Unknown) => loader.string(entry.db, entry.key, value, entry.expiry),
-        (Value::String(value), _) => {
-            loader.begin(entry.db, entry.key, attributes(entry))?;
-            loader.part(keyslot_engine::payload::Part::String(value))?;
-            loader.end().map(drop)
-        }
-        (Value::Payload { number, bytes }, _) => {
-            let used = loader.value(entry.db, entry.key, attributes(entry), number, bytes)?;
-            if used == bytes.len() {
-                Ok(())
-            } else {
-                Err(PayloadError::Corrupt { at: used, what: "no more bytes" }.into())
-            }
-        }
-    }
-}
-
-fn attributes(entry: &Entry<'_>) -> Attributes {
-    let mut attributes = Attributes { expiry: entry.expiry, ..Attributes::default() };
-    match entry.access {
-        Access::Unknown => {}
-        Access::IdleSeconds(seconds) => attributes.idle_seconds = Some(seconds),
-        Access::Frequency(count) => attributes.frequency = Some(count),
-    }
-    attributes
-}
-
-#[cold]
-fn refused(entry: &Entry<'_>, spot: &Spot, error: LoadError) -> Refusal {
-    match error {
-        LoadError::Value(PayloadError::Corrupt { at, what }) => Refusal::Damage(super::check::value_damage(
-            entry,
-            spot,
-            what,
-            &format!("something else at byte {at} of it"),
-        )),
-        LoadError::Value(error) => {
-            Refusal::Damage(super::check::value_damage(entry, spot, "a value that can be read", &error.to_string()))
-        }
-        error => Refusal::Load { key: entry.key.to_vec(), error },
-    }
-}
-
-/// Why a section is not loaded to its end.
-enum Refusal {
-    Damage(Damage),
-    /// The engine does not take an entry.
-    Load {
-        key: Vec<u8>,
-        error: LoadError,
-    },
-}
-
-impl From<Damage> for Refusal {
-    fn from(damage: Damage) -> Self {
-        Self::Damage(damage)
     }
 }
 

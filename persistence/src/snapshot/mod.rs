@@ -115,38 +115,54 @@
 //! The file is written from front to end under another name, synced, renamed and the directory synced: whoever finds the
 //! name finds a whole file, if the disk told the truth. Nobody changes a file that has its name.
 //!
+//! # Sent, not written
+//!
+//! A snapshot that goes over a connection has the same header and the same sections, in any order and as many of a slot as there
+//! are. No index follows, but 32 bytes in the place of the next section's head: "SE", the database that the journal has
+//! selected at the offset (2 bytes), 4 zeros, how many sections (8), how many entries in all of them (8), 4 zeros, and the
+//! checksum of the 28 bytes before it.
+//!
 //! # Reading damaged files
 //!
 //! The index is read first. Where end or index are damaged or missing, the sections are walked from the first on, and where
 //! a head is damaged, from the next bytes that are one: each is known by its mark and its checksum. A section whose payload
 //! is damaged makes its own slot unreadable and no other.
 
+mod batches;
 mod check;
 mod compression;
 mod cursor;
 mod encoder;
 mod entry;
 mod error;
+mod export;
+mod fill;
 mod header;
 mod index;
 mod layout;
 mod load;
 mod progress;
 mod reader;
+mod receiver;
 pub(crate) mod relay;
 mod section;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 mod view;
 mod write;
 
 pub use check::{BrokenSection, KeyCounts, SlotSummary, SnapshotCheck, check_snapshot};
 pub use encoder::{SECTION_BYTES, compose};
 pub use entry::{Access, Entries, Entry, EntryFault, Value};
-pub use error::{Damage, FormatError, Place, SnapshotError};
+pub use error::{Damage, FormatError, Place, SnapshotError, TransferError};
+pub use export::SnapshotExport;
 pub use header::SnapshotHeader;
 pub use layout::Tolerance;
 pub use load::{LoadOptions, LoadReport};
 pub use progress::SnapshotProgress;
 pub use reader::Snapshot;
+pub use receiver::{Received, SnapshotReceiver};
 pub use view::write;
 pub(crate) use view::write_unnamed;
 pub use write::{Compression, WriteOptions, WriteReport};

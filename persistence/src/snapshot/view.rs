@@ -7,7 +7,7 @@ use super::progress::SnapshotProgress;
 use super::write::{Source, WriteOptions, WriteReport, write_aside, write_source};
 use crate::storage::Storage;
 use keyslot_engine::payload::{Style, VERSION_MAX};
-use keyslot_engine::{Offset, Slot, UnixMillis, View};
+use keyslot_engine::{Offset, Slot, UnixMillis, View, ViewEntry};
 use std::path::Path;
 
 /// Writes everything that the view holds to the file at `path`, replacing one that is there, and returns when it is durable.
@@ -58,14 +58,18 @@ impl Source for ViewSource {
 
     fn encode_slot(&self, slot: Slot, encoder: &mut SectionEncoder<'_>) {
         let slot = self.view.take_slot(slot);
-        slot.iter().for_each(|entry| {
-            let access = if self.keeps_access { Access::IdleSeconds(entry.idle_seconds()) } else { Access::Unknown };
-            let head = EntryHead { key: entry.key(), expiry: entry.expiry(), access };
-            match entry.as_string() {
-                Some(value) => encoder.string(entry.db(), &head, value),
-                None => encoder.payload(entry.db(), &head, |out| entry.encode(STYLE, out)),
-            }
-        });
+        slot.iter().for_each(|entry| encode_entry(encoder, &entry, self.keeps_access));
+    }
+}
+
+/// Adds an entry of a view to the section that is being made.
+#[inline]
+pub(super) fn encode_entry(encoder: &mut SectionEncoder<'_>, entry: &ViewEntry<'_>, keeps_access: bool) {
+    let access = if keeps_access { Access::IdleSeconds(entry.idle_seconds()) } else { Access::Unknown };
+    let head = EntryHead { key: entry.key(), expiry: entry.expiry(), access };
+    match entry.as_string() {
+        Some(value) => encoder.string(entry.db(), &head, value),
+        None => encoder.payload(entry.db(), &head, |out| entry.encode(STYLE, out)),
     }
 }
 

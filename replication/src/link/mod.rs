@@ -4,7 +4,7 @@
 //! primary                                       replica
 //!   <- PING, AUTH, REPLCONF .., PSYNC id offset    what it has, and how far
 //!   -> +CONTINUE id                                the rest of the stream is still here
-//!   -> +FULLRESYNC id offset, RDB                  or a snapshot of everything up to the offset
+//!   -> +FULLRESYNC id offset, snapshot             or everything up to the offset: an RDB, or between Keyslot nodes its own form
 //!   -> the stream from the offset on               what the journal holds, byte for byte
 //!   <- REPLCONF ACK offset                         each second, and when asked
 //! ```
@@ -33,7 +33,9 @@ mod tests;
 mod translation;
 
 pub use history::{History, ReplicationId};
-pub use primary::{LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest};
+pub use primary::{
+    LagLimits, LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest,
+};
 pub use profile::{Configured, ReplicaProfile, SyncScope};
 pub use reception::{Arrival, Reception};
-pub use replica::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase};
+pub use replica::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase, SnapshotForm};

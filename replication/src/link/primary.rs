@@ -14,7 +14,7 @@
 //!
 //! [`EffectSink::poll_more`]: keyslot_engine::EffectSink::poll_more
 
-use super::export::{Transfer, libraries};
+use super::export::{SentAs, Transfer, libraries};
 use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
 use crate::chance::Chance;
@@ -35,15 +35,54 @@ pub struct LinkId(u64);
 pub struct PrimaryOptions {
     /// How often a PING goes into the stream while somebody follows (`repl-ping-replica-period`).
     pub ping_interval_ms: i64,
-    /// A replica that was not heard of for longer is let go (`repl-timeout`).
+    /// A replica that was not heard of for longer, and took nothing of a snapshot meanwhile, is let go (`repl-timeout`).
     pub timeout_ms: i64,
     /// Whether snapshots are sent without telling their length, to who can read that (`repl-diskless-sync`).
     pub sends_marked: bool,
+    /// Whether snapshots are sent in Keyslot's own form, to who can read that (`repl-native-sync`).
+    pub sends_native: bool,
+    /// How far a replica may fall behind where the stream is in memory only (`client-output-buffer-limit replica`).
+    pub lag_limits: LagLimits,
+}
+
+/// How far a replica may fall behind what is held in memory for it. Of a stream that is in a log, too, nothing is held: it is read back.
+///
+/// Redis has these limits for the output that waits for a replica. Here replicas share the journal, and what the slowest one has not
+/// taken stays in it beyond the backlog.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LagLimits {
+    /// So many bytes are held for the slowest at most; 0 for any number. A replica that needs what is gone has to begin anew.
+    pub hard_size_bytes: u64,
+    /// A replica that is behind by more for `soft_ms` is let go; 0 for never.
+    pub soft_size_bytes: u64,
+    /// For how long.
+    pub soft_ms: i64,
+}
+
+impl LagLimits {
+    fn held_size(&self) -> usize {
+        match self.hard_size_bytes {
+            0 => usize::MAX,
+            size => usize::try_from(size).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl Default for LagLimits {
+    fn default() -> Self {
+        Self { hard_size_bytes: 256 << 20, soft_size_bytes: 64 << 20, soft_ms: 60_000 }
+    }
 }
 
 impl Default for PrimaryOptions {
     fn default() -> Self {
-        Self { ping_interval_ms: 10_000, timeout_ms: 60_000, sends_marked: true }
+        Self {
+            ping_interval_ms: 10_000,
+            timeout_ms: 60_000,
+            sends_marked: true,
+            sends_native: true,
+            lag_limits: LagLimits::default(),
+        }
     }
 }
 
@@ -110,6 +149,9 @@ pub enum LinkError {
     /// It was silent for too long.
     #[error("the replica was silent for {0} ms")]
     Silent(i64),
+    /// It was too far behind for too long.
+    #[error("the replica was {0} bytes behind for too long")]
+    Behind(u64),
     /// It got all that it wanted.
     #[error("the snapshot was sent, and the peer wanted no stream")]
     Complete,
@@ -146,6 +188,8 @@ pub struct ReplicaStatus {
 pub struct SyncCounts {
     /// Snapshots that were begun.
     pub full: u64,
+    /// Of which so many in Keyslot's own form.
+    pub native: u64,
     /// Streams that went on where they were cut.
     pub partial: u64,
     /// Streams that could not.
@@ -178,6 +222,12 @@ struct Link {
     /// Up to where its log is fsynced, if it has one and said so.
     fsynced: Option<Offset>,
     heard: UnixMillis,
+    /// When it was found to have taken something of a snapshot.
+    taken: UnixMillis,
+    /// Whether it took something since.
+    has_taken: bool,
+    /// Since when it is further behind than it may be for long.
+    behind_since: Option<UnixMillis>,
     outbox: Vec<u8>,
     /// What came and is no whole command yet.
     inbox: Vec<u8>,
@@ -195,6 +245,7 @@ enum Phase {
 impl Primary {
     /// Of this engine, whose journal this is. `chance` seeds the marks of snapshots.
     pub fn new(engine: Engine, journal: Arc<Journal>, options: PrimaryOptions, chance: u64) -> Self {
+        journal.set_held_size(options.lag_limits.held_size());
         Self {
             engine,
             journal,
@@ -212,6 +263,7 @@ impl Primary {
     /// Changes how replicas are treated.
     pub fn set_options(&mut self, options: PrimaryOptions) {
         self.options = options;
+        self.journal.set_held_size(options.lag_limits.held_size());
     }
 
     /// How many resyncs there were.
@@ -260,7 +312,8 @@ impl Primary {
             _ => {
                 self.counts.refused += u64::from(request.wanted().is_some());
                 self.counts.full += 1;
-                let mark = self.mark(&profile);
+                let form = self.form(&profile);
+                self.counts.native += u64::from(matches!(form, SentAs::Native(_)));
                 // Before the view is taken: the stream goes on behind it.
                 hold = Some(self.journal.hold(self.journal.end()));
                 let view = self.engine.view();
@@ -269,7 +322,7 @@ impl Primary {
                     outbox.extend_from_slice(format!("+FULLRESYNC {} {offset}\r\n", history.id()).as_bytes());
                 }
                 let selected = self.journal.selected();
-                Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, mark, &mut outbox)))
+                Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, form, &mut outbox)))
             }
         };
         let acked = if let Phase::Stream(reader) = &phase { reader.position() } else { Offset(0) };
@@ -277,11 +330,32 @@ impl Primary {
         self.next_link += 1;
         let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
         let journal = self.journal.clone();
-        let (fsynced, heard) = (None, now);
-        let link_state = Link { journal, hold, profile, phase, acked, fsynced, heard, outbox, inbox, decoder };
-        self.links.insert(link, link_state);
+        let served = Link {
+            journal,
+            hold,
+            profile,
+            phase,
+            acked,
+            fsynced: None,
+            heard: now,
+            taken: now,
+            has_taken: false,
+            behind_since: None,
+            outbox,
+            inbox,
+            decoder,
+        };
+        self.links.insert(link, served);
         self.next_ping.get_or_insert(UnixMillis(now.0 + self.options.ping_interval_ms));
         Ok(link)
+    }
+
+    fn form(&mut self, profile: &ReplicaProfile) -> SentAs {
+        // A backup is read by who knows RDB.
+        if self.options.sends_native && profile.reads_native && profile.scope == SyncScope::Stream {
+            return SentAs::Native(self.chance.next());
+        }
+        self.mark(profile).map_or(SentAs::Counted, SentAs::Marked)
     }
 
     fn mark(&mut self, profile: &ReplicaProfile) -> Option<String> {
@@ -412,27 +486,21 @@ impl Primary {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     pub fn next_timeout(&self) -> Option<UnixMillis> {
-        let silent =
-            self.links.values().filter(|link| link.can_be_silent()).map(|link| link.heard.0 + self.options.timeout_ms);
+        let silent = self.links.values().map(|link| link.alive().0.saturating_add(self.options.timeout_ms));
         silent.chain(self.next_ping.map(|at| at.0)).min().map(UnixMillis)
     }
 
-    /// Does what is due: a PING in the stream; letting go who is silent. Returns those.
+    /// Does what is due: a PING in the stream; letting go who is silent, or behind for too long. Returns those.
     pub fn handle_timeout(&mut self, now: UnixMillis) -> Vec<(LinkId, LinkError)> {
         if self.next_ping.is_some_and(|at| at <= now) {
             self.engine.record_keyless(&[b"PING"]);
             self.next_ping = Some(UnixMillis(now.0 + self.options.ping_interval_ms));
         }
-        let timeout_ms = self.options.timeout_ms;
-        let is_silent = |link: &Link| link.can_be_silent() && now.0 - link.heard.0 >= timeout_ms;
-        let silent: Vec<_> = self.links.iter().filter(|(_, link)| is_silent(link)).map(|(id, _)| *id).collect();
-        silent
-            .into_iter()
-            .map(|id| {
-                self.detach(id);
-                (id, LinkError::Silent(timeout_ms))
-            })
-            .collect()
+        let options = self.options;
+        let over: Vec<_> =
+            self.links.iter_mut().filter_map(|(id, link)| Some((*id, link.verdict(&options, now)?))).collect();
+        over.iter().for_each(|(id, _)| self.detach(*id));
+        over
     }
 }
 
@@ -450,9 +518,37 @@ impl Link {
         matches!(self.phase, Phase::Stream(_)) && self.journal.wanted_of_replicas() > asked
     }
 
-    /// A replica that receives or loads a snapshot says nothing for long.
-    fn can_be_silent(&self) -> bool {
-        matches!(self.phase, Phase::Stream(_))
+    /// When it was heard of, or took something of a snapshot: while it receives one it has little to say.
+    fn alive(&self) -> UnixMillis {
+        self.heard.max(self.taken)
+    }
+
+    /// What it has not taken yet begins here; `None` if it takes nothing more of the stream.
+    fn position(&self) -> Option<Offset> {
+        match &self.phase {
+            Phase::Snapshot(transfer) if self.profile.scope == SyncScope::Stream => Some(transfer.offset),
+            Phase::Waiting(at) => Some(*at),
+            Phase::Stream(reader) => Some(reader.position()),
+            Phase::Snapshot(_) | Phase::Complete => None,
+        }
+    }
+
+    /// Why it is to be let go now, if it is.
+    fn verdict(&mut self, options: &PrimaryOptions, now: UnixMillis) -> Option<LinkError> {
+        if std::mem::take(&mut self.has_taken) {
+            self.taken = now;
+        }
+        if now.0 - self.alive().0 >= options.timeout_ms {
+            return Some(LinkError::Silent(options.timeout_ms));
+        }
+        let limits = options.lag_limits;
+        let lag = self.position().map_or(0, |at| self.journal.end().0.saturating_sub(at.0));
+        if limits.soft_size_bytes == 0 || lag <= limits.soft_size_bytes || self.journal.durable_log().is_some() {
+            self.behind_since = None;
+            return None;
+        }
+        let since = *self.behind_since.get_or_insert(now);
+        (now.0 - since.0 >= limits.soft_ms).then_some(LinkError::Behind(lag))
     }
 
     fn take(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), LinkError> {
@@ -502,13 +598,14 @@ impl Link {
             let left = budget - (out.len() - start);
             match &mut self.phase {
                 Phase::Snapshot(transfer) => {
+                    self.has_taken = true;
                     if !transfer.fill(out, left) {
                         continue;
                     }
-                    let (at, is_marked) = (transfer.offset, transfer.is_marked());
+                    let (at, is_answered) = (transfer.offset, transfer.is_answered());
                     self.phase = match self.profile.scope {
-                        // It looks for the mark at the end of what it read: nothing may follow at once.
-                        SyncScope::Stream if is_marked => Phase::Waiting(at),
+                        // Some look for the mark at the end of what they read: nothing may follow at once.
+                        SyncScope::Stream if is_answered => Phase::Waiting(at),
                         SyncScope::Stream => Phase::Stream(JournalReader::new(self.journal.clone(), at)?),
                         SyncScope::Snapshot | SyncScope::Libraries => Phase::Complete,
                     };

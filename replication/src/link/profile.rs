@@ -11,6 +11,8 @@ pub struct ReplicaProfile {
     pub ip_address: Option<String>,
     /// Whether it reads a snapshot of unknown length, with a mark at its end.
     pub reads_marked: bool,
+    /// Whether it reads a snapshot in the form that Keyslot keeps its own in.
+    pub reads_native: bool,
     /// Whether it takes over the name in `+CONTINUE`.
     pub follows_renames: bool,
     /// What it wants of a snapshot; such a peer wants no stream.
@@ -66,6 +68,7 @@ impl ReplicaProfile {
                     self.ip_address = Some(String::from_utf8_lossy(value).into_owned());
                 }
                 b"capa" if value.eq_ignore_ascii_case(b"eof") => self.reads_marked = true,
+                b"capa" if value == NATIVE_CAPABILITY => self.reads_native = true,
                 b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.follows_renames = true,
                 // Abilities that this primary does not know are no reason to refuse.
                 b"capa" | b"version" => {}
@@ -109,6 +112,9 @@ fn is_functions(value: &[u8]) -> Result<bool, String> {
     }
 }
 
+/// What a replica says that reads snapshots in version 1 of Keyslot's own form. A later version has a word of its own.
+pub(super) const NATIVE_CAPABILITY: &[u8] = b"keyslot-snapshot-1";
+
 /// Longer addresses are refused, as by Redis.
 const ADDRESS_LEN_MAX: usize = 256;
 
@@ -121,7 +127,10 @@ mod tests {
         let mut profile = ReplicaProfile::default();
         let acked = |at, fsynced: Option<u64>| Configured::Acked { at: Offset(at), fsynced: fsynced.map(Offset) };
         let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
-        assert_eq!(say("REPLCONF listening-port 6380 capa eof capa psync2 capa later"), Ok(Configured::Set));
+        assert_eq!(
+            say("REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2"),
+            Ok(Configured::Set)
+        );
         assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));
         assert_eq!(say("REPLCONF ACK 77 FACK 70"), Ok(acked(77, Some(70))));
         assert_eq!(say("REPLCONF ACK 78"), Ok(acked(78, None)));
@@ -137,6 +146,7 @@ mod tests {
             listening_port: 6380,
             ip_address: Some("replica.example".to_owned()),
             reads_marked: true,
+            reads_native: true,
             follows_renames: true,
             scope: SyncScope::Libraries,
         };

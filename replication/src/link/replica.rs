@@ -13,12 +13,15 @@
 //! event that was not taken: a host whose data has a log ends it at [`Replacing`](ReplicaEvent::Replacing), and then gives what
 //! [is held](ReplicaLink::holds_input) another turn, by an input of no bytes.
 
+use super::export::NATIVE_HEADER;
 use super::history::{History, ReplicationId};
+use super::profile::NATIVE_CAPABILITY;
 use super::stream::{StreamError, StreamReader};
 use keyslot_engine::effect::encode_effect;
 use keyslot_engine::{CommandError, EffectSink, Engine, Offset, Origin, UnixMillis};
 use keyslot_persistence::Journal;
 use keyslot_persistence::rdb::{RdbLoadError, RdbLoader};
+use keyslot_persistence::snapshot::{FormatError, SnapshotHeader, SnapshotReceiver, TransferError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -35,6 +38,10 @@ pub struct ReplicaOptions {
     pub ack_interval_ms: i64,
     /// A primary that is silent for longer is given up (`repl-timeout`).
     pub timeout_ms: i64,
+    /// Whether it asks for snapshots in Keyslot's own form (`repl-native-sync`). A primary that does not know it sends an RDB.
+    pub reads_native: bool,
+    /// How many loaders store such a snapshot beside the link; without any, the link stores it as it comes.
+    pub loaders: usize,
     /// Whether the other node, which follows this one, is asked to lead: a failover.
     pub hands_over: bool,
 }
@@ -47,9 +54,20 @@ impl Default for ReplicaOptions {
             credentials: None,
             ack_interval_ms: 1000,
             timeout_ms: 60_000,
+            reads_native: true,
+            loaders: 0,
             hands_over: false,
         }
     }
+}
+
+/// In which form a snapshot comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SnapshotForm {
+    /// An RDB.
+    Rdb,
+    /// Keyslot's own: sections with checksums.
+    Native,
 }
 
 /// Where a link is.
@@ -102,6 +120,12 @@ pub enum ReplicaError {
     /// The snapshot cannot be loaded. The data is gone: a part of the snapshot is there.
     #[error("the primary's snapshot cannot be loaded: {0}; this replica has a part of it until it is synced again")]
     Snapshot(#[from] RdbLoadError),
+    /// The same of one in Keyslot's own form.
+    #[error("the primary's snapshot cannot be loaded: {0}; this replica has a part of it until it is synced again")]
+    Transfer(#[from] TransferError),
+    /// What was announced as a snapshot in Keyslot's own form does not begin as one. The data is what it was.
+    #[error("the primary's snapshot cannot be read: {0}")]
+    Header(#[from] FormatError),
     /// The snapshot does not end where the primary said. The data is gone.
     #[error("the primary's snapshot does not end where it said; this replica is to be synced again")]
     SnapshotEnd,
@@ -124,7 +148,10 @@ pub enum ReplicaError {
 impl ReplicaError {
     /// Whether the data is not a part of the primary's history any more, so that only a full resync helps.
     pub fn loses_history(&self) -> bool {
-        matches!(self, Self::Snapshot(_) | Self::SnapshotEnd | Self::Stream { .. } | Self::Engine(_))
+        matches!(
+            self,
+            Self::Snapshot(_) | Self::Transfer(_) | Self::SnapshotEnd | Self::Stream { .. } | Self::Engine(_)
+        )
     }
 }
 
@@ -145,6 +172,7 @@ pub struct ReplicaLink {
     awaits_answer: bool,
     heard: UnixMillis,
     next_ack: UnixMillis,
+    form: Option<SnapshotForm>,
 }
 
 enum Phase {
@@ -153,17 +181,22 @@ enum Phase {
     Configuring(&'static str),
     Asking,
     /// A snapshot is announced, and its header has not come.
-    Announced(Offset),
+    Announced(ReplicationId, Offset),
     Receiving(Box<Receiving>),
     Streaming(Box<StreamReader>),
     Failed,
 }
 
 struct Receiving {
-    loader: Option<RdbLoader>,
+    body: Body,
+    id: ReplicationId,
     offset: Offset,
-    selected: u16,
-    left: Left,
+}
+
+/// What comes, and who takes it once its beginning was there.
+enum Body {
+    Rdb(Option<RdbLoader>, Left),
+    Native(Option<SnapshotReceiver>),
 }
 
 enum Left {
@@ -199,6 +232,7 @@ impl ReplicaLink {
             awaits_answer: false,
             heard: now,
             next_ack: now,
+            form: None,
         };
         link.say(&[b"PING"]);
         link
@@ -208,11 +242,16 @@ impl ReplicaLink {
     pub fn phase(&self) -> ReplicaPhase {
         match self.phase {
             Phase::Greeting | Phase::Authenticating | Phase::Configuring(_) => ReplicaPhase::Handshake,
-            Phase::Asking | Phase::Announced(_) => ReplicaPhase::Asking,
+            Phase::Asking | Phase::Announced(..) => ReplicaPhase::Asking,
             Phase::Receiving(_) => ReplicaPhase::Receiving,
             Phase::Streaming(_) => ReplicaPhase::Streaming,
             Phase::Failed => ReplicaPhase::Failed,
         }
+    }
+
+    /// In which form the snapshot came, or comes, if there was one.
+    pub fn snapshot_form(&self) -> Option<SnapshotForm> {
+        self.form
     }
 
     /// Up to where the data has the stream.
@@ -245,7 +284,7 @@ impl ReplicaLink {
         let silent = self.heard.0 + self.options.timeout_ms;
         match self.phase {
             Phase::Failed => None,
-            Phase::Streaming(_) => Some(UnixMillis(silent.min(self.next_ack.0))),
+            Phase::Streaming(_) | Phase::Receiving(_) => Some(UnixMillis(silent.min(self.next_ack.0))),
             _ => Some(UnixMillis(silent)),
         }
     }
@@ -258,7 +297,16 @@ impl ReplicaLink {
         if matches!(self.phase, Phase::Streaming(_)) && now >= self.next_ack {
             self.ack(now);
         }
+        self.show_life(now);
         Ok(())
+    }
+
+    /// Says that it is there while it takes a snapshot: a line without words, as Redis does.
+    fn show_life(&mut self, now: UnixMillis) {
+        if matches!(self.phase, Phase::Receiving(_)) && now >= self.next_ack {
+            self.outbox.push(b'\n');
+            self.next_ack = UnixMillis(now.0 + self.options.ack_interval_ms);
+        }
     }
 
     /// Takes what the primary sent. After an error the link is of no use any more.
@@ -266,12 +314,16 @@ impl ReplicaLink {
         self.heard = now;
         let outcome = self.take(bytes, now);
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.show_life(now);
+                Ok(())
+            }
             Err(error) => self.fail(error),
         }
     }
 
     fn fail(&mut self, error: ReplicaError) -> Result<(), ReplicaError> {
+        // A loader that was at work has ended before somebody else changes the data.
         self.phase = Phase::Failed;
         self.outbox.clear();
         Err(error)
@@ -280,6 +332,11 @@ impl ReplicaLink {
     fn take(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), ReplicaError> {
         if matches!(self.phase, Phase::Streaming(_)) && self.inbox.is_empty() && self.events.is_empty() {
             return self.follow(bytes, now);
+        }
+        let mut bytes = bytes;
+        if matches!(self.phase, Phase::Receiving(_)) && self.inbox.is_empty() && self.events.is_empty() {
+            // Nearly all of a snapshot is taken where it stands.
+            bytes = &bytes[self.receive(bytes, now)?..];
         }
         self.inbox.extend_from_slice(bytes);
         self.is_held = false;
@@ -295,7 +352,14 @@ impl ReplicaLink {
                     self.follow(&rest, now)?;
                     true
                 }
-                Phase::Receiving(_) => self.receive(now)?,
+                Phase::Receiving(_) => {
+                    let inbox = std::mem::take(&mut self.inbox);
+                    let used = self.receive(&inbox, now);
+                    self.inbox = inbox;
+                    let used = used?;
+                    self.inbox.drain(..used);
+                    used > 0
+                }
                 _ => match self.line() {
                     None => false,
                     Some(line) if line.is_empty() => true,
@@ -344,7 +408,7 @@ impl ReplicaLink {
             Phase::Configuring("port" | "address") => self.configure("abilities"),
             Phase::Configuring(_) => self.ask(),
             Phase::Asking => return self.hear_answer(line, now),
-            Phase::Announced(offset) => return self.hear_header(line, offset),
+            Phase::Announced(id, offset) => return self.hear_header(line, id, offset),
             Phase::Receiving(_) | Phase::Streaming(_) | Phase::Failed => {}
         }
         Ok(())
@@ -373,6 +437,9 @@ impl ReplicaLink {
             "address" => {
                 let address = self.options.ip_address.clone().unwrap_or_default();
                 self.say(&[b"REPLCONF", b"ip-address", address.as_bytes()]);
+            }
+            _ if self.options.reads_native => {
+                self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"capa", NATIVE_CAPABILITY]);
             }
             _ => self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
         }
@@ -404,7 +471,7 @@ impl ReplicaLink {
                 let (Some(id), Some(offset)) = (id, offset) else {
                     return Err(ReplicaError::Unexpected { expected: "+FULLRESYNC id offset", found: text });
                 };
-                self.phase = Phase::Announced(Offset(offset));
+                self.phase = Phase::Announced(id, Offset(offset));
                 self.events.push_back(ReplicaEvent::Replacing(id));
             }
             Some("+CONTINUE") => {
@@ -424,76 +491,45 @@ impl ReplicaLink {
         Ok(())
     }
 
-    fn hear_header(&mut self, line: &[u8], offset: Offset) -> Result<(), ReplicaError> {
+    fn hear_header(&mut self, line: &[u8], id: ReplicationId, offset: Offset) -> Result<(), ReplicaError> {
         let unexpected = || ReplicaError::Unexpected {
             expected: "$length or $EOF:mark",
             found: String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned(),
         };
-        let left = match line.strip_prefix(b"$").ok_or_else(unexpected)? {
+        let is_native = self.options.reads_native && NATIVE_HEADER.trim_ascii_end() == line;
+        let body = match line.strip_prefix(b"$").ok_or_else(unexpected)? {
+            _ if is_native => Body::Native(None),
             rest if rest.len() == EOF.len() + MARK_LEN && rest.starts_with(EOF) => {
-                Left::Mark(rest[EOF.len()..].to_vec())
+                Body::Rdb(None, Left::Mark(rest[EOF.len()..].to_vec()))
             }
             length => {
                 let length = std::str::from_utf8(length).ok().and_then(|text| text.parse().ok());
-                Left::Bytes(length.ok_or_else(unexpected)?)
+                Body::Rdb(None, Left::Bytes(length.ok_or_else(unexpected)?))
             }
         };
-        self.phase = Phase::Receiving(Box::new(Receiving { loader: None, offset, selected: 0, left }));
+        self.form = Some(if is_native { SnapshotForm::Native } else { SnapshotForm::Rdb });
+        self.phase = Phase::Receiving(Box::new(Receiving { body, id, offset }));
         Ok(())
     }
 
-    /// Takes bytes of the snapshot out of the inbox. False if more are needed.
-    fn receive(&mut self, now: UnixMillis) -> Result<bool, ReplicaError> {
-        let Phase::Receiving(receiving) = &mut self.phase else { return Ok(true) };
-        if receiving.loader.is_none() {
-            // What does not even begin like a snapshot replaces nothing.
-            if self.inbox.len() < MAGIC_LEN {
-                return Ok(false);
+    /// Takes bytes of the snapshot. Returns how many were used; the others are to be given again, with more behind them.
+    fn receive(&mut self, bytes: &[u8], now: UnixMillis) -> Result<usize, ReplicaError> {
+        let Phase::Receiving(receiving) = &mut self.phase else { return Ok(0) };
+        let Receiving { body, id, offset } = &mut **receiving;
+        let (used, selected) = match body {
+            Body::Rdb(loader, left) => receive_rdb(&self.engine, loader, left, bytes)?,
+            Body::Native(receiver) => {
+                let known = (*id, *offset);
+                receive_native(&self.engine, receiver, known, self.options.loaders, bytes)?
             }
-            if !self.inbox.starts_with(b"REDIS") && !self.inbox.starts_with(b"VALKEY") {
-                let found = String::from_utf8_lossy(&self.inbox[..MAGIC_LEN]).into_owned();
-                return Err(ReplicaError::Unexpected { expected: "an RDB", found });
-            }
-            let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
-            self.engine.apply(Origin::Replay, 0, empty)?;
-            receiving.loader = Some(RdbLoader::new(&self.engine, None));
-        }
-        if let Some(loader) = receiving.loader.as_mut().filter(|loader| !loader.is_finished()) {
-            let size = match &receiving.left {
-                Left::Bytes(left) => self.inbox.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
-                Left::Mark(_) => self.inbox.len(),
-            };
-            let used = loader.feed(&self.inbox[..size])?;
-            if let Left::Bytes(left) = &mut receiving.left {
-                *left -= used as u64;
-                if *left == 0 && !loader.is_finished() {
-                    return Err(ReplicaError::SnapshotEnd);
-                }
-            }
-            self.inbox.drain(..used);
-            if !loader.is_finished() {
-                return Ok(false);
-            }
-        }
-        match &receiving.left {
-            Left::Bytes(0) => {}
-            Left::Bytes(_) => return Err(ReplicaError::SnapshotEnd),
-            Left::Mark(mark) if self.inbox.len() < mark.len() => return Ok(false),
-            Left::Mark(mark) if !self.inbox.starts_with(mark) => return Err(ReplicaError::SnapshotEnd),
-            Left::Mark(mark) => drop(self.inbox.drain(..mark.len())),
-        }
-        if let Some(loader) = receiving.loader.take() {
-            let loaded = loader.finish()?;
-            let selected = loaded.notes.iter().find(|(name, _)| name == "repl-stream-db");
-            receiving.selected = selected.and_then(|(_, text)| text.parse().ok()).unwrap_or(0);
-        }
-        let (offset, selected) = (receiving.offset, receiving.selected);
-        self.journal.restart_at(offset, selected);
-        self.events.push_back(ReplicaEvent::Replaced(offset));
+        };
+        let Some(selected) = selected else { return Ok(used) };
+        self.journal.restart_at(*offset, selected);
+        self.events.push_back(ReplicaEvent::Replaced(*offset));
         self.begin_stream(selected, now);
-        // A primary that sent a marked snapshot waits for this.
+        // A primary that waits for the end of the loading waits for this.
         self.ack(now);
-        Ok(true)
+        Ok(used)
     }
 
     fn begin_stream(&mut self, selected: u16, now: UnixMillis) {
@@ -528,6 +564,95 @@ impl ReplicaLink {
     fn say(&mut self, args: &[&[u8]]) {
         encode_effect(&mut self.outbox, args);
     }
+}
+
+/// Empties the engine for what comes.
+fn clear(engine: &Engine) -> Result<(), ReplicaError> {
+    let empty: &[&[&[u8]]] = &[&[b"FLUSHALL"], &[b"FUNCTION", b"FLUSH"]];
+    engine.apply(Origin::Replay, 0, empty)?;
+    Ok(())
+}
+
+/// Takes bytes of an RDB. Returns how many, and once all was there the database that the stream has selected behind it.
+fn receive_rdb(
+    engine: &Engine,
+    loader: &mut Option<RdbLoader>,
+    left: &mut Left,
+    bytes: &[u8],
+) -> Result<(usize, Option<u16>), ReplicaError> {
+    let at_work = match loader {
+        Some(loader) => loader,
+        None => {
+            // What does not even begin like a snapshot replaces nothing.
+            if bytes.len() < MAGIC_LEN {
+                return Ok((0, None));
+            }
+            if !bytes.starts_with(b"REDIS") && !bytes.starts_with(b"VALKEY") {
+                let found = String::from_utf8_lossy(&bytes[..MAGIC_LEN]).into_owned();
+                return Err(ReplicaError::Unexpected { expected: "an RDB", found });
+            }
+            clear(engine)?;
+            loader.insert(RdbLoader::new(engine, None))
+        }
+    };
+    let mut used = 0;
+    if !at_work.is_finished() {
+        let size = match left {
+            Left::Bytes(left) => bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX)),
+            Left::Mark(_) => bytes.len(),
+        };
+        used = at_work.feed(&bytes[..size])?;
+        if let Left::Bytes(left) = left {
+            *left -= used as u64;
+            if *left == 0 && !at_work.is_finished() {
+                return Err(ReplicaError::SnapshotEnd);
+            }
+        }
+        if !at_work.is_finished() {
+            return Ok((used, None));
+        }
+    }
+    let rest = &bytes[used..];
+    match left {
+        Left::Bytes(0) => {}
+        Left::Bytes(_) => return Err(ReplicaError::SnapshotEnd),
+        Left::Mark(mark) if rest.len() < mark.len() => return Ok((used, None)),
+        Left::Mark(mark) if !rest.starts_with(mark) => return Err(ReplicaError::SnapshotEnd),
+        Left::Mark(mark) => used += mark.len(),
+    }
+    let loaded = loader.take().map(RdbLoader::finish).transpose()?.unwrap_or_default();
+    let selected = loaded.notes.iter().find(|(name, _)| name == "repl-stream-db");
+    Ok((used, Some(selected.and_then(|(_, text)| text.parse().ok()).unwrap_or(0))))
+}
+
+/// The same of a snapshot in Keyslot's own form, which must be that of this history and offset.
+fn receive_native(
+    engine: &Engine,
+    receiver: &mut Option<SnapshotReceiver>,
+    (id, offset): (ReplicationId, Offset),
+    loaders: usize,
+    bytes: &[u8],
+) -> Result<(usize, Option<u16>), ReplicaError> {
+    let mut used = 0;
+    let at_work = match receiver {
+        Some(receiver) => receiver,
+        None => {
+            let Some((header, size)) = SnapshotHeader::read(bytes)? else { return Ok((0, None)) };
+            if header.replication_id != id.as_str() || header.offset != offset {
+                let found = format!("{} {}", header.replication_id, header.offset);
+                return Err(ReplicaError::Unexpected { expected: "the snapshot that was announced", found });
+            }
+            clear(engine)?;
+            used = size;
+            receiver.insert(SnapshotReceiver::new(engine, header, loaders))
+        }
+    };
+    used += at_work.feed(&bytes[used..])?;
+    if !at_work.is_finished() {
+        return Ok((used, None));
+    }
+    let received = receiver.take().map(SnapshotReceiver::finish).transpose()?.unwrap_or_default();
+    Ok((used, Some(received.selected)))
 }
 
 const EOF: &[u8] = b"EOF:";

@@ -34,6 +34,8 @@ struct Net {
     /// Bytes that each connection carries until it is cut.
     carried: u64,
     cut_at: Option<u64>,
+    /// Whether replicas ask for snapshots in Keyslot's own form.
+    native: bool,
     errors: Vec<ReplicaError>,
 }
 
@@ -62,6 +64,7 @@ impl Net {
             chance: Chance::new(seed),
             carried: 0,
             cut_at: None,
+            native: true,
             errors: Vec::new(),
         }
     }
@@ -70,7 +73,7 @@ impl Net {
         let node = &mut self.nodes[from];
         node.engine.set_due_keys(keyslot_engine::DueKeys::Hide);
         let history = node.is_known.then_some(&node.history);
-        let options = ReplicaOptions { ack_interval_ms: 100, ..ReplicaOptions::default() };
+        let options = ReplicaOptions { ack_interval_ms: 100, reads_native: self.native, ..ReplicaOptions::default() };
         let link = ReplicaLink::new(node.engine.clone(), node.journal.clone(), options, history, self.now);
         let reception = Some(Reception::new(None));
         node.upstream = Some(Upstream { to, link, reception, served: None, up: Vec::new(), down: Vec::new() });
@@ -240,17 +243,17 @@ fn a_replica_becomes_what_its_primary_is_and_stays_so() {
     }
     net.settle();
     net.assert_equal(0, 1, "after a full resync");
-    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 1, partial: 0, refused: 0 });
+    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 1, native: 1, partial: 0, refused: 0 });
     net.cut(1);
     (0..50).for_each(|_| net.write(0));
     net.connect(1, 0);
     net.settle();
     net.assert_equal(0, 1, "after a cut");
-    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 1, partial: 1, refused: 0 });
+    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 1, native: 1, partial: 1, refused: 0 });
     let end = net.nodes[0].journal.end();
     net.nodes[0].primary.ask_acks();
     net.settle();
-    net.pump(1);
+    (0..20).for_each(|_| net.pump(1));
     let [status] = &net.nodes[0].primary.replicas().collect::<Vec<_>>()[..] else { panic!("there is one") };
     assert_eq!((status.state, net.nodes[0].primary.count_reached(end)), (ReplicaState::Stream, 1));
 }
@@ -265,7 +268,7 @@ fn who_was_away_for_too_long_begins_anew() {
     net.connect(1, 0);
     net.settle();
     net.assert_equal(0, 1, "anew");
-    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 2, partial: 0, refused: 1 });
+    assert_eq!(net.nodes[0].primary.counts(), SyncCounts { full: 2, native: 2, partial: 0, refused: 1 });
 }
 
 #[test]
@@ -336,7 +339,7 @@ fn a_promoted_replica_goes_on_for_its_siblings() {
     net.connect(2, 1);
     net.settle();
     net.assert_equal(1, 2, "under the new one");
-    assert_eq!(net.nodes[1].primary.counts(), SyncCounts { full: 0, partial: 1, refused: 0 });
+    assert_eq!(net.nodes[1].primary.counts(), SyncCounts { full: 0, native: 0, partial: 1, refused: 0 });
     // The old primary, which wrote on alone, is not a part of that history any more.
     (0..20).for_each(|_| net.write(0));
     net.nodes[0].is_known = true;
@@ -348,8 +351,10 @@ fn a_promoted_replica_goes_on_for_its_siblings() {
 
 #[test]
 fn a_link_may_be_cut_at_every_byte() {
-    for cut_at in 1..2600 {
+    let cuts = (1..2600).map(|cut_at| (cut_at, true)).chain((1..2600).step_by(3).map(|cut_at| (cut_at, false)));
+    for (cut_at, native) in cuts {
         let mut net = Net::new(2, cut_at, 1 << 16);
+        net.native = native;
         (0..10).for_each(|_| net.write(0));
         net.cut_at = Some(cut_at);
         net.connect(1, 0);
@@ -358,9 +363,158 @@ fn a_link_may_be_cut_at_every_byte() {
             net.pump(1);
         }
         net.settle();
-        net.assert_equal(0, 1, &format!("cut at byte {cut_at}"));
+        net.assert_equal(0, 1, &format!("cut at byte {cut_at}, native: {native}"));
+        assert_eq!(net.nodes[0].primary.counts().native > 0, native);
         assert!(net.errors.is_empty(), "{:?}", net.errors);
     }
+}
+
+#[test]
+fn a_snapshot_that_is_bent_or_another_is_refused_and_asked_for_again() {
+    let mut source = Net::new(1, 3, 1 << 16);
+    (0..20).for_each(|_| source.write(0));
+    let node = &mut source.nodes[0];
+    let profile = ReplicaProfile { reads_native: true, ..ReplicaProfile::default() };
+    let link = node.primary.attach(profile, SyncRequest::Continue(None), &node.history, UnixMillis(0)).unwrap();
+    let mut said = Vec::new();
+    node.primary.poll_output(link, &mut said, usize::MAX).unwrap();
+    let announced = format!("+FULLRESYNC {} {}\r\n$KEYSLOT:1\r\n", node.history.id(), node.journal.end());
+    assert!(said.starts_with(announced.as_bytes()));
+    let greeting: &[&[u8]] = &[b"+PONG\r\n", b"+OK\r\n", b"+OK\r\n"];
+    let (lines, snapshot) = said.split_at(announced.len());
+    let say = |snapshot: &[u8]| hear(&[greeting, &[lines, snapshot]].concat());
+    assert_eq!(say(snapshot), Ok(ReplicaPhase::Streaming));
+    for at in (0..snapshot.len()).step_by(13) {
+        assert_eq!(say(&snapshot[..at]), Ok(ReplicaPhase::Receiving), "{at} bytes");
+        let mut bent = snapshot.to_vec();
+        bent[at] ^= 1 << (at % 8);
+        match say(&bent) {
+            // The header is known before anything is replaced.
+            Err(error) => assert_eq!(error.loses_history(), at >= 112, "byte {at}: {error}"),
+            // A section that claims to be longer has not come.
+            Ok(phase) => panic!("byte {at}: {phase:?}"),
+        }
+    }
+    // That of another history, or of another moment.
+    let other = format!("+FULLRESYNC {} {}\r\n$KEYSLOT:1\r\n", "0".repeat(40), node.journal.end());
+    let error = hear(&[greeting, &[other.as_bytes(), snapshot]].concat()).unwrap_err();
+    assert!(error.to_string().contains("that was announced") && !error.loses_history(), "{error}");
+    let error = hear(&[greeting, &[lines, b"REDIS0011"]].concat()).unwrap_err();
+    assert!(matches!(error, ReplicaError::Header(_)) && !error.loses_history(), "{error}");
+}
+
+/// A primary with so much data, and a replica that asks for all of it.
+fn served(options: PrimaryOptions, keys: usize) -> (Net, LinkId) {
+    let mut net = Net::new(1, 5, 4096);
+    (0..keys).for_each(|n| drop(net.nodes[0].engine.call(&["SET", &format!("k{n}"), &"x".repeat(100)])));
+    let now = net.now;
+    let node = &mut net.nodes[0];
+    node.primary.set_options(options);
+    let profile = ReplicaProfile { reads_native: true, ..ReplicaProfile::default() };
+    let link = node.primary.attach(profile, SyncRequest::Continue(None), &node.history, now).unwrap();
+    (net, link)
+}
+
+impl Net {
+    /// Time goes on for the primary; what it says of its replicas.
+    fn wait(&mut self, ms: i64) -> Vec<LinkError> {
+        self.now = UnixMillis(self.now.0 + ms);
+        let over = self.nodes[0].primary.handle_timeout(self.now);
+        over.into_iter().map(|(_, error)| error).collect()
+    }
+}
+
+#[test]
+fn a_replica_that_takes_nothing_of_a_snapshot_is_let_go_and_one_that_is_slow_is_not() {
+    let options = PrimaryOptions { timeout_ms: 1000, ..PrimaryOptions::default() };
+    let (mut net, link) = served(options, 2000);
+    let mut said = Vec::new();
+    for _ in 0..20 {
+        net.nodes[0].primary.poll_output(link, &mut said, 1000).unwrap();
+        assert_eq!(net.wait(900), []);
+    }
+    assert_eq!(net.nodes[0].primary.next_timeout(), Some(UnixMillis(net.now.0 + 1000)));
+    assert_eq!(net.wait(500), []);
+    assert_eq!(net.wait(500), [LinkError::Silent(1000)]);
+    assert!(!net.nodes[0].primary.serves(link));
+}
+
+#[test]
+fn a_replica_that_loads_says_so_or_is_let_go() {
+    let options = PrimaryOptions { timeout_ms: 1000, ..PrimaryOptions::default() };
+    let (mut net, link) = served(options, 100);
+    let mut said = Vec::new();
+    net.nodes[0].primary.poll_output(link, &mut said, usize::MAX).unwrap();
+    for _ in 0..5 {
+        assert_eq!(net.wait(900), []);
+        let now = net.now;
+        net.nodes[0].primary.handle_input(link, b"\n", now).unwrap();
+    }
+    assert_eq!(net.nodes[0].primary.replicas().next().unwrap().state, ReplicaState::Waiting);
+    assert_eq!(net.wait(1000), [LinkError::Silent(1000)]);
+}
+
+#[test]
+fn a_replica_shows_life_while_it_takes_a_snapshot() {
+    let (mut net, link) = served(PrimaryOptions::default(), 2000);
+    let mut said = Vec::new();
+    net.nodes[0].primary.poll_output(link, &mut said, usize::MAX).unwrap();
+    let mut other = Net::new(1, 6, 4096);
+    other.connect(0, 0);
+    let replica = &mut other.nodes[0].upstream.as_mut().expect("connected").link;
+    let mut out = Vec::new();
+    let mut give = |bytes: &[u8], now: i64| {
+        replica.handle_input(bytes, UnixMillis(now)).unwrap();
+        while replica.poll_event().is_some() || replica.holds_input() {
+            replica.handle_input(b"", UnixMillis(now)).unwrap();
+        }
+        out.clear();
+        replica.poll_output(&mut out);
+        (out.clone(), replica.next_timeout())
+    };
+    let start = net.now.0;
+    give(b"+PONG\r\n+OK\r\n+OK\r\n", start);
+    let (first, rest) = said.split_at(5000);
+    give(first, start);
+    assert_eq!(give(&rest[..100], start + 1000).0, b"\n");
+    assert_eq!(give(&rest[100..200], start + 1050), (Vec::new(), Some(UnixMillis(start + 1100))));
+    assert!(give(&rest[200..], start + 1060).0.starts_with(b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK"));
+}
+
+#[test]
+fn what_a_slow_replica_needs_is_held_within_limits() {
+    let limits = |hard_size_bytes, soft_size_bytes| PrimaryOptions {
+        lag_limits: LagLimits { hard_size_bytes, soft_size_bytes, soft_ms: 500 },
+        ..PrimaryOptions::default()
+    };
+    let write = |net: &Net, count: usize| {
+        (0..count).for_each(|n| drop(net.nodes[0].engine.call(&["SET", &format!("n{n}"), &"y".repeat(100)])));
+    };
+    let receive = |net: &mut Net, link| -> Result<usize, LinkError> {
+        let mut said = Vec::new();
+        let now = net.now;
+        let primary = &mut net.nodes[0].primary;
+        primary.poll_output(link, &mut said, usize::MAX)?;
+        primary.handle_input(link, b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n", now)?;
+        said.clear();
+        primary.poll_output(link, &mut said, usize::MAX)?;
+        Ok(said.len())
+    };
+    // Far more than the backlog of 4096 bytes came meanwhile.
+    let (mut net, link) = served(limits(1 << 20, 0), 100);
+    write(&net, 1000);
+    assert!(receive(&mut net, link).unwrap() > 100_000);
+    let (mut net, link) = served(limits(50_000, 0), 100);
+    write(&net, 1000);
+    assert!(matches!(receive(&mut net, link), Err(LinkError::Lagged(_))));
+    let (mut net, _) = served(limits(0, 50_000), 100);
+    write(&net, 1000);
+    assert_eq!(net.wait(10), []);
+    assert!(matches!(net.wait(500)[..], [LinkError::Behind(100_000..)]));
+    // Nothing is held for who is gone.
+    write(&net, 1000);
+    let journal = &net.nodes[0].journal;
+    assert!(journal.end().0 - journal.oldest().0 < 8192);
 }
 
 /// A replica whose primary says these lines.

@@ -24,6 +24,7 @@
 //! - A wait is told once: that the replicas are there, that its time is over, or that the node leads no more.
 
 mod failover;
+mod guard;
 mod kept;
 mod options;
 mod output;
@@ -35,6 +36,7 @@ pub use failover::{
     AbortReason, Failover, FailoverCommand, FailoverError, FailoverRequest, FailoverState, FailoverStep, Place,
     TakeOverError, Undo, admit_take_over,
 };
+pub use guard::{EMPTY_PRIMARY_TEXT, EmptyPrimary, StartedWith};
 pub use kept::KeptHistory;
 pub use options::NodeOptions;
 pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, WaitId, WaitOutcome};

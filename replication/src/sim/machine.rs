@@ -1,6 +1,6 @@
 //! A machine: a disk, and what runs on it while it is on.
 
-use crate::link::{PrimaryOptions, ReplicaOptions};
+use crate::link::{LagLimits, PrimaryOptions, ReplicaOptions};
 use crate::node::{Node, NodeOptions};
 use keyslot_engine::{Engine, ManualClock, Offset, UnixMillis};
 use keyslot_persistence::storage::{Fault, Loss};
@@ -25,11 +25,13 @@ pub struct MachineOptions {
     pub backlog_size_bytes_max: usize,
     /// Whether it sends snapshots without telling their length.
     pub sends_marked: bool,
+    /// Whether it sends and asks for snapshots in Keyslot's own form.
+    pub native: bool,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { disk: Disk::None, backlog_size_bytes_max: 1 << 20, sends_marked: true }
+        Self { disk: Disk::None, backlog_size_bytes_max: 1 << 20, sends_marked: true, native: true }
     }
 }
 
@@ -79,11 +81,14 @@ impl Machine {
                 ping_interval_ms: 2000,
                 timeout_ms: 6000,
                 sends_marked: self.options.sends_marked,
+                sends_native: self.options.native,
+                lag_limits: LagLimits { hard_size_bytes: self.held_size_bytes_max(), ..LagLimits::default() },
             },
             replica: ReplicaOptions {
                 ip_address: Some(number.to_string()),
                 timeout_ms: 6000,
                 ack_interval_ms: 500,
+                reads_native: self.options.native,
                 ..ReplicaOptions::default()
             },
             retry_interval_ms: 100,
@@ -94,16 +99,14 @@ impl Machine {
         Ok(())
     }
 
+    /// Where the backlog is shortest, replicas that are slow lose their place; elsewhere it is kept for them.
+    fn held_size_bytes_max(&self) -> u64 {
+        if self.options.backlog_size_bytes_max <= 2048 { 4096 } else { 1 << 28 }
+    }
+
     fn journal_options(&self) -> JournalOptions {
         let backlog_size_bytes_max = self.options.backlog_size_bytes_max;
-        // Where the backlog is shortest, replicas that are slow lose their place; elsewhere it is kept for them.
-        let held_size_bytes_max = if backlog_size_bytes_max <= 2048 { 4096 } else { 1 << 28 };
-        JournalOptions {
-            chunk_size_bytes: 512,
-            backlog_size_bytes_max,
-            held_size_bytes_max,
-            ..JournalOptions::default()
-        }
+        JournalOptions { chunk_size_bytes: 512, backlog_size_bytes_max, ..JournalOptions::default() }
     }
 
     fn describe(&self, durability: Durability) -> StoreBuilder {

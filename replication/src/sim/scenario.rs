@@ -44,7 +44,8 @@ pub fn explore_with(sim: &mut Simulation) -> Result<Summary, Violation> {
         };
         let backlog_size_bytes_max = [2048, 1 << 14, 1 << 20][sim.chance.below(3) as usize];
         let sends_marked = sim.chance.once_in(2);
-        sim.add_node(MachineOptions { disk, backlog_size_bytes_max, sends_marked });
+        let native = sim.chance.once_in(2);
+        sim.add_node(MachineOptions { disk, backlog_size_bytes_max, sends_marked, native });
     }
     for node in 1..count {
         let primary = sim.chance.below(node as u64) as usize;

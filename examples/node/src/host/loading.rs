@@ -33,6 +33,7 @@ impl Node {
     fn load(&self) -> Result<(), DataError> {
         self.data.load(&self.settings.values())?;
         self.resume_history();
+        self.note_start();
         self.end_loading();
         Ok(())
     }

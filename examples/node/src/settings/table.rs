@@ -295,6 +295,8 @@ pub(crate) static ROWS: &[Row] = &[
     switch("replica-ignore-disk-write-errors", "no"),
     switch("repl-diskless-sync", "yes")
         .live(Replication, "Send snapshots with a mark at their end, where the replica can read that; else their length is worked out first."),
+    switch("repl-native-sync", "yes")
+        .live(Replication, "Exchange snapshots with other Keyslot nodes in Keyslot's own form, not as RDB."),
     count("repl-diskless-sync-delay", 0, INT, "5"),
     count("repl-diskless-sync-max-replicas", 0, INT, "0"),
     row("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled"),
@@ -304,6 +306,8 @@ pub(crate) static ROWS: &[Row] = &[
     count("repl-timeout", 1, INT, "60").live(Replication, "Seconds of silence after which a link is given up."),
     bytes("repl-backlog-size", 1, BYTES, "1mb")
         .live(Replication, "How much of the stream is kept in memory for replicas that come back, where there is no log; read when the first one comes."),
+    row("empty-primary-guard", Kind::Choice(&["auto", "yes", "no"]), "auto")
+        .live(Replication, "Whether a primary that started without data refuses replicas that have some: always, never, or if its folder tells that it had replicas."),
     count("repl-backlog-ttl", 0, LONG, "3600"),
     count("min-replicas-to-write", 0, INT, "0").alias("min-slaves-to-write")
         .live(Replication, "Refuse writes while fewer replicas follow; 0: never."),

@@ -50,12 +50,12 @@ fn a_full_disk_stops_writes_but_loses_nothing_acknowledged() {
 }
 
 /// A small file system, gone when dropped.
-struct Disk {
+pub(crate) struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
-    fn mount(path: &Path) -> Option<Self> {
+    pub(crate) fn mount(path: &Path) -> Option<Self> {
         let size = format!("size={DISK_BYTES}");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).stderr(Stdio::null());
@@ -67,7 +67,7 @@ impl Disk {
     }
 
     /// Takes all the room there is, and returns the file that holds it.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let ballast = self.path.join("ballast");
         let full = std::fs::write(&ballast, vec![1; DISK_BYTES]).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);

@@ -6,6 +6,7 @@ mod clients;
 mod differential;
 mod failover;
 mod full_disk;
+mod full_sync;
 mod kill;
 mod linearizable;
 mod live_log;

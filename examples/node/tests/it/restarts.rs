@@ -96,3 +96,72 @@ fn a_replica_that_was_killed_begins_anew() {
     replica_restarts(&mut Peer::node(&[]), LOG, "KILL");
     replica_restarts(&mut Peer::node(&[]), RDB, "KILL");
 }
+
+/// A primary that keeps nothing, and starts again.
+fn bereft(options: &[&str], replica: &mut Peer) -> Peer {
+    let mut primary = Peer::node(options);
+    replica.follow(&primary);
+    write(&mut primary, 1);
+    primary.ask(&["SET", "precious", "v"]);
+    assert_follows(&mut primary, replica);
+    primary.stop("KILL");
+    primary.restart();
+    primary
+}
+
+fn guards_the_last_copy(mut replica: Peer) {
+    let mut primary = bereft(&[], &mut replica);
+    let refusing = "empty_primary_guard:refusing";
+    wait_until("refusing", || Some(primary.log()).filter(|log| !log.contains("A replica that has data is refused")));
+    // What clients write meanwhile changes nothing.
+    primary.ask(&["SET", "new", "v"]);
+    assert!(primary.ask(&["INFO", "replication"]).contains(refusing));
+    let refused = primary.log().matches("is refused").count();
+    wait_until("trying again", || Some(primary.log()).filter(|log| log.matches("is refused").count() < refused + 2));
+    assert_eq!(replica.ask(&["GET", "precious"]), "v");
+    assert_eq!(primary.field("stats", "sync_full"), "0");
+    // A replica without data is served.
+    let mut other = Peer::node(&[]);
+    other.follow(&primary);
+    assert_follows(&mut primary, &mut other);
+    // Told.
+    assert_eq!(primary.ask(&["CONFIG", "SET", "empty-primary-guard", "no"]), "+OK");
+    assert_follows(&mut primary, &mut replica);
+    assert_eq!(replica.ask(&["GET", "precious"]), "(nil)");
+    assert!(!primary.ask(&["INFO", "replication"]).contains(refusing));
+}
+
+#[test]
+fn a_primary_that_lost_its_data_does_not_empty_its_replicas() {
+    guards_the_last_copy(Peer::node(&[]));
+    if has(PROGRAM) {
+        guards_the_last_copy(Peer::redis(&[]));
+    }
+}
+
+#[test]
+fn a_primary_that_lost_its_data_yields_to_its_replica() {
+    let mut replica = Peer::node(&[]);
+    let mut primary = bereft(&[], &mut replica);
+    assert_eq!(replica.ask(&["REPLICAOF", "NO", "ONE"]), "+OK");
+    primary.follow(&replica);
+    assert_follows(&mut replica, &mut primary);
+    assert_eq!(primary.ask(&["GET", "precious"]), "v");
+}
+
+#[test]
+fn who_is_told_to_follow_an_empty_primary_does() {
+    let (mut primary, mut old, mut replica) = (Peer::node(&[]), Peer::node(&[]), Peer::node(&[]));
+    write(&mut old, 1);
+    replica.follow(&old);
+    assert_follows(&mut old, &mut replica);
+    replica.follow(&primary);
+    assert_follows(&mut primary, &mut replica);
+    // Unless the primary is told to refuse.
+    let mut strict = Peer::node(&["--empty-primary-guard", "yes"]);
+    old.follow(&strict);
+    wait_until("refusing", || Some(strict.log()).filter(|log| !log.contains("A replica that has data is refused")));
+    assert_eq!(old.ask(&["GET", "m1"]), "1");
+    assert_eq!(strict.ask(&["CONFIG", "SET", "empty-primary-guard", "auto"]), "+OK");
+    assert_follows(&mut strict, &mut old);
+}

@@ -8,8 +8,8 @@ use crate::allowance::{of_making, within};
 use keyslot_engine::{Engine, Slot, ValueType};
 use keyslot_persistence::MemoryStorage;
 use keyslot_persistence::snapshot::{
-    Entries, LoadOptions, Snapshot, SnapshotCheck, SnapshotHeader, SnapshotProgress, Tolerance, WriteOptions,
-    check_snapshot, compose, write,
+    Entries, LoadOptions, Snapshot, SnapshotCheck, SnapshotHeader, SnapshotProgress, SnapshotReceiver, Tolerance,
+    WriteOptions, check_snapshot, compose, write,
 };
 use std::path::Path;
 
@@ -17,6 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     let Some((&kind, input)) = data.split_first() else { return };
     let file = if kind % 2 == 0 { input.to_vec() } else { sealed(input) };
     let checked = within(of_making(&file, 8) + of_lz4(&file), || check_snapshot(&file));
+    received(&file);
     let (disk, path) = (MemoryStorage::new(1), Path::new("/d/s"));
     disk.put(path, &file);
     for tolerance in [Tolerance::Strict, Tolerance::Salvage] {
@@ -40,6 +41,18 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!(before, digest(&other));
         disk.put(path, &file);
     }
+}
+
+/// The same bytes as they would come over a connection, in two pieces: as far as the sections go.
+fn received(file: &[u8]) {
+    let Ok(Some((header, size))) = SnapshotHeader::read(file) else { return };
+    let db = Engine::in_memory();
+    within(of_making(file, 40) + of_lz4(file), || {
+        let mut receiver = SnapshotReceiver::new(&db, header, 0);
+        let (first, rest) = file[size..].split_at((file.len() - size) / 2);
+        let taken = receiver.feed(first).and_then(|_| receiver.feed(rest));
+        drop(taken.and_then(|_| receiver.finish()));
+    });
 }
 
 /// How many times its size the file may take: by the values that are in it.

@@ -7,7 +7,7 @@ use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_i64;
 use keyslot::engine::{Ack, Asker, EffectSink, UnixMillis};
 use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
-use keyslot::replication::node::{FailoverState, Goal, LogGoal, Standing, Target};
+use keyslot::replication::node::{FailoverState, Goal, LogGoal, Standing, StartedWith, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -53,6 +53,9 @@ impl Node {
         }
         if state.upstream.as_ref().is_some_and(|upstream| upstream.phase != Some(ReplicaPhase::Streaming)) {
             return reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
+        }
+        if let Some(text) = self.refuse_replica(&state, request) {
+            return reply.error(text);
         }
         drop(state);
         // What it is called where it does not say.
@@ -202,6 +205,7 @@ impl Node {
             stream.disown();
         }
         stream.follow();
+        state.started = StartedWith::Data;
         state.upstream = Some(Upstream {
             target: target.clone(),
             phase: None,

@@ -3,7 +3,7 @@
 use super::Target;
 use crate::host::Node;
 use keyslot::engine::{PeerInfo, SessionState};
-use keyslot::replication::link::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase};
+use keyslot::replication::link::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase, SnapshotForm};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::task::Wake;
@@ -136,6 +136,8 @@ impl Node {
             ip_address: text("replica-announce-ip"),
             credentials: text("masterauth").map(|password| (text("masteruser"), password)),
             timeout_ms: i64::try_from(values.number("repl-timeout").saturating_mul(1000)).unwrap_or(i64::MAX),
+            reads_native: values.switch("repl-native-sync"),
+            loaders: LOADERS,
             ..ReplicaOptions::default()
         };
         let link = state.stream.as_ref()?.link(options, self.engine.now());
@@ -147,7 +149,7 @@ impl Node {
     /// Takes note of what happened on a link. False if nobody wants it any more.
     fn hear_link(&self, link: &mut ReplicaLink, received: usize) -> bool {
         while let Some(event) = link.poll_event() {
-            self.take_event(&event);
+            self.take_event(&event, link.snapshot_form());
         }
         let mut state = self.replication.state.lock();
         let Some(upstream) = &mut state.upstream else { return false };
@@ -166,7 +168,7 @@ impl Node {
         true
     }
 
-    fn take_event(&self, event: &ReplicaEvent) {
+    fn take_event(&self, event: &ReplicaEvent, form: Option<SnapshotForm>) {
         // Who has this node lead waits until the log has ended, or has begun.
         let _replacing = self.replication.replacing.lock();
         {
@@ -194,7 +196,8 @@ impl Node {
                 }
             }
             ReplicaEvent::Replaced(offset) => {
-                tracing::info!("MASTER <-> REPLICA sync: Finished with success, at offset {offset}");
+                let form = if form == Some(SnapshotForm::Native) { "native snapshot" } else { "RDB" };
+                tracing::info!("MASTER <-> REPLICA sync: Finished with success, {form} at offset {offset}");
                 self.data.saver().note_loaded();
                 self.end_loading();
             }
@@ -229,4 +232,8 @@ fn peer_info(stream: &TcpStream) -> PeerInfo {
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-const READ_BYTES: usize = 64 << 10;
+/// A snapshot comes in large pieces.
+const READ_BYTES: usize = 1 << 20;
+
+/// Who store a snapshot beside the control thread, which reads it.
+const LOADERS: usize = 2;

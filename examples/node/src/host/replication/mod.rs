@@ -11,6 +11,7 @@
 mod commands;
 mod failover;
 mod following;
+mod guard;
 mod keeping;
 mod report;
 mod serving;
@@ -20,10 +21,10 @@ use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{Engine, LaterReply, UnixMillis};
 use keyslot::replication::link::{
-    History, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus, ReplicationId,
-    SyncRequest,
+    History, LagLimits, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
+    ReplicationId, SyncRequest,
 };
-use keyslot::replication::node::{Failover, Goal, Progress, Standing, Target, Waits};
+use keyslot::replication::node::{Failover, Goal, Progress, Standing, StartedWith, Target, Waits};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(super) struct Replication {
     replacing: Mutex<()>,
     /// The node is about to stop: nothing that has to do with time goes into the stream any more.
     is_stopping: AtomicBool,
+    /// Whether it is noted in the folder that there were replicas.
+    is_marked: AtomicBool,
     /// Whom to follow.
     target: watch::Sender<Option<Target>>,
 }
@@ -63,6 +66,7 @@ struct State {
     failover: Failover,
     /// Whether the data was a part of the history when the node started.
     is_kept: bool,
+    started: StartedWith,
 }
 
 /// How it goes with the primary.
@@ -108,7 +112,14 @@ fn answer(goal: &Goal, progress: Progress, reply: &mut ReplyWriter<'_>) {
 impl Replication {
     pub(super) fn new(engine: &Engine) -> Self {
         let failover = Failover::new(engine.clone());
-        let state = State { history: History::new(fresh_id()), stream: None, upstream: None, failover, is_kept: false };
+        let state = State {
+            history: History::new(fresh_id()),
+            stream: None,
+            upstream: None,
+            failover,
+            is_kept: false,
+            started: StartedWith::Data,
+        };
         Self {
             state: Mutex::new(state),
             profiles: Mutex::default(),
@@ -118,6 +129,7 @@ impl Replication {
             fsynced: Arc::default(),
             replacing: Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            is_marked: AtomicBool::new(false),
             target: watch::Sender::new(None),
         }
     }
@@ -128,6 +140,7 @@ impl Replication {
         if let Some(stream) = &mut self.state.lock().stream
             && !self.is_stopping.load(Relaxed)
         {
+            stream.primary_mut().set_options(primary_options(node));
             for (_, error) in stream.primary_mut().handle_timeout(now) {
                 tracing::warn!("A replica is let go: {error}");
             }
@@ -235,10 +248,17 @@ impl State {
 fn primary_options(node: &Node) -> PrimaryOptions {
     let values = node.settings.values();
     let ms = |name| i64::try_from(values.number(name).saturating_mul(1000)).unwrap_or(i64::MAX);
+    let limits = values.buffer_limits().replica;
     PrimaryOptions {
         ping_interval_ms: ms("repl-ping-replica-period"),
         timeout_ms: ms("repl-timeout"),
         sends_marked: values.switch("repl-diskless-sync"),
+        sends_native: values.switch("repl-native-sync"),
+        lag_limits: LagLimits {
+            hard_size_bytes: limits.hard_bytes,
+            soft_size_bytes: limits.soft_bytes,
+            soft_ms: limits.soft_seconds.saturating_mul(1000),
+        },
     }
 }
 

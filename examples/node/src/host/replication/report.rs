@@ -70,6 +70,9 @@ impl Replication {
                 (now.0 - replica.heard.0).max(0) / 1000,
             );
         }
+        if node.is_guarding(&state) {
+            line(out, "empty_primary_guard", "refusing");
+        }
         line(out, "master_failover_state", state.failover.state().as_str());
         line(out, "master_replid", state.history().id());
         match state.history().previous() {
@@ -95,6 +98,7 @@ impl Replication {
     pub(in crate::host) fn append_counts(&self, out: &mut String) {
         let counts = self.state.lock().stream.as_ref().map(|stream| stream.primary().counts()).unwrap_or_default();
         line(out, "sync_full", counts.full);
+        line(out, "sync_full_native", counts.native);
         line(out, "sync_partial_ok", counts.partial);
         line(out, "sync_partial_err", counts.refused);
     }

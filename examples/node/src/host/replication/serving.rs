@@ -2,7 +2,7 @@
 
 use super::{LinkResult, Replication};
 use crate::host::Node;
-use keyslot::replication::link::{LinkError, LinkId};
+use keyslot::replication::link::{LinkError, LinkId, SyncScope};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, Waker};
 
@@ -21,6 +21,9 @@ impl Replication {
         let mut state = self.state.lock();
         let stream = state.stream(node);
         stream.primary_mut().set_options(super::primary_options(node));
+        if profile.scope == SyncScope::Stream {
+            node.mark_replicated();
+        }
         let link = stream.serve(profile, request, node.engine.now());
         tracing::info!("A replica asks for {request:?}; resyncs so far: {:?}", stream.primary().counts());
         Some(link)

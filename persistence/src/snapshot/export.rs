@@ -1,0 +1,130 @@
+//! A view as a snapshot that is sent, piece by piece, whenever somebody wants the next.
+
+use super::encoder::{Piece, SectionEncoder};
+use super::header::SnapshotHeader;
+use super::section::Subject;
+use super::stream::StreamEnd;
+use super::view::encode_entry;
+use keyslot_engine::{SLOT_COUNT, Slot, SlotView, View};
+
+/// Gives the bytes of a snapshot of a whole view, as [`SnapshotReceiver`](super::SnapshotReceiver) takes them: the header and the
+/// sections of the file, and an end of its own. Each slot of the view is given up when it is written.
+pub struct SnapshotExport {
+    view: View,
+    header: SnapshotHeader,
+    end: StreamEnd,
+    at: At,
+}
+
+/// What comes next.
+enum At {
+    Header,
+    Libraries,
+    Before(usize),
+    /// A slot that was begun, and its next part, by database.
+    Within(SlotView, u16, usize),
+    Done,
+}
+
+impl SnapshotExport {
+    /// Of everything that the view holds. `id` tells it from all others; `selected` is the database that the journal has selected
+    /// at the view's offset.
+    pub fn new(view: View, id: u64, replication_id: String, selected: u16) -> Self {
+        let header = SnapshotHeader {
+            id,
+            era: view.era(),
+            offset: view.offset(),
+            time: view.now(),
+            may_be_compressed: false,
+            replication_id,
+            writer: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Self { view, header, end: StreamEnd { selected, ..StreamEnd::default() }, at: At::Header }
+    }
+
+    /// Appends about `budget` bytes to `out`, more for a large value. True once all was given. O(bytes, and slots that are empty).
+    pub fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
+        let until = out.len().saturating_add(budget);
+        while out.len() < until && !matches!(self.at, At::Done) {
+            self.next(out);
+        }
+        matches!(self.at, At::Done)
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) {
+        self.at = match std::mem::replace(&mut self.at, At::Done) {
+            At::Header => {
+                out.extend_from_slice(&self.header.encode());
+                At::Libraries
+            }
+            At::Libraries => {
+                let Self { header, end, view, .. } = self;
+                section(header, end, out, Subject::Libraries, |encoder| {
+                    view.libraries().for_each(|text| encoder.library(text));
+                });
+                At::Before(0)
+            }
+            At::Before(SLOT_COUNT) => {
+                out.extend_from_slice(&self.end.encode(self.header.id));
+                At::Done
+            }
+            At::Before(number) => {
+                let slot = Slot::new(number as u16).expect("below the slot count");
+                let view = self.view.take_slot(slot);
+                let first = view.databases().next();
+                match first {
+                    Some((db, _)) => At::Within(view, db, 0),
+                    None => At::Before(number + 1),
+                }
+            }
+            At::Within(slot, db, part) => self.part(slot, db, part, out),
+            At::Done => At::Done,
+        }
+    }
+
+    /// Gives a part of a slot as a section.
+    fn part(&mut self, slot: SlotView, db: u16, part: usize, out: &mut Vec<u8>) -> At {
+        let Self { header, end, .. } = self;
+        let is_there = match slot.part(db, part) {
+            Some(entries) => {
+                section(header, end, out, Subject::Slot(slot.slot()), |encoder| {
+                    entries.for_each(|entry| encode_entry(encoder, &entry, false));
+                });
+                true
+            }
+            None => false,
+        };
+        let next = slot.databases().map(|(db, _)| db).find(|next| *next > db);
+        match next {
+            _ if is_there => At::Within(slot, db, part + 1),
+            Some(next) => At::Within(slot, next, 0),
+            None => At::Before(slot.slot().index() + 1),
+        }
+    }
+}
+
+/// Appends a section of what `add` adds, or several if it is much.
+fn section(
+    header: &SnapshotHeader,
+    end: &mut StreamEnd,
+    out: &mut Vec<u8>,
+    subject: Subject,
+    add: impl FnOnce(&mut SectionEncoder<'_>),
+) {
+    let mut pieces = Vec::new();
+    // The encoder goes on behind what is there; the first piece brings that back.
+    let mut sink = |piece: Piece| {
+        end.sections += piece.sections.len() as u64;
+        end.entries += piece.sections.iter().map(|section| section.entries).sum::<u64>();
+        match pieces.is_empty() {
+            true => pieces = piece.bytes,
+            false => pieces.extend_from_slice(&piece.bytes),
+        }
+        Vec::new()
+    };
+    let mut encoder = SectionEncoder::new(header, std::mem::take(out), &mut sink);
+    encoder.begin(subject);
+    add(&mut encoder);
+    let rest = encoder.finish();
+    *out = if pieces.is_empty() { rest } else { pieces };
+}
