@@ -31,7 +31,7 @@ impl RdbExport {
     /// Of everything that the view holds, with these notes. The version is raised to the one that carries all values.
     pub fn new(view: View, mut options: RdbOptions, notes: Vec<(String, String)>) -> Self {
         let sizes: Vec<Sizes> = (0..DATABASE_COUNT).map(|db| view.sizes(db)).collect();
-        if sizes.iter().any(|sizes| sizes.timed_hashes > 0) {
+        if options.field_expiry && sizes.iter().any(|sizes| sizes.timed_hashes > 0) {
             options.version = options.version.max(FIELD_EXPIRY_VERSION);
         }
         Self {

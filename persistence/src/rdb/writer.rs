@@ -23,6 +23,8 @@ pub struct RdbOptions {
     pub compress: bool,
     /// Whether a checksum ends it (`rdbchecksum`).
     pub checksum: bool,
+    /// Whether expiries of fields of hashes are written; without them 10 does for everything.
+    pub field_expiry: bool,
     /// What is told of the use of keys.
     pub usage: KeyUsage,
     /// How many threads make the bytes of a large view beside the one that [writes](super::write_view) it; with none, that one
@@ -44,7 +46,14 @@ pub enum KeyUsage {
 
 impl Default for RdbOptions {
     fn default() -> Self {
-        Self { version: VERSION_MIN, compress: true, checksum: true, usage: KeyUsage::Untold, threads: 1 }
+        Self {
+            version: VERSION_MIN,
+            compress: true,
+            checksum: true,
+            field_expiry: true,
+            usage: KeyUsage::Untold,
+            threads: 1,
+        }
     }
 }
 
@@ -184,7 +193,8 @@ pub(super) fn push_entry(options: &RdbOptions, out: &mut Vec<u8>, entry: &ViewEn
     let number_at = out.len();
     out.push(0);
     push_text(out, StrRef::Bytes(entry.key()), options.compress);
-    let style = Style { version: options.version, compress: options.compress };
+    let RdbOptions { version, compress, field_expiry, .. } = *options;
+    let style = Style { version, compress, field_expiry };
     out[number_at] = entry.encode(style, out);
     let needed = version_of(out[number_at]);
     if needed > options.version {

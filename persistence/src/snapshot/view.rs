@@ -74,4 +74,4 @@ pub(super) fn encode_entry(encoder: &mut SectionEncoder<'_>, entry: &ViewEntry<'
 }
 
 /// The newest forms, which any reader of this file knows, as compact as in memory.
-const STYLE: Style = Style { version: VERSION_MAX, compress: false };
+const STYLE: Style = Style { version: VERSION_MAX, compress: false, field_expiry: true };

@@ -42,7 +42,13 @@ pub(super) enum SentAs {
 
 impl Transfer {
     /// Of everything that the view holds. `out` gets the header.
-    pub(super) fn begin(view: View, id: &ReplicationId, selected: u16, form: SentAs, out: &mut Vec<u8>) -> Self {
+    pub(super) fn begin(
+        view: View,
+        id: &ReplicationId,
+        selected: u16,
+        (form, options): (SentAs, RdbOptions),
+        out: &mut Vec<u8>,
+    ) -> Self {
         let offset = view.offset();
         let mark = match form {
             SentAs::Native(snapshot_id) => {
@@ -63,7 +69,7 @@ impl Transfer {
             ("aof-base", "0".to_owned()),
         ];
         let notes = notes.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
-        let mut export = RdbExport::new(view, RdbOptions::default(), notes);
+        let mut export = RdbExport::new(view, options, notes);
         match &mark {
             Some(mark) => out.extend_from_slice(format!("$EOF:{mark}\r\n").as_bytes()),
             None => out.extend_from_slice(format!("${}\r\n", export.size_bytes()).as_bytes()),

@@ -29,7 +29,6 @@ mod replica;
 mod stream;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code)]
 mod translation;
 
 pub use history::{History, ReplicationId};

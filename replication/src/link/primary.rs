@@ -17,10 +17,12 @@
 use super::export::{SentAs, Transfer, libraries};
 use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
+use super::translation::Translation;
 use crate::chance::Chance;
 use keyslot_engine::effect::Unreadable;
 use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
+use keyslot_persistence::rdb::RdbOptions;
 use keyslot_persistence::{Journal, JournalHold, JournalReader};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -229,6 +231,8 @@ struct Link {
     /// Since when it is further behind than it may be for long.
     behind_since: Option<UnixMillis>,
     outbox: Vec<u8>,
+    /// For a peer that does not know all that the stream holds.
+    translation: Option<Translation>,
     /// What came and is no whole command yet.
     inbox: Vec<u8>,
     decoder: RequestDecoder,
@@ -322,6 +326,9 @@ impl Primary {
                     outbox.extend_from_slice(format!("+FULLRESYNC {} {offset}\r\n", history.id()).as_bytes());
                 }
                 let selected = self.journal.selected();
+                // A backup is everything; what it can be loaded by is its owner's to see to.
+                let field_expiry = profile.knows_field_expiry || profile.scope == SyncScope::Snapshot;
+                let form = (form, RdbOptions { field_expiry, ..RdbOptions::default() });
                 Phase::Snapshot(Box::new(Transfer::begin(view, &history.id(), selected, form, &mut outbox)))
             }
         };
@@ -330,6 +337,7 @@ impl Primary {
         self.next_link += 1;
         let (inbox, decoder) = (Vec::new(), RequestDecoder::new(Limits::default()));
         let journal = self.journal.clone();
+        let translation = (!profile.knows_field_expiry).then(Translation::new);
         let served = Link {
             journal,
             hold,
@@ -342,6 +350,7 @@ impl Primary {
             has_taken: false,
             behind_since: None,
             outbox,
+            translation,
             inbox,
             decoder,
         };
@@ -612,10 +621,13 @@ impl Link {
                 }
                 Phase::Stream(reader) => {
                     self.hold = None;
-                    let before = out.len();
+                    let (before, at) = (out.len(), reader.position());
                     reader.read(out, left)?;
-                    if out.len() == before {
+                    if reader.position() == at {
                         break;
+                    }
+                    if let Some(translation) = &mut self.translation {
+                        translation.pass(out, before);
                     }
                 }
                 Phase::Waiting(_) => break,

@@ -13,6 +13,8 @@ pub struct ReplicaProfile {
     pub reads_marked: bool,
     /// Whether it reads a snapshot in the form that Keyslot keeps its own in.
     pub reads_native: bool,
+    /// Whether it knows fields that expire; else it gets them without their times, and their deletions.
+    pub knows_field_expiry: bool,
     /// Whether it takes over the name in `+CONTINUE`.
     pub follows_renames: bool,
     /// What it wants of a snapshot; such a peer wants no stream.
@@ -69,6 +71,7 @@ impl ReplicaProfile {
                 }
                 b"capa" if value.eq_ignore_ascii_case(b"eof") => self.reads_marked = true,
                 b"capa" if value == NATIVE_CAPABILITY => self.reads_native = true,
+                b"capa" if value == FIELDS_CAPABILITY => self.knows_field_expiry = true,
                 b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.follows_renames = true,
                 // Abilities that this primary does not know are no reason to refuse.
                 b"capa" | b"version" => {}
@@ -113,6 +116,9 @@ fn is_functions(value: &[u8]) -> Result<bool, String> {
 }
 
 /// What a replica says that reads snapshots in version 1 of Keyslot's own form. A later version has a word of its own.
+/// How a replica says that it knows fields that expire. Servers of others do not say so.
+pub(super) const FIELDS_CAPABILITY: &[u8] = b"keyslot-field-expiry";
+
 pub(super) const NATIVE_CAPABILITY: &[u8] = b"keyslot-snapshot-1";
 
 /// Longer addresses are refused, as by Redis.
@@ -147,6 +153,7 @@ mod tests {
             ip_address: Some("replica.example".to_owned()),
             reads_marked: true,
             reads_native: true,
+            knows_field_expiry: false,
             follows_renames: true,
             scope: SyncScope::Libraries,
         };

@@ -15,7 +15,7 @@
 
 use super::export::NATIVE_HEADER;
 use super::history::{History, ReplicationId};
-use super::profile::NATIVE_CAPABILITY;
+use super::profile::{FIELDS_CAPABILITY, NATIVE_CAPABILITY};
 use super::stream::{StreamError, StreamReader};
 use keyslot_engine::effect::encode_effect;
 use keyslot_engine::{CommandError, EffectSink, Engine, Offset, Origin, UnixMillis};
@@ -438,10 +438,13 @@ impl ReplicaLink {
                 let address = self.options.ip_address.clone().unwrap_or_default();
                 self.say(&[b"REPLCONF", b"ip-address", address.as_bytes()]);
             }
-            _ if self.options.reads_native => {
-                self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"capa", NATIVE_CAPABILITY]);
+            _ => {
+                let mut words = vec![&b"REPLCONF"[..], b"capa", b"eof", b"capa", b"psync2", b"capa", FIELDS_CAPABILITY];
+                if self.options.reads_native {
+                    words.extend([&b"capa"[..], NATIVE_CAPABILITY]);
+                }
+                self.say(&words);
             }
-            _ => self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
         }
     }
 

@@ -8,23 +8,28 @@
 //! What it cannot express gives way to as many newlines, which every server skips and counts, so offsets stay exact. The peer has the
 //! field without its time, and loses it when the HDEL comes: its data is the primary's, but it cannot tell when a field is due.
 
-use keyslot_engine::resp::{Decoded, Limits, ProtocolError, RequestDecoder};
+use keyslot_engine::resp::{Decoded, Limits, RequestDecoder};
 
 /// Passes a stream on.
 pub(super) struct Translation {
     decoder: RequestDecoder,
     /// A command that is not whole yet.
     rest: Vec<u8>,
+    /// What came is not what a stream is made of, as where a peer asked for it from the midst of a command on: it passes as it is.
+    is_lost: bool,
 }
 
 impl Translation {
     /// From the beginning of a command on.
     pub(super) fn new() -> Self {
-        Self { decoder: RequestDecoder::new(Limits::default()), rest: Vec::new() }
+        Self { decoder: RequestDecoder::new(Limits::default()), rest: Vec::new(), is_lost: false }
     }
 
     /// Takes what stands in `out` from `start` on and leaves what the peer is to get. What is no whole command yet comes later.
-    pub(super) fn pass(&mut self, out: &mut Vec<u8>, start: usize) -> Result<(), ProtocolError> {
+    pub(super) fn pass(&mut self, out: &mut Vec<u8>, start: usize) {
+        if self.is_lost {
+            return;
+        }
         let mut from = start;
         if !self.rest.is_empty() {
             out.splice(start..start, self.rest.drain(..));
@@ -32,21 +37,24 @@ impl Translation {
         let mut ranges = Vec::new();
         while from < out.len() {
             ranges.clear();
-            match self.decoder.decode_from(out, from, &mut ranges)? {
-                Decoded::Request { consumed, args, .. } => {
+            match self.decoder.decode_from(out, from, &mut ranges) {
+                Ok(Decoded::Request { consumed, args, .. }) => {
                     let name = ranges[args].first().map_or(&[][..], |range| range.of(out));
                     if UNKNOWN.iter().any(|unknown| name.eq_ignore_ascii_case(unknown)) {
                         out[from..from + consumed].fill(b'\n');
                     }
                     from += consumed;
                 }
-                Decoded::Empty { consumed } => from += consumed,
-                Decoded::Incomplete => break,
+                Ok(Decoded::Empty { consumed }) => from += consumed,
+                Ok(Decoded::Incomplete) => break,
+                Err(_) => {
+                    self.is_lost = true;
+                    return;
+                }
             }
         }
         self.rest.extend_from_slice(&out[from..]);
         out.truncate(from);
-        Ok(())
     }
 }
 
@@ -74,7 +82,7 @@ mod tests {
         }
         let whole = {
             let mut whole = stream.clone();
-            Translation::new().pass(&mut whole, 0).expect("commands");
+            Translation::new().pass(&mut whole, 0);
             whole
         };
         assert_eq!(whole.len(), stream.len());
@@ -86,7 +94,7 @@ mod tests {
             for piece in stream.chunks(size) {
                 let start = out.len();
                 out.extend_from_slice(piece);
-                translation.pass(&mut out, start).expect("commands");
+                translation.pass(&mut out, start);
             }
             assert!(out[6..] == whole, "in pieces of {size}");
         }

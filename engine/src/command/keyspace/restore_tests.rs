@@ -192,7 +192,7 @@ fn a_turn_that_is_given_up_puts_back_what_was_replaced() {
 #[test]
 fn a_payload_that_older_servers_cannot_read_is_recorded_as_what_it_holds() {
     let bench = Bench::new();
-    bench.ask("HSET h plain 1 timed 2");
+    bench.ask("HSET h timed 2");
     bench.ask(&format!("HPEXPIREAT h {} FIELDS 1 timed", START.0 + 5000));
     bench.ask("SET s text");
     let hash = bench.db.dump("h").unwrap().unwrap();
@@ -205,7 +205,7 @@ fn a_payload_that_older_servers_cannot_read_is_recorded_as_what_it_holds() {
     assert_eq!(restore(&bench, "s", "9000", &text, "REPLACE"), Value::Ok);
     let expected = [
         "DEL other".to_owned(),
-        "HSET other plain 1 timed 2".to_owned(),
+        "HSET other timed 2".to_owned(),
         format!("HPEXPIREAT other {} FIELDS 1 timed", START.0 + 5000),
         format!("SET s text PXAT {}", START.0 + 9000),
     ];

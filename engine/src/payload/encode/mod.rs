@@ -41,12 +41,14 @@ pub struct Style {
     pub version: u16,
     /// Whether strings of more than 20 bytes are compressed where that makes them shorter.
     pub compress: bool,
+    /// Whether expiries of fields are written; else a reader that does not know them gets the fields without.
+    pub field_expiry: bool,
 }
 
 impl Default for Style {
     /// What Redis 7.0 reads, uncompressed.
     fn default() -> Self {
-        Self { version: VERSION_MIN, compress: false }
+        Self { version: VERSION_MIN, compress: false, field_expiry: true }
     }
 }
 
@@ -165,6 +167,7 @@ fn push_hash(out: &mut Vec<u8>, hash: HashRef<'_>, style: Style) -> u8 {
     let expiry = |field: &Field<'_>| field.expiry.map_or(0, |UnixMillis(ms)| ms);
     let earliest = match hash.next_expiry() {
         None => None,
+        Some(_) if !style.field_expiry => None,
         Some(_) => hash.iter().filter_map(|field| field.expiry).min(),
     };
     match (hash, earliest) {

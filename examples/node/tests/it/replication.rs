@@ -307,9 +307,9 @@ fn waiting_for_logs_ends() {
     assert_eq!(primary.ask(&["WAITAOF", "1", "0", "0"]), ":1 :0");
     let mut replica = Peer::node(&[]);
     replica.follow(&primary);
-    assert!(
-        replica.ask(&["WAITAOF", "0", "0", "0"]).starts_with("-ERR WAITAOF cannot be used with replica instances.")
-    );
+    assert_follows(&mut primary, &mut replica);
+    let refused = replica.ask(&["WAITAOF", "0", "0", "0"]);
+    assert!(refused.starts_with("-ERR WAITAOF cannot be used with replica instances."), "{refused}");
     assert_follows(&mut primary, &mut replica);
     // A replica without a log applies and fsyncs nothing.
     primary.ask(&["SET", "k", "w"]);
@@ -419,4 +419,40 @@ fn flushing_nothing_reaches_replicas() {
         assert_eq!(primary.ask(&[flush]), "+OK");
         assert_follows(&mut primary, &mut node);
     }
+}
+
+#[test]
+fn redis_server_gets_fields_that_expire_as_far_as_it_knows_them() {
+    if !has(PROGRAM) {
+        return;
+    }
+    let (mut primary, mut redis, mut node) = (Peer::node(&[]), Peer::redis(&[]), Peer::node(&[]));
+    let fields = |peer: &mut Peer, key: &str| {
+        let all = peer.ask(&["HGETALL", key]);
+        let mut fields: Vec<String> = all.split(' ').map(str::to_owned).collect();
+        fields.sort();
+        fields.join(" ")
+    };
+    assert_eq!(primary.ask(&["HSET", "before", "stays", "1", "goes", "2"]), ":2");
+    assert_eq!(primary.ask(&["HPEXPIRE", "before", "3000", "FIELDS", "1", "goes"]), ":1");
+    redis.follow(&primary);
+    node.follow(&primary);
+    assert_eq!(primary.ask(&["HSET", "behind", "stays", "1", "goes", "2"]), ":2");
+    assert_eq!(primary.ask(&["HPEXPIRE", "behind", "500", "FIELDS", "1", "goes"]), ":1");
+    assert_eq!(primary.ask(&["HPERSIST", "behind", "FIELDS", "1", "stays"]), ":-1");
+    let payload = primary.ask(&["HSETEX", "behind", "PX", "900000", "FIELDS", "1", "long", "3"]);
+    assert_eq!(payload, ":1");
+    wait_until("following", || {
+        let offsets = [&mut primary, &mut redis, &mut node].map(|peer| peer.field("replication", "master_repl_offset"));
+        (offsets[0] != offsets[1] || offsets[0] != offsets[2]).then(|| format!("{offsets:?}"))
+    });
+    for key in ["before", "behind"] {
+        wait_until("the field to go", || {
+            let all = [&mut primary, &mut redis, &mut node].map(|peer| fields(peer, key));
+            (all[0].contains("goes") || all[0] != all[1] || all[0] != all[2]).then(|| format!("{all:?}"))
+        });
+    }
+    assert_eq!(primary.field("stats", "sync_full"), "2");
+    assert_follows(&mut primary, &mut node);
+    assert_eq!(redis.field("stats", "unexpected_error_replies"), "0");
 }
