@@ -1,6 +1,6 @@
 //! The data that a node serves: an engine in memory, or a store that keeps a log of all changes.
 
-use crate::host::{rdb_path, take_engine_options};
+use crate::host::{log_base, rdb_path, take_engine_options};
 use crate::settings::Values;
 use keyslot::engine::{Ack, Engine};
 use keyslot::persistence::saving::{LoadRdbError, load_rdb};
@@ -176,7 +176,8 @@ impl Data {
 
     fn describe(&self, values: &Values) -> StoreBuilder {
         let names = log_names(values);
-        Store::builder().durability(durability(values.choice("appendfsync"))).log_names(names.dir, names.file)
+        let builder = Store::builder().durability(durability(values.choice("appendfsync")));
+        builder.log_names(names.dir, names.file).log_base(log_base(values))
     }
 
     fn keep(&self, store: Store, values: &Values) {

@@ -38,7 +38,7 @@ use parking_lot::RwLock;
 use replication::Replication;
 use roster::Roster;
 use saving::Scheduled;
-pub(crate) use saving::rdb_path;
+pub(crate) use saving::{log_base, rdb_path};
 use shutdown::{ShutdownMode, Signals};
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -287,12 +287,16 @@ impl Node {
             growth_percent: values.number("auto-aof-rewrite-percentage"),
             size_bytes_min: values.number("auto-aof-rewrite-min-size"),
         };
-        let base = match (values.choice("aof-base-format"), values.switch("aof-use-rdb-preamble")) {
-            ("snapshot", _) => LogBase::Snapshot(WriteOptions::default()),
-            ("rdb", _) | ("auto", true) => LogBase::Rdb(rdb_options(values)),
-            _ => LogBase::Commands,
-        };
-        self.data.set_compaction(policy, base);
+        self.data.set_compaction(policy, log_base(values));
+    }
+}
+
+/// How bases of the log are written.
+pub(crate) fn log_base(values: &Values) -> LogBase {
+    match (values.choice("aof-base-format"), values.switch("aof-use-rdb-preamble")) {
+        ("snapshot", _) => LogBase::Snapshot(WriteOptions::default()),
+        ("rdb", _) | ("auto", true) => LogBase::Rdb(rdb_options(values)),
+        _ => LogBase::Commands,
     }
 }
 
