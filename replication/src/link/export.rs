@@ -25,7 +25,7 @@ pub(super) struct Transfer {
 
 enum Body {
     /// An RDB, and what ends it; `None` if its length was told.
-    Rdb(RdbExport, Option<String>),
+    Rdb(Box<RdbExport>, Option<String>),
     Native(SnapshotExport),
 }
 
@@ -74,7 +74,7 @@ impl Transfer {
             Some(mark) => out.extend_from_slice(format!("$EOF:{mark}\r\n").as_bytes()),
             None => out.extend_from_slice(format!("${}\r\n", export.size_bytes()).as_bytes()),
         }
-        Self { body: Body::Rdb(export, mark), is_done: false, offset, sent_bytes: 0 }
+        Self { body: Body::Rdb(Box::new(export), mark), is_done: false, offset, sent_bytes: 0 }
     }
 
     /// Appends about `budget` bytes, at least a piece. True once all is there.

@@ -195,8 +195,8 @@ struct Receiving {
 
 /// What comes, and who takes it once its beginning was there.
 enum Body {
-    Rdb(Option<RdbLoader>, Left),
-    Native(Option<SnapshotReceiver>),
+    Rdb(Option<Box<RdbLoader>>, Left),
+    Native(Option<Box<SnapshotReceiver>>),
 }
 
 enum Left {
@@ -579,7 +579,7 @@ fn clear(engine: &Engine) -> Result<(), ReplicaError> {
 /// Takes bytes of an RDB. Returns how many, and once all was there the database that the stream has selected behind it.
 fn receive_rdb(
     engine: &Engine,
-    loader: &mut Option<RdbLoader>,
+    loader: &mut Option<Box<RdbLoader>>,
     left: &mut Left,
     bytes: &[u8],
 ) -> Result<(usize, Option<u16>), ReplicaError> {
@@ -595,7 +595,7 @@ fn receive_rdb(
                 return Err(ReplicaError::Unexpected { expected: "an RDB", found });
             }
             clear(engine)?;
-            loader.insert(RdbLoader::new(engine, None))
+            loader.insert(Box::new(RdbLoader::new(engine, None)))
         }
     };
     let mut used = 0;
@@ -623,7 +623,7 @@ fn receive_rdb(
         Left::Mark(mark) if !rest.starts_with(mark) => return Err(ReplicaError::SnapshotEnd),
         Left::Mark(mark) => used += mark.len(),
     }
-    let loaded = loader.take().map(RdbLoader::finish).transpose()?.unwrap_or_default();
+    let loaded = loader.take().map(|loader| loader.finish()).transpose()?.unwrap_or_default();
     let selected = loaded.notes.iter().find(|(name, _)| name == "repl-stream-db");
     Ok((used, Some(selected.and_then(|(_, text)| text.parse().ok()).unwrap_or(0))))
 }
@@ -631,7 +631,7 @@ fn receive_rdb(
 /// The same of a snapshot in Keyslot's own form, which must be that of this history and offset.
 fn receive_native(
     engine: &Engine,
-    receiver: &mut Option<SnapshotReceiver>,
+    receiver: &mut Option<Box<SnapshotReceiver>>,
     (id, offset): (ReplicationId, Offset),
     loaders: usize,
     bytes: &[u8],
@@ -647,14 +647,14 @@ fn receive_native(
             }
             clear(engine)?;
             used = size;
-            receiver.insert(SnapshotReceiver::new(engine, header, loaders))
+            receiver.insert(Box::new(SnapshotReceiver::new(engine, header, loaders)))
         }
     };
     used += at_work.feed(&bytes[used..])?;
     if !at_work.is_finished() {
         return Ok((used, None));
     }
-    let received = receiver.take().map(SnapshotReceiver::finish).transpose()?.unwrap_or_default();
+    let received = receiver.take().map(|receiver| receiver.finish()).transpose()?.unwrap_or_default();
     Ok((used, Some(received.selected)))
 }
 
