@@ -102,6 +102,8 @@ fn bereft(options: &[&str], replica: &mut Peer) -> Peer {
     let mut primary = Peer::node(options);
     replica.follow(&primary);
     write(&mut primary, 1);
+    assert_follows(&mut primary, replica);
+    // Behind the snapshot: a stream that never moved tells nobody that there is data.
     primary.ask(&["SET", "precious", "v"]);
     assert_follows(&mut primary, replica);
     primary.stop("KILL");
@@ -155,13 +157,16 @@ fn who_is_told_to_follow_an_empty_primary_does() {
     write(&mut old, 1);
     replica.follow(&old);
     assert_follows(&mut old, &mut replica);
+    // Behind the snapshot, so that both are somewhere in the stream.
+    write(&mut old, 2);
+    assert_follows(&mut old, &mut replica);
     replica.follow(&primary);
     assert_follows(&mut primary, &mut replica);
     // Unless the primary is told to refuse.
     let mut strict = Peer::node(&["--empty-primary-guard", "yes"]);
     old.follow(&strict);
     wait_until("refusing", || Some(strict.log()).filter(|log| !log.contains("A replica that has data is refused")));
-    assert_eq!(old.ask(&["GET", "m1"]), "1");
+    assert_eq!(old.ask(&["GET", "m1"]), "2");
     assert_eq!(strict.ask(&["CONFIG", "SET", "empty-primary-guard", "auto"]), "+OK");
     assert_follows(&mut strict, &mut old);
 }
