@@ -217,6 +217,7 @@ impl<'e> Turn<'e> {
     #[inline]
     fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
         let Opening { db, origin, now, known, touch, buffer } = opening;
+        debug_assert!(buffer.is_empty(), "what is left of another turn would be recorded again");
         let is_heard = |origin| origin != Origin::Client || !core.options.follows();
         let recording = origin != Origin::Replay && core.sink().is_some() && is_heard(origin);
         Self {

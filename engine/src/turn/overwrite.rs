@@ -43,6 +43,8 @@ pub(crate) fn overwrite_recorded(
         let (kind, bytes) = (BatchKind::Slots, &buffer[..]);
         let end = sink.append(&Batch { kind, db, slots: &slots, era, now, count: 1, bytes, verbatim: None });
         guard.state.last_offset = end;
+        // What is left in it the next turn would record again.
+        buffer.clear();
         end
     });
     core.eras.leave(era);
@@ -110,6 +112,23 @@ mod tests {
             session.poll_output(&mut out);
             assert_eq!(out, b"+OK\r\n+OK\r\n+OK\r\n$3\r\ndef\r\n+OK\r\n$3\r\nghi\r\n");
         }
+    }
+
+    #[test]
+    fn a_session_records_each_change_once_and_in_order() {
+        let bench = crate::command::testing::Bench::new();
+        let mut session = bench.db.session(std::task::Waker::noop().clone(), crate::PeerInfo::default());
+        session.feed(b"SET k abc\r\nSET k def\r\nINCR n\r\nSET k ghi\r\nSET k jkl GET\r\nSET k mno\r\nRPUSH l x\r\n");
+        session.poll_output(&mut Vec::new());
+        let recorded = ["SET k abc", "SET k def", "SET n 1", "SET k ghi", "SET k jkl", "SET k mno", "RPUSH l x"]
+            .map(str::to_owned);
+        let effects = bench.effects();
+        assert_eq!(effects.len(), recorded.len(), "{effects:?}");
+        for (effect, expected) in effects.iter().zip(&recorded) {
+            let is_count = expected.starts_with("SET n") && effect.starts_with("INCR");
+            assert!(effect == expected || is_count, "{effects:?}");
+        }
+        bench.assert_replays();
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! `HSETEX key [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS n field value [field value ...]`: gives fields
 //! their values and an expiry. Of Redis 8.0.
 //!
-//! Reply: 1, or 0 if the condition kept all of it. Effect: `HSET key field value ...`, or `HSETEX key PXAT ms FIELDS ...`, or
-//! `HSETEX key KEEPTTL FIELDS ...`; `HDEL key field ...` where the time has passed already.
+//! Reply: 1, or 0 if the condition kept all of it. Effect: `HSET key field value ...`, and `HPEXPIREAT key ms FIELDS ...` behind it
+//! where a field has a time; `HDEL key field ...` where that has passed already.
 
 use super::field_expire::current;
 use super::field_list::{expiration, moment};
+use super::recording::{record_expiry, record_field_expiry};
 use super::removal::remove_present;
 use super::{Pairs, find_hash, limits, set};
 use crate::command::row::flag::{DENYOOM, FAST, WRITE};
@@ -148,15 +149,15 @@ fn replace(turn: &mut Turn<'_>, key: &Key<'_>, pairs: &Pairs<'_>, expiry: FieldE
             turn.put(key, None, entry);
         }
     }
-    let (mut ms, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let mut effect: Vec<&[u8]> = vec![b"HSETEX", key.bytes];
-    match expiry {
-        FieldExpiry::At(UnixMillis(at)) => effect.extend([&b"PXAT"[..], ms.format(at).as_bytes()]),
-        FieldExpiry::Keep | FieldExpiry::Clear => effect.push(b"KEEPTTL"),
-    }
-    effect.extend([&b"FIELDS"[..], count.format(pairs.len()).as_bytes()]);
+    // In words that every server knows; HSET takes the expiries away.
+    let mut effect: Vec<&[u8]> = vec![b"HSET", key.bytes];
     effect.extend_from_slice(pairs.as_flattened());
     turn.record(&effect);
+    let fields: Vec<&[u8]> = pairs.iter().map(|[field, _]| *field).collect();
+    match expiry {
+        FieldExpiry::At(at) => record_expiry(turn, key, at, &fields),
+        FieldExpiry::Keep | FieldExpiry::Clear => fields.iter().for_each(|field| record_field_expiry(turn, key, field)),
+    }
     turn.notify(EventClass::Hash, "hset", key.bytes);
     if let FieldExpiry::At(_) = expiry {
         turn.notify(EventClass::Hash, "hexpire", key.bytes);
@@ -222,8 +223,10 @@ mod tests {
             assert_eq!(
                 bench.effects(),
                 [
-                    format!("HSETEX k PXAT {} FIELDS 2 a 1 b {long}", START.0 + 500),
-                    "HSETEX k KEEPTTL FIELDS 1 a 2".into(),
+                    format!("HSET k a 1 b {long}"),
+                    format!("HPEXPIREAT k {} FIELDS 2 a b", START.0 + 500),
+                    "HSET k a 2".into(),
+                    format!("HPEXPIREAT k {} FIELDS 1 a", START.0 + 500),
                     "HSET k b 3".into(),
                 ]
             );
