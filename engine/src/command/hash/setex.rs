@@ -19,7 +19,6 @@ use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
-use crate::time::UnixMillis;
 use crate::turn::{Key, Turn};
 use crate::value::hash::FieldExpiry;
 use std::borrow::Cow;
