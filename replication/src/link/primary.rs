@@ -318,10 +318,6 @@ impl Primary {
                 self.counts.full += 1;
                 let form = self.form(&profile);
                 self.counts.native += u64::from(matches!(form, SentAs::Native(_)));
-                if self.journal.end() == Offset(0) {
-                    // Who has a snapshot is somewhere in the stream, so that it can be told from who has nothing.
-                    self.engine.record_keyless(&[b"PING"]);
-                }
                 // Before the view is taken: the stream goes on behind it.
                 hold = Some(self.journal.hold(self.journal.end()));
                 let view = self.engine.view();

@@ -39,7 +39,9 @@ impl EmptyPrimary {
             (Self::Serves, _) | (_, StartedWith::Data) | (Self::RefusesIfBereft, StartedWith::Nothing) => false,
             (Self::Refuses | Self::RefusesIfBereft, StartedWith::Loss) | (Self::Refuses, StartedWith::Nothing) => true,
         };
-        let has_data = request.wanted().is_some_and(|(id, at)| at > Offset(0) && !history.holds(&id, at));
+        // Some ask at offset 0 without having anything; who had replicas before spares them all the same.
+        let may_have = |at| at > Offset(0) || started == StartedWith::Loss;
+        let has_data = request.wanted().is_some_and(|(id, at)| may_have(at) && !history.holds(&id, at));
         is_guarded && has_data
     }
 }
@@ -70,7 +72,8 @@ mod tests {
             (Serves, Loss, false),
         ] {
             assert_eq!(refuses(guard, started, asks(b, 77)), refused, "{guard:?} {started:?}");
-            for other in [asks(a, 77), asks(b, 0), SyncRequest::Continue(None), SyncRequest::Sync] {
+            assert_eq!(refuses(guard, started, asks(b, 0)), refused && started == Loss, "{guard:?} {started:?}");
+            for other in [asks(a, 77), SyncRequest::Continue(None), SyncRequest::Sync] {
                 assert!(!refuses(guard, started, other));
             }
         }

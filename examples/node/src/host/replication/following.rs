@@ -36,6 +36,8 @@ pub(in crate::host) async fn run(node: Arc<Node>) {
 /// Follows one primary until somebody wants another.
 async fn follow(node: &Arc<Node>, target: &Target) {
     loop {
+        // What was long there is looked for again at once.
+        let next = tokio::time::Instant::now() + RETRY_INTERVAL;
         let limit = Duration::from_secs(node.settings.values().number("repl-timeout"));
         match timeout(limit, TcpStream::connect((target.host.as_str(), target.port))).await {
             Ok(Ok(stream)) => match talk(node, stream).await {
@@ -46,7 +48,7 @@ async fn follow(node: &Arc<Node>, target: &Target) {
             Err(_) => tracing::warn!("Timeout connecting to the MASTER..."),
         }
         node.lost_primary();
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        tokio::time::sleep_until(next).await;
     }
 }
 
