@@ -69,6 +69,7 @@ pub struct Simulation {
     seed: u64,
     clock: ManualClock,
     now: UnixMillis,
+    next_tick: UnixMillis,
     chance: Chance,
     machines: Vec<Machine>,
     network: Network,
@@ -103,6 +104,7 @@ impl Simulation {
             seed,
             clock: ManualClock::at(now),
             now,
+            next_tick: now,
             chance: Chance::new(seed),
             machines: Vec::new(),
             network: Network::new(Weather::CALM),
@@ -373,11 +375,17 @@ impl Simulation {
         while let Some((number, way, parcel)) = self.network.arrive(self.now.0, &mut self.chance) {
             self.deliver(number, way, parcel);
         }
+        let ticks = self.now >= self.next_tick;
+        if ticks {
+            self.next_tick = UnixMillis(self.now.0 + TICK_INTERVAL_MS);
+        }
         for node in 0..self.machines.len() {
             self.machines[node].step(self.now);
             if let Some(process) = &mut self.machines[node].process {
                 process.node.handle_timeout(self.now);
-                process.engine.tick(self.now, TICK_BUDGET);
+                if ticks {
+                    process.engine.tick(self.now, TICK_BUDGET);
+                }
             }
             self.tend(node);
         }
@@ -696,6 +704,9 @@ impl Simulation {
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+/// So often engines expire keys by themselves, as a node does.
+const TICK_INTERVAL_MS: i64 = 100;
 
 /// Entries that a tick of an engine may look at.
 const TICK_BUDGET: usize = 1000;
