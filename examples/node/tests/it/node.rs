@@ -93,6 +93,10 @@ impl Node {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end of the process and returns its exit code; `None` if a signal ended it.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let deadline = Instant::now() + LIMIT;

@@ -24,14 +24,22 @@ impl Peer {
         Self { port, client: node.client(), folder, options, node: Some(node), _redis: None }
     }
 
-    /// Stops a node: SHUTDOWN, or a signal.
+    /// Stops a node: SHUTDOWN, or a signal. Asked again where it writes the first base of its log and does not end meanwhile.
     pub(crate) fn stop(&mut self, how: &str) {
         let mut node = self.node.take().unwrap();
-        match how {
-            "SHUTDOWN" => self.client.write(&request(&["SHUTDOWN"])),
-            signal => node.signal(signal),
+        let refusals = |node: &Node| node.log().matches("can't exit: Writing initial AOF").count();
+        let mut has_ended = false;
+        while !has_ended {
+            let refused = refusals(&node);
+            match how {
+                "SHUTDOWN" => self.client.write(&request(&["SHUTDOWN"])),
+                signal => node.signal(signal),
+            }
+            wait_until("the end", || {
+                has_ended = node.has_ended();
+                (!has_ended && refusals(&node) == refused).then(|| node.log())
+            });
         }
-        node.wait();
     }
 
     /// Starts a node that was stopped.
