@@ -328,6 +328,7 @@ impl Execution<'_> {
     fn overwrite(&mut self, args: &[&[u8]], known: Option<KnownKey>) -> Option<Offset> {
         let (&[_, key, value], Some(known)) = (args, known) else { return None };
         let mut guard = self.core.slots.try_lock(known.slot)?;
+        self.admit_held(Flags(flag::WRITE)).ok()?;
         let looked = Looked { key, hash: known.hash, db: self.connection.db, touch: self.touch() };
         let Some(sink) = self.core.sink() else {
             return overwrite(self.core, &mut guard, looked, StrRef::of(value)).then_some(Offset(0));
@@ -569,4 +570,29 @@ pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
 /// Marks what others see of a client before a group of its requests runs.
 pub(crate) fn mark_active(connection: &Connection, now: UnixMillis) {
     connection.client.last_used_ms.store(now.0, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+    use std::task::Waker;
+
+    #[test]
+    fn a_plain_set_that_was_admitted_before_writes_were_held_is_not_done_behind_that() {
+        let db = Engine::in_memory();
+        db.set("k", "abc").expect("nothing fails");
+        let core = &db.core;
+        let mut connection = Connection::new(core.clients.unlisted(Waker::noop().clone()), true);
+        let key = &b"k"[..];
+        let (slot, hash) = (Slot::of(key), core.hasher.hash(key));
+        let known = Some(KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash });
+        let mut buffer = Vec::new();
+        let mut execution = Execution { core, connection: &mut connection, now: core.now(), buffer: &mut buffer };
+        db.hold_writes();
+        assert!(execution.overwrite(&[b"SET", key, b"def"], known).is_none());
+        db.release_writes();
+        assert!(execution.overwrite(&[b"SET", key, b"ghi"], known).is_some());
+        assert_eq!(db.get("k").expect("nothing fails").as_deref(), Some(&b"ghi"[..]));
+    }
 }
