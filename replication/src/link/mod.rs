@@ -33,7 +33,8 @@ mod translation;
 
 pub use history::{History, ReplicationId};
 pub use primary::{
-    LagLimits, LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts, SyncRequest,
+    HandOver, LagLimits, LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts,
+    SyncRequest,
 };
 pub use profile::{Configured, ReplicaProfile, SyncScope};
 pub use reception::{Arrival, Reception};

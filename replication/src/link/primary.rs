@@ -94,9 +94,23 @@ pub enum SyncRequest {
     /// `PSYNC id offset`: the stream behind this offset, of this history; `None` for `PSYNC ? -1`.
     Continue(Option<(ReplicationId, Offset)>),
     /// `PSYNC id offset FAILOVER`: the same, of a node that is to lead first; `None` if that names no history.
-    TakeOver(Option<(ReplicationId, Offset)>),
+    TakeOver(Option<(ReplicationId, Offset)>, HandOver),
     /// `SYNC`: a snapshot, as before there was PSYNC.
     Sync,
+}
+
+/// With how much the node leads that is asked to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandOver {
+    /// With all that the primary has, or not at all: it said that it has that, and may have lost it since. Said by the word
+    /// `COMPLETE` behind `FAILOVER`, over which Redis reads; who does not say it takes what there is.
+    Complete,
+    /// With what it has.
+    AsItIs,
+}
+
+impl HandOver {
+    pub(super) const COMPLETE_WORD: &str = "COMPLETE";
 }
 
 impl SyncRequest {
@@ -109,16 +123,18 @@ impl SyncRequest {
         let offset = offset.ok_or("ERR value is not an integer or out of range")?;
         // It names the first byte that it lacks, counted from 1.
         let wanted = u64::try_from(offset - 1).ok().and_then(|at| Some((ReplicationId::parse(id)?, Offset(at))));
-        match more.first().is_some_and(|word| word.eq_ignore_ascii_case(b"FAILOVER")) {
-            true => Ok(Self::TakeOver(wanted)),
-            false => Ok(Self::Continue(wanted)),
+        let is = |at: usize, name: &str| more.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+        match (is(0, "FAILOVER"), is(1, HandOver::COMPLETE_WORD)) {
+            (true, true) => Ok(Self::TakeOver(wanted, HandOver::Complete)),
+            (true, false) => Ok(Self::TakeOver(wanted, HandOver::AsItIs)),
+            (false, _) => Ok(Self::Continue(wanted)),
         }
     }
 
     /// What is wanted of which history.
     pub fn wanted(&self) -> Option<(ReplicationId, Offset)> {
         match self {
-            Self::Continue(wanted) | Self::TakeOver(wanted) => *wanted,
+            Self::Continue(wanted) | Self::TakeOver(wanted, _) => *wanted,
             Self::Sync => None,
         }
     }

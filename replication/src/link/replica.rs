@@ -15,6 +15,7 @@
 
 use super::export::NATIVE_HEADER;
 use super::history::{History, ReplicationId};
+use super::primary::HandOver;
 use super::profile::{FIELDS_CAPABILITY, NATIVE_CAPABILITY};
 use super::stream::{StreamError, StreamReader};
 use keyslot_engine::effect::encode_effect;
@@ -42,8 +43,8 @@ pub struct ReplicaOptions {
     pub reads_native: bool,
     /// How many loaders store such a snapshot beside the link; without any, the link stores it as it comes.
     pub loaders: usize,
-    /// Whether the other node, which follows this one, is asked to lead: a failover.
-    pub hands_over: bool,
+    /// The other node, which follows this one, is asked to lead: a failover.
+    pub hand_over: Option<HandOver>,
 }
 
 impl Default for ReplicaOptions {
@@ -56,7 +57,7 @@ impl Default for ReplicaOptions {
             timeout_ms: 60_000,
             reads_native: true,
             loaders: 0,
-            hands_over: false,
+            hand_over: None,
         }
     }
 }
@@ -454,10 +455,12 @@ impl ReplicaLink {
             Some((id, offset)) => {
                 // The first byte that it lacks, counted from 1.
                 let next = (offset.0 + 1).to_string();
-                match self.options.hands_over {
-                    true => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes(), b"FAILOVER"]),
-                    false => self.say(&[b"PSYNC", id.as_str().as_bytes(), next.as_bytes()]),
+                let mut words = vec![&b"PSYNC"[..], id.as_str().as_bytes(), next.as_bytes()];
+                words.extend(self.options.hand_over.map(|_| &b"FAILOVER"[..]));
+                if self.options.hand_over == Some(HandOver::Complete) {
+                    words.push(HandOver::COMPLETE_WORD.as_bytes());
                 }
+                self.say(&words);
             }
             None => self.say(&[b"PSYNC", b"?", b"-1"]),
         }

@@ -16,7 +16,9 @@
 //!   the same is asked again, and who says then that it leads is followed.
 
 use super::target::Target;
-use crate::link::{History, Primary, ReplicaError, ReplicaEvent, ReplicaProfile, ReplicaState, ReplicationId};
+use crate::link::{
+    HandOver, History, Primary, ReplicaError, ReplicaEvent, ReplicaProfile, ReplicaState, ReplicationId,
+};
 use keyslot_engine::text::parse_i64;
 use keyslot_engine::{Engine, Offset, UnixMillis};
 
@@ -105,15 +107,27 @@ pub enum TakeOverError {
     Leads,
     #[error("ERR PSYNC FAILOVER replid must match my replid.")]
     OtherHistory,
+    /// It had everything, and began anew since from a node that had not.
+    #[error("ERR PSYNC FAILOVER asks for a replica with everything up to {wanted}; this one is at {end}")]
+    Behind { end: Offset, wanted: Offset },
 }
 
 /// Whether a node is to lead because a primary of this history asks it to. `follows` is the history of a node that follows another;
 /// `None` at one that leads, and `Some(None)` where the data is of no history.
-pub fn admit_take_over(follows: Option<Option<&History>>, id: Option<ReplicationId>) -> Result<(), TakeOverError> {
-    match follows {
-        None => Err(TakeOverError::Leads),
-        Some(Some(history)) if Some(history.id()) == id => Ok(()),
-        Some(_) => Err(TakeOverError::OtherHistory),
+/// `end` is that of its stream.
+pub fn admit_take_over(
+    follows: Option<Option<&History>>,
+    end: Offset,
+    wanted: Option<(ReplicationId, Offset)>,
+    hand_over: HandOver,
+) -> Result<(), TakeOverError> {
+    match (follows, wanted) {
+        (None, _) => Err(TakeOverError::Leads),
+        (Some(Some(history)), Some((id, at))) if history.id() == id => match hand_over {
+            HandOver::Complete if end < at => Err(TakeOverError::Behind { end, wanted: at }),
+            HandOver::Complete | HandOver::AsItIs => Ok(()),
+        },
+        (Some(_), _) => Err(TakeOverError::OtherHistory),
     }
 }
 
@@ -151,7 +165,7 @@ impl FailoverState {
 /// What the host, or the node, does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FailoverStep {
-    /// Follow this replica, by a link that [hands over](crate::link::ReplicaOptions::hands_over).
+    /// Follow this replica, by a link that [hands over](crate::link::ReplicaOptions::hand_over).
     Follow(Target),
     /// It was given up. With [`Undo::Lead`] lead again; then [`release`](Failover::release) writes.
     Aborted(AbortReason, Undo),
@@ -195,6 +209,7 @@ enum Stage {
     /// `is_open`: somebody was asked to lead, and the connection ended before the answer.
     InProgress {
         is_open: bool,
+        hand_over: HandOver,
     },
 }
 
@@ -260,16 +275,16 @@ impl Failover {
             let (host, port) = (replica.profile.ip_address.clone()?, replica.profile.listening_port);
             (has_all && is_meant(&replica.profile)).then_some(Target { host, port })
         });
-        let target = match found {
+        let (target, hand_over) = match found {
             // What was begun before may still come.
-            Some(target) if self.engine.is_still() => target,
-            _ if is_over => request
-                .to
-                .as_ref()
-                .and_then(|(host, port)| Some(Target { host: host.clone(), port: u16::try_from(*port).ok()? }))?,
+            Some(target) if self.engine.is_still() => (target, HandOver::Complete),
+            _ if is_over => {
+                let (host, port) = request.to.as_ref()?;
+                (Target { host: host.clone(), port: u16::try_from(*port).ok()? }, HandOver::AsItIs)
+            }
             _ => return None,
         };
-        self.stage = Stage::InProgress { is_open: false };
+        self.stage = Stage::InProgress { is_open: false, hand_over };
         Some(FailoverStep::Follow(target))
     }
 
@@ -281,9 +296,12 @@ impl Failover {
         }
     }
 
-    /// Whether a link that is made now asks the other node to lead.
-    pub fn hands_over(&self) -> bool {
-        matches!(self.stage, Stage::InProgress { .. })
+    /// Whether, and with how much, a link that is made now asks the other node to lead.
+    pub fn hand_over(&self) -> Option<HandOver> {
+        match self.stage {
+            Stage::InProgress { hand_over, .. } => Some(hand_over),
+            Stage::None | Stage::WaitingForSync { .. } => None,
+        }
     }
 
     /// Takes what happened on the link to the replica that is to lead. True if that ends the failover: it leads.
@@ -300,7 +318,7 @@ impl Failover {
     /// Takes that the link to the replica that is to lead has ended, by an error if there was one, and whether its
     /// [answer](crate::link::ReplicaLink::awaits_answer) was still to come.
     pub fn take_end(&mut self, awaits_answer: bool, error: Option<&ReplicaError>) -> Option<FailoverStep> {
-        let Stage::InProgress { is_open } = &mut self.stage else { return None };
+        let Stage::InProgress { is_open, .. } = &mut self.stage else { return None };
         match error {
             Some(ReplicaError::Refused { asked: "PSYNC", answer }) => {
                 if *is_open && answer.ends_with(&TakeOverError::Leads.to_string()) {
@@ -327,7 +345,7 @@ impl Failover {
     }
 
     fn give_up(&mut self, reason: AbortReason) -> FailoverStep {
-        let undo = if self.hands_over() { Undo::Lead } else { Undo::Nothing };
+        let undo = if self.hand_over().is_some() { Undo::Lead } else { Undo::Nothing };
         self.stage = Stage::None;
         FailoverStep::Aborted(reason, undo)
     }

@@ -225,7 +225,7 @@ impl Node {
         let Some(upstream) = &mut self.upstream else { return };
         if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
             upstream.state = Reach::Linked(connection);
-            let options = ReplicaOptions { hands_over: self.failover.hands_over(), ..self.options.replica.clone() };
+            let options = ReplicaOptions { hand_over: self.failover.hand_over(), ..self.options.replica.clone() };
             let link = self.standing.link(options, now);
             self.connections.insert(connection, Connection::Followed(Box::new(link)));
         }
@@ -290,10 +290,11 @@ impl Node {
 
     /// Whether a replica is served now; who asks this node to lead is obeyed. An error is what to answer.
     fn admit(&mut self, connection: ConnectionId, request: SyncRequest) -> Result<(), String> {
-        if let SyncRequest::TakeOver(wanted) = request {
+        if let SyncRequest::TakeOver(wanted, hand_over) = request {
             let history = self.standing.history();
             let follows = self.upstream.as_ref().map(|_| self.standing.is_known().then_some(&history));
-            admit_take_over(follows, wanted.map(|(id, _)| id)).map_err(|error| error.to_string())?;
+            admit_take_over(follows, self.standing.journal().end(), wanted, hand_over)
+                .map_err(|error| error.to_string())?;
             self.begin_leading();
             self.outputs.push_back(Output::Failover(FailoverEvent::TookOver(connection)));
         }
@@ -331,11 +332,12 @@ impl Node {
                 Some(event) => {
                     self.standing.take_event(&event);
                     self.close_unserved();
-                    if self.failover.take_event(&event) {
-                        self.outputs.push_back(Output::Failover(FailoverEvent::HandedOver));
-                    }
+                    let is_handed_over = self.failover.take_event(&event);
                     let is_hold = matches!(event, ReplicaEvent::Replacing(_));
                     self.outputs.push_back(Output::Link(event));
+                    if is_handed_over {
+                        self.outputs.push_back(Output::Failover(FailoverEvent::HandedOver));
+                    }
                     if is_hold && outcome.is_ok() {
                         return;
                     }

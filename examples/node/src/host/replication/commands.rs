@@ -42,8 +42,8 @@ impl Node {
     /// Notes that a client asks for the stream. Its connection answers from here on.
     fn expect_replica(&self, asker: Asker<'_>, request: SyncRequest, reply: &mut ReplyWriter<'_>) {
         let replication = &self.replication;
-        if let SyncRequest::TakeOver(wanted) = request
-            && let Err(error) = self.take_over(asker, wanted.map(|(id, _)| id))
+        if let SyncRequest::TakeOver(wanted, hand_over) = request
+            && let Err(error) = self.take_over(asker, wanted, hand_over)
         {
             return reply.error(&error.to_string());
         }

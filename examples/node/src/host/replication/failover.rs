@@ -4,8 +4,8 @@
 use super::State;
 use crate::host::Node;
 use keyslot::engine::resp::ReplyWriter;
-use keyslot::engine::{Asker, EffectSink};
-use keyslot::replication::link::{ReplicaError, ReplicaLink, ReplicationId};
+use keyslot::engine::{Asker, EffectSink, Offset};
+use keyslot::replication::link::{HandOver, ReplicaError, ReplicaLink, ReplicationId};
 use keyslot::replication::node::{
     FailoverCommand, FailoverError, FailoverRequest, FailoverStep, Place, Standing, TakeOverError, Undo,
     admit_take_over,
@@ -90,10 +90,15 @@ impl Node {
     }
 
     /// The primary asks this replica to lead, and knows the stream by this name.
-    pub(super) fn take_over(&self, asker: Asker<'_>, id: Option<ReplicationId>) -> Result<(), TakeOverError> {
+    pub(super) fn take_over(
+        &self,
+        asker: Asker<'_>,
+        wanted: Option<(ReplicationId, Offset)>,
+        hand_over: HandOver,
+    ) -> Result<(), TakeOverError> {
         let mut state = self.replication.state.lock();
         let known = state.stream.as_ref().filter(|stream| stream.is_known()).map(Standing::history);
-        admit_take_over(state.upstream.as_ref().map(|_| known.as_ref()), id)?;
+        admit_take_over(state.upstream.as_ref().map(|_| known.as_ref()), self.engine.position(), wanted, hand_over)?;
         self.begin_leading(&mut state);
         drop(state);
         self.has_led(&format!("failover request from {}", asker.addr));

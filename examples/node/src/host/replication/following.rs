@@ -133,7 +133,7 @@ impl Node {
         let port = if announced > 0 { announced } else { values.number("port") };
         let mut state = self.replication.state.lock();
         let options = ReplicaOptions {
-            hands_over: state.failover.hands_over(),
+            hand_over: state.failover.hand_over(),
             listening_port: u16::try_from(port).unwrap_or(0),
             ip_address: text("replica-announce-ip"),
             credentials: text("masterauth").map(|password| (text("masteruser"), password)),
