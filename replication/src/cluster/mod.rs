@@ -5,12 +5,18 @@
 
 mod addresses;
 mod lone;
+pub mod message;
+mod name;
 mod nodes_conf;
 mod replies;
+#[allow(dead_code)]
+mod roster;
 mod state;
 
 pub use addresses::{Addresses, PreferredEndpoint};
 pub use lone::{Control, LoneCluster, Terms};
+pub use name::NodeName;
+pub use roster::{KnownNode, NodeAddress, Roster};
 
 #[cfg(test)]
 mod tests;

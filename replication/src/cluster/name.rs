@@ -1,0 +1,46 @@
+//! The names of nodes and of shards: forty hexadecimal digits.
+
+use std::fmt;
+
+/// The name of a node or of a shard, as the bus and nodes.conf have it: forty lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName([u8; NAME_SIZE]);
+
+impl NodeName {
+    /// From text: forty hexadecimal digits.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits: [u8; NAME_SIZE] = text.try_into().ok()?;
+        digits.iter().all(u8::is_ascii_hexdigit).then(|| Self(digits.map(|digit| digit.to_ascii_lowercase())))
+    }
+
+    /// One of chance.
+    pub fn from_chance(words: [u64; 3]) -> Self {
+        let text = format!("{:016x}{:016x}{:08x}", words[0], words[1], words[2] as u32);
+        Self(text.into_bytes().try_into().expect("forty digits were made"))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+
+    /// As it stands in a message.
+    pub fn as_bytes(&self) -> &[u8; NAME_SIZE] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Digits of a name.
+pub const NAME_SIZE: usize = 40;
