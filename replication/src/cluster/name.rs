@@ -43,4 +43,4 @@ impl fmt::Debug for NodeName {
 }
 
 /// Digits of a name.
-pub const NAME_SIZE: usize = 40;
+pub(super) const NAME_SIZE: usize = 40;

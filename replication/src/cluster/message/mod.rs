@@ -71,7 +71,7 @@ pub enum Body {
         /// Since when.
         config_epoch: u64,
         /// All slots of that node.
-        slots: SlotSet,
+        slots: Box<SlotSet>,
     },
     /// A replica asks its primary to hold writes: a manual failover begins.
     ManualFailover,
