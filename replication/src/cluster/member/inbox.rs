@@ -292,6 +292,7 @@ impl Member {
                     node.flags = node.flags.with(NodeFlags::REPLICA);
                     node.slots.clear();
                     (self.is_unsaved, self.is_unserved) = (true, true);
+                    self.review_health(now);
                 }
                 let shard = self.roster.node(&primary).map(|primary| primary.shard);
                 let Some(node) = self.roster.node_mut(&name) else { return };
@@ -303,7 +304,6 @@ impl Member {
                 }
             }
         }
-        self.review_health(now);
     }
 
     /// A node leads.

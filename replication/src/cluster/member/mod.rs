@@ -70,6 +70,8 @@ pub struct Member {
     is_unsaved: bool,
     /// The gate is to follow.
     is_unserved: bool,
+    /// How often the gate was to follow.
+    revision: u64,
     next_tick: UnixMillis,
     ticks: u64,
     counts: MessageCounts,
@@ -153,6 +155,7 @@ impl Member {
             outputs: VecDeque::new(),
             is_unsaved: true,
             is_unserved: true,
+            revision: 0,
             next_tick: now,
             ticks: 0,
             counts: MessageCounts::default(),
@@ -228,6 +231,11 @@ impl Member {
         self.roster.me_mut().offset = facts.offset;
     }
 
+    /// Another number whenever who serves what may have changed.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Whether the cluster serves, as this node sees it.
     pub fn is_up(&self) -> bool {
         self.health.is_up()
@@ -272,6 +280,7 @@ impl Member {
             return Some(MemberOutput::Save);
         }
         if std::mem::take(&mut self.is_unserved) {
+            self.revision += 1;
             return Some(MemberOutput::Serve);
         }
         self.outputs.pop_front()

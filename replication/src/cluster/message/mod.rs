@@ -1,5 +1,9 @@
 //! What nodes say to each other on the bus.
 
+mod codec;
+
+pub use codec::{BusDecoder, BusProtocolError, decode, encode};
+
 use super::name::NodeName;
 use keyslot_engine::slot::SlotSet;
 
@@ -175,50 +179,4 @@ impl NodeFlags {
     pub fn without(self, flags: Self) -> Self {
         Self(self.0 & !flags.0)
     }
-}
-impl Body {
-    /// Its number on the wire.
-    pub fn kind(&self) -> u16 {
-        match self {
-            Self::Ping(_) => 0,
-            Self::Pong(_) => 1,
-            Self::Meet(_) => 2,
-            Self::Fail(_) => 3,
-            Self::Publish(_) => 4,
-            Self::VoteRequest => 5,
-            Self::Vote => 6,
-            Self::Update { .. } => 7,
-            Self::ManualFailover => 8,
-            Self::PublishShard(_) => 10,
-            Self::Unknown(kind) => *kind,
-        }
-    }
-}
-thread_local! { static T: std::cell::RefCell<Vec<Message>> = const { std::cell::RefCell::new(Vec::new()) }; }
-/// Stub.
-#[derive(Default)]
-pub struct BusDecoder(Vec<u8>);
-impl BusDecoder {
-    /// Stub.
-    pub fn feed(&mut self, b: &[u8]) {
-        self.0.extend_from_slice(b)
-    }
-    /// Stub.
-    pub fn next(&mut self) -> Result<Option<Message>, String> {
-        if self.0.len() < 8 {
-            return Ok(None);
-        }
-        let id = u64::from_le_bytes(self.0[..8].try_into().unwrap());
-        self.0.drain(..8);
-        Ok(Some(T.with(|t| t.borrow()[id as usize].clone())))
-    }
-}
-/// Stub.
-pub fn encode(m: &Message, out: &mut Vec<u8>) {
-    let id = T.with(|t| {
-        let mut t = t.borrow_mut();
-        t.push(m.clone());
-        t.len() - 1
-    });
-    out.extend_from_slice(&(id as u64).to_le_bytes());
 }

@@ -26,13 +26,16 @@ pub(super) struct Checks {
     /// How many writes were acknowledged.
     pub(super) writes: usize,
     /// Owners were looked at when these were what nodes served.
-    served: Vec<Option<(u64, u64)>>,
+    served: Vec<u64>,
+    /// In which epoch each serves slots.
+    epochs: Vec<Option<u64>>,
 }
 
 impl Checks {
     pub(super) fn add_node(&mut self) {
         self.acknowledged.push(BTreeMap::new());
-        self.served.push(None);
+        self.served.push(0);
+        self.epochs.push(None);
     }
 
     pub(super) fn next_value(&mut self) -> String {
@@ -48,6 +51,10 @@ impl Checks {
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.keys.iter()
+    }
+
+    pub(super) fn votes_cast(&self) -> usize {
+        self.votes.len()
     }
 
     pub(super) fn killed(&mut self, node: usize) {
@@ -83,16 +90,19 @@ impl Simulation {
     pub(super) fn check_owners(&mut self) {
         let mut is_changed = false;
         for node in 0..self.nodes.len() {
-            let serves = self.member(node).filter(|member| member.is_up()).map(|member| member.roster().me());
-            let serves = serves.filter(|me| me.is_primary()).map(|me| (me.config_epoch, me.slots.len() as u64));
-            is_changed |= std::mem::replace(&mut self.checks.served[node], serves) != serves;
+            let revision = self.member(node).map_or(0, |member| member.revision() + 1);
+            if std::mem::replace(&mut self.checks.served[node], revision) != revision {
+                is_changed = true;
+                let serves = self.member(node).filter(|member| member.is_up() && member.roster().me().votes());
+                self.checks.epochs[node] = serves.map(|member| member.roster().me().config_epoch);
+            }
         }
         if !is_changed {
             return;
         }
         let mut by_epoch: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (node, serves) in self.checks.served.iter().enumerate() {
-            if let Some((epoch, 1..)) = serves {
+        for (node, epoch) in self.checks.epochs.iter().enumerate() {
+            if let Some(epoch) = epoch {
                 by_epoch.entry(*epoch).or_default().push(node);
             }
         }

@@ -48,7 +48,7 @@ use keyslot_engine::resp::Value;
 use keyslot_engine::{ManualClock, PeerInfo, SessionState, Slot, UnixMillis};
 use keyslot_persistence::storage::Loss;
 use network::Network;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::task::Waker;
 use std::time::Duration;
@@ -82,6 +82,12 @@ struct SimulatedNode {
     /// Until when it does nothing, and hears nothing.
     paused_until: UnixMillis,
     next_tick: UnixMillis,
+    /// Connections of this run: on which wire, and which way its bytes go.
+    wires: BTreeMap<ConnectionId, (u64, Way)>,
+    /// Those of them that are links of replication.
+    links: BTreeSet<ConnectionId>,
+    /// When it has something to do next.
+    due_ms: Option<i64>,
 }
 
 impl Simulation {
@@ -150,6 +156,9 @@ impl Simulation {
             skew_ms: 0,
             paused_until: self.now,
             next_tick: self.now,
+            wires: BTreeMap::new(),
+            links: BTreeSet::new(),
+            due_ms: None,
         });
         self.network.add_node();
         self.checks.add_node();
@@ -225,6 +234,7 @@ impl Simulation {
             }
             self.network.reset(number, self.now.0, &mut self.chance);
         }
+        self.nodes[node].due_ms = None;
     }
 
     /// Starts a node that is off, with the cluster that it knew.
@@ -244,6 +254,8 @@ impl Simulation {
             ..MemberOptions::default()
         };
         it.paused_until = now;
+        it.wires.clear();
+        it.links.clear();
         if let Err(error) = it.machine.start(&it.address.ip, &it.clock, seed) {
             return self.fail(format!("{node} does not start: {error}"));
         }
@@ -271,6 +283,7 @@ impl Simulation {
     pub fn pause(&mut self, node: usize, ms: i64) {
         self.note(format_args!("{node} is paused for {ms} ms"));
         self.nodes[node].paused_until = UnixMillis(self.now.0 + ms);
+        self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
     /// A node's clock is so far ahead of the others from here on.
@@ -378,7 +391,7 @@ impl Simulation {
 
     /// One moment. False once `end_ms` is reached.
     fn step(&mut self, end_ms: i64) -> bool {
-        let timers = self.nodes.iter().filter_map(|it| it.next_timeout_ms());
+        let timers = self.nodes.iter().filter_map(|it| it.due_ms);
         let next_ms = timers.chain(self.network.next_arrival_ms()).min().unwrap_or(end_ms).max(self.now.0);
         if next_ms > end_ms {
             self.now = UnixMillis(end_ms);
@@ -392,7 +405,7 @@ impl Simulation {
             self.deliver(number, way, parcel);
         }
         for node in 0..self.nodes.len() {
-            if self.nodes[node].next_timeout_ms().is_some_and(|at_ms| at_ms <= self.now.0) {
+            if self.nodes[node].due_ms.is_some_and(|at_ms| at_ms <= self.now.0) {
                 let now = self.tell_time(node);
                 let ticks = self.now >= self.nodes[node].next_tick;
                 if ticks {
@@ -419,7 +432,8 @@ impl Simulation {
         if parcel == Parcel::Open && way == Way::Up {
             return self.admit(number, end.node, client);
         }
-        if parcel == Parcel::Close {
+        let is_end = parcel == Parcel::Close;
+        if is_end {
             wire.end(way.back()).is_open = false;
         }
         let now = self.tell_time(end.node);
@@ -430,6 +444,9 @@ impl Simulation {
                 Parcel::Open => process.node.link_opened(id, now),
                 Parcel::Bytes(bytes) => process.node.handle_link(id, &bytes, now),
                 Parcel::Close => process.node.link_closed(id, now),
+            }
+            if is_end {
+                self.nodes[end.node].forget_wire(id);
             }
             self.tend(end.node);
         }
@@ -448,8 +465,9 @@ impl Simulation {
         });
         let Some(wire) = self.network.wire(number) else { return };
         let answer = match id {
-            Some(_) => {
-                wire.server = End { node, run, id, is_open: true };
+            Some(id) => {
+                self.nodes[node].note_wire(id, (number, Way::Down), is_bus);
+                wire.server = End { node, run, id: Some(id), is_open: true };
                 Parcel::Open
             }
             None => Parcel::Close,
@@ -461,23 +479,24 @@ impl Simulation {
     /// Does what a node wants, and takes what its connections have to send.
     fn tend(&mut self, node: usize) {
         self.obey(node);
-        let wires: Vec<u64> = self.network.wires_of(node).collect();
-        let run = self.nodes[node].machine.run;
-        for number in wires {
-            for way in [Way::Up, Way::Down] {
-                let Some(wire) = self.network.wire(number) else { continue };
-                let end = *wire.end(way);
-                let Some(id) = end.id.filter(|_| end.node == node && end.run == run && end.is_open) else { continue };
-                let mut bytes = Vec::new();
-                if let Some(process) = &mut self.nodes[node].machine.process {
-                    process.node.poll_link(id, &mut bytes, OUTPUT_BUDGET_BYTES);
-                }
-                if !bytes.is_empty() {
-                    self.network.send(number, way, Parcel::Bytes(bytes), self.now.0, &mut self.chance);
-                }
+        let Some(process) = &self.nodes[node].machine.process else { return };
+        let sending: Vec<ConnectionId> = process.node.sending_bus().collect();
+        let links: Vec<ConnectionId> = self.nodes[node].links.iter().copied().collect();
+        for id in sending.into_iter().chain(links) {
+            let Some((number, way)) = self.nodes[node].wires.get(&id).copied() else { continue };
+            if !self.network.wire(number).is_some_and(|wire| wire.end(way).is_open) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            if let Some(process) = &mut self.nodes[node].machine.process {
+                process.node.poll_link(id, &mut bytes, OUTPUT_BUDGET_BYTES);
+            }
+            if !bytes.is_empty() {
+                self.network.send(number, way, Parcel::Bytes(bytes), self.now.0, &mut self.chance);
             }
         }
         self.obey(node);
+        self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
     fn obey(&mut self, node: usize) {
@@ -527,6 +546,7 @@ impl Simulation {
         // Where nobody is, nobody answers: as at a node that is off.
         let server = self.places.get(ip).copied();
         let number = self.network.connect(client, server.unwrap_or(node), self.now.0, &mut self.chance);
+        self.nodes[node].note_wire(connection, (number, Way::Up), is_bus);
         if is_bus {
             self.checks.buses.insert(number);
         }
@@ -536,19 +556,11 @@ impl Simulation {
     }
 
     fn close(&mut self, node: usize, connection: ConnectionId) {
-        let run = self.nodes[node].machine.run;
-        let wires: Vec<u64> = self.network.wires_of(node).collect();
-        for number in wires {
-            for way in [Way::Up, Way::Down] {
-                let Some(wire) = self.network.wire(number) else { continue };
-                let end = wire.end(way);
-                if end.node == node && end.run == run && end.id == Some(connection) {
-                    end.is_open = false;
-                    self.network.send(number, way, Parcel::Close, self.now.0, &mut self.chance);
-                    self.network.sweep(number);
-                }
-            }
-        }
+        let Some((number, way)) = self.nodes[node].forget_wire(connection) else { return };
+        let Some(wire) = self.network.wire(number) else { return };
+        wire.end(way).is_open = false;
+        self.network.send(number, way, Parcel::Close, self.now.0, &mut self.chance);
+        self.network.sweep(number);
     }
 
     fn drop_keys(&mut self, node: usize, slots: &keyslot_engine::slot::SlotSet) {
@@ -580,6 +592,18 @@ impl Simulation {
 }
 
 impl SimulatedNode {
+    fn note_wire(&mut self, connection: ConnectionId, wire: (u64, Way), is_bus: bool) {
+        self.wires.insert(connection, wire);
+        if !is_bus {
+            self.links.insert(connection);
+        }
+    }
+
+    fn forget_wire(&mut self, connection: ConnectionId) -> Option<(u64, Way)> {
+        self.links.remove(&connection);
+        self.wires.remove(&connection)
+    }
+
     fn next_timeout_ms(&self) -> Option<i64> {
         let due_ms = self.machine.process.as_ref()?.next_timeout_ms()? - self.skew_ms;
         Some(due_ms.max(self.paused_until.0))

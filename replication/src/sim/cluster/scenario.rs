@@ -41,12 +41,41 @@ pub(super) fn explore_with(sim: &mut Simulation) -> Result<ClusterSummary, Viola
     Ok(ClusterSummary { elections: sim.checks.elections, writes: sim.checks.writes, elapsed_ms: sim.elapsed_ms() })
 }
 
+/// Two primaries die at once, and while their replicas ask for votes those who vote are started anew.
+fn elect_under_restarts(sim: &mut Simulation) {
+    let count = sim.node_count() as u64;
+    let leads = |sim: &Simulation, node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().votes());
+    let leaders: Vec<usize> = (0..count as usize).filter(|node| leads(sim, node)).collect();
+    if leaders.len() < 3 {
+        return;
+    }
+    let first = sim.chance.below(leaders.len() as u64) as usize;
+    let dies: Vec<usize> =
+        (0..1 + sim.chance.below(2) as usize).map(|at| leaders[(first + at) % leaders.len()]).collect();
+    dies.iter().for_each(|node| sim.kill(*node));
+    let elections = sim.checks.votes_cast();
+    let until_ms = sim.elapsed_ms() + 3000;
+    // Up to the first vote, and a moment longer.
+    while sim.checks.votes_cast() == elections && sim.elapsed_ms() < until_ms {
+        if sim.run_for(5).is_err() {
+            return;
+        }
+    }
+    for node in leaders.iter().filter(|node| !dies.contains(node)) {
+        if sim.chance.once_in(2) {
+            sim.kill(*node);
+            sim.start(*node);
+        }
+    }
+}
+
 fn happen(sim: &mut Simulation) {
     let count = sim.node_count() as u64;
     let node = sim.chance.below(count) as usize;
     match sim.chance.below(20) {
         // More than one of three may be away, and come back.
-        0..=2 => sim.kill(node),
+        0 | 1 => sim.kill(node),
+        2 => elect_under_restarts(sim),
         3..=6 => {
             for node in 0..count as usize {
                 sim.start(node);
