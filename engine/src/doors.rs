@@ -15,6 +15,7 @@ use crate::effect::{EffectSink, Offset};
 use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
 use crate::eviction;
+use crate::gate::Redirects;
 use crate::host::Host;
 use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Waiter};
@@ -24,7 +25,7 @@ use crate::pubsub::{Woken, wake};
 use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
-use crate::slot::Slot;
+use crate::slot::{Slot, SlotSet};
 use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
@@ -190,32 +191,37 @@ impl Engine {
             let mut guard = self.core.slots.lock_as_is(slot);
             if guard.state.admission.gate() == from {
                 guard.state.admission.set_gate(to);
-                self.send_away(guard);
             }
+            self.send_away(guard);
         }
     }
 
-    /// Says which node serves a slot that is [`GateState::Elsewhere`], as `host:port`.
-    pub fn set_route(&self, route: impl Fn(Slot) -> Option<String> + Send + Sync + 'static) {
-        self.core.gate.set_route(Box::new(route));
+    /// Publishes where clients are sent whose slot is not served here. O(ranges * log ranges). To be called before slots are closed
+    /// that it leads away from: a slot of which it knows no owner is answered as one that nobody serves.
+    pub fn set_redirects(&self, redirects: Redirects) {
+        self.core.gate.set_redirects(redirects);
     }
 
-    /// Opens or closes slots for clients. O(slots), each locked for a moment. Who listens to shard channels of a slot that
-    /// is served here no longer is told so.
+    /// Opens or closes slots for clients. O(slots + shard channels), each slot locked for a moment. Who waits for a key in a slot that
+    /// is served here no longer is sent away, and who listens to shard channels of a slot that changes its owner is told so.
+    /// Called by whoever calls [`Self::set_cluster_down`], one at a time.
     pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
         let state = match state {
             GateState::Open if self.core.gate.is_down() => GateState::Down,
             state => state,
         };
-        let mut woken = Woken::new();
+        let mut left = SlotSet::default();
         for slot in slots {
             let mut guard = self.core.slots.lock_as_is(slot);
-            guard.state.admission.set_gate(state);
-            if !matches!(state, GateState::Open | GateState::Down) {
-                self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
+            if !guard.state.admission.gate().keeps_owner(state) {
+                left.insert(slot);
             }
+            guard.state.admission.set_gate(state);
             self.send_away(guard);
         }
+        // Who subscribes from here on finds the new state.
+        let mut woken = Woken::new();
+        self.core.pubsub.leave_slots(&left, &mut self.core.post(Offset(0), &mut woken));
         wake(&mut woken);
     }
 
@@ -223,10 +229,13 @@ impl Engine {
     fn send_away(&self, mut guard: SlotGuard<'_>) {
         let (slot, gate) = (guard.slot(), guard.state.admission.gate());
         if gate != GateState::Open && guard.state.is_awaited() {
-            let waiters = dismiss(&mut guard);
+            let reason = |waiter: &Waiter| self.core.gate.send_away(slot, gate, waiter.standing);
+            let waiters = dismiss(&mut guard, |waiter| reason(waiter).is_some());
             drop(guard);
             for waiter in waiters {
-                waiter.end(Outcome::Refused(self.core.gate.refusal(slot, gate)));
+                if let Some(error) = reason(&waiter) {
+                    waiter.end(Outcome::Refused(error));
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ impl Engine {
         let promise = self.promise();
         let known = KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash };
         let opening = Opening { known: Some(known), buffer: spare_buffer(access), ..Opening::client(0) };
-        let mut turn = Turn::begin(&self.core, opening, &[slot])?;
+        let mut turn = Turn::begin_on(&self.core, opening, &[slot], &[key])?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));
@@ -125,7 +125,7 @@ impl Engine {
         if self.core.gate.is_cluster() && slots.len() > 1 {
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[1], key: Vec::new() });
         }
-        self.in_turn(&slots, access, f)
+        self.in_turn_on(&slots, keys, access, f)
     }
 
     /// Runs a typed verb that stores at `destination` what it makes of `keys`.
@@ -146,10 +146,20 @@ impl Engine {
         access: Access,
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
     ) -> Result<R, CommandError> {
+        self.in_turn_on(slots, &[], access, f)
+    }
+
+    fn in_turn_on<R>(
+        &self,
+        slots: &[Slot],
+        keys: &[&[u8]],
+        access: Access,
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
         self.reserve(access)?;
         let promise = self.promise();
         let opening = Opening { buffer: spare_buffer(access), ..Opening::client(0) };
-        let mut turn = Turn::begin(&self.core, opening, slots)?;
+        let mut turn = Turn::begin_on(&self.core, opening, slots, keys)?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));

@@ -60,6 +60,7 @@ pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use follow::{StreamCommand, StreamPart};
+pub use gate::{Endpoint, Redirects};
 pub use host::{Asker, Host, InfoSection, LaterReply};
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};

@@ -12,6 +12,7 @@
 //! - A parked session runs nothing until it is woken; its input waits. So it is while a request blocks for a key.
 //! - Whenever `poll_output` may have more to give, the host's waker was or will be woken.
 
+mod admission;
 mod blocked;
 mod execute;
 mod group;
@@ -345,7 +346,8 @@ impl Session {
             Ok(answered) => answered,
             Err(parked) => return self.park(parked),
         };
-        if asking && command.is_none_or(|command| command.row.name != "asking") {
+        let is_over = self.connection.transaction.is_none();
+        if asking && is_over && command.is_none_or(|command| command.row.name != "asking") {
             self.connection.asking = false;
         }
         let reply_bytes = self.outbox.bytes.len().saturating_sub(start);

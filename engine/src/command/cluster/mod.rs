@@ -228,4 +228,6 @@ const CLUSTER_HELP: &[&str] = &[
 ];
 
 #[cfg(test)]
+mod gate_tests;
+#[cfg(test)]
 mod tests;

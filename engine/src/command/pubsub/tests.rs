@@ -112,7 +112,7 @@ fn shard_channels_are_apart_and_follow_their_slots() {
     assert_eq!(ask(&mut publisher, "PUBLISH {a}1 x"), ":0\r\n");
     assert_eq!(ask(&mut publisher, "SPUBLISH {a}1 x"), ":1\r\n");
     assert_eq!(hear(&mut s), push('>', &["smessage", "{a}1", "x"]));
-    db.set_route(|_| Some("10.0.0.9:6379".into()));
+    db.set_redirects(crate::gate::testing::all_to("10.0.0.9:6379"));
     db.set_gate([crate::Slot::of(b"a")], crate::GateState::Elsewhere);
     let mut heard = hear(&mut s);
     for left in ["{a}1", "{a}2"] {
