@@ -19,6 +19,7 @@
 mod ahead;
 mod commit;
 mod discard;
+mod drop;
 mod era;
 pub(crate) mod expire_cycle;
 mod field_expiry;
@@ -48,6 +49,7 @@ use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use commit::Committed;
 use discard::Discarded;
+pub(crate) use drop::drop_keys;
 pub(crate) use era::bring;
 pub(crate) use look::{Looked, Seen, look_held, seek, try_look};
 use notice::Notice;
