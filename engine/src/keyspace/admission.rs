@@ -80,6 +80,12 @@ impl Admission {
         self.0 == 0
     }
 
+    /// Whether the slot is the primary's, with its keys at hand.
+    #[inline]
+    pub(crate) fn is_replicated(self) -> bool {
+        self.0 == GateState::Replicated as u8
+    }
+
     #[inline]
     pub(crate) fn is_cold(self) -> bool {
         self.0 & KEYS_MASK == (Keys::Cold as u8) << KEYS_SHIFT
@@ -128,6 +134,7 @@ mod tests {
                 assert_eq!((admission.gate(), admission.keys()), (gate, keys));
                 assert_eq!(admission.is_open(), (gate, keys) == (GateState::Open, Keys::Here));
                 assert_eq!(admission.is_cold(), keys == Keys::Cold);
+                assert_eq!(admission.is_replicated(), (gate, keys) == (GateState::Replicated, Keys::Here));
             }
         }
     }

@@ -26,7 +26,10 @@ use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::turn::waiting::Blocker;
-use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, overwrite_recorded, try_look};
+use crate::turn::{
+    Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, overwrite_recorded, try_look,
+    try_look_replicated,
+};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -334,6 +337,15 @@ impl Execution<'_> {
                 try_look(self.core, known, args[1], connection.db, self.touch(), self.now, see)
             {
                 return Ok((offset, result));
+            }
+            if self.connection.client.readonly.load(Ordering::Relaxed) {
+                let connection = &*self.connection;
+                let mut reply = ReplyWriter::new(out, connection.resp);
+                let looked = Looked { key: args[1], hash: known.hash, db: connection.db, touch: self.touch() };
+                let see = |entry: Option<&EntryRef>| adapter(entry, Some(self.now), args, &mut reply);
+                if let Some((result, offset)) = try_look_replicated(self.core, known.slot, looked, self.now, see) {
+                    return Ok((offset, result));
+                }
             }
         }
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)

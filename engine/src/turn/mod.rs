@@ -51,7 +51,7 @@ pub(crate) use commit::Committed;
 use discard::Discarded;
 pub(crate) use drop::drop_keys;
 pub(crate) use era::bring;
-pub(crate) use look::{Looked, Seen, look_held, seek, try_look};
+pub(crate) use look::{Looked, Seen, look_held, seek, try_look, try_look_replicated};
 use notice::Notice;
 pub(crate) use overwrite::{overwrite, overwrite_recorded};
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
@@ -153,6 +153,17 @@ impl Opening {
     }
 }
 
+/// What a verb is about: where a slot is on its way to another node, its keys decide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named<'a> {
+    /// These keys.
+    Keys(&'a [&'a [u8]]),
+    /// Keys that will show.
+    Unknown,
+    /// Everything that the turn holds.
+    Nothing,
+}
+
 /// Whether a turn marks the entries that it uses as used now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Touch {
@@ -175,16 +186,16 @@ impl<'e> Turn<'e> {
     /// Locks `slots` (ascending, without repeats), waiting for others as long as it takes.
     #[inline]
     pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
-        Self::begin_on(core, opening, slots, &[])
+        Self::begin_on(core, opening, slots, Named::Unknown)
     }
 
-    /// As [`begin`](Self::begin), for a verb on these keys: where a slot is on its way to another node, they decide.
+    /// As [`begin`](Self::begin), for a verb of which it is known what it is about.
     #[inline]
     pub(crate) fn begin_on(
         core: &'e Core,
         opening: Opening,
         slots: &[Slot],
-        keys: &[&[u8]],
+        named: Named<'_>,
     ) -> Result<Self, CommandError> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
         let mut guards: Guards<'e> = match slots {
@@ -194,7 +205,7 @@ impl<'e> Turn<'e> {
         if is_awaited(&guards) {
             guards = waiting::widen(core, guards, Patience::Unlimited).expect("it waits as long as it takes");
         }
-        check_gate(core, opening.origin, &guards, keys)?;
+        check_gate(core, opening.origin, &guards, named)?;
         Ok(Self::open(core, opening, guards))
     }
 
@@ -610,21 +621,27 @@ impl<'e> Turn<'e> {
 
 /// A client's turn needs slots that are open; any turn needs their keys.
 #[inline]
-fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>, keys: &[&[u8]]) -> Result<(), CommandError> {
+fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>, named: Named<'_>) -> Result<(), CommandError> {
     guards
         .iter()
         .filter(|guard| !guard.state.admission.is_open())
-        .try_for_each(|guard| refuse(core, origin, guard, keys))
+        .try_for_each(|guard| refuse(core, origin, guard, named))
 }
 
 #[cold]
-fn refuse(core: &Core, origin: Origin, guard: &SlotGuard<'_>, keys: &[&[u8]]) -> Result<(), CommandError> {
+fn refuse(core: &Core, origin: Origin, guard: &SlotGuard<'_>, named: Named<'_>) -> Result<(), CommandError> {
     let (slot, admission) = (guard.slot(), guard.state.admission);
     match origin {
         _ if admission.keys() == Keys::Unreadable => {
             Err(CommandError::SlotUnreadable { slot, reason: core.slots.why_unreadable(slot) })
         }
+        // What is done with all that is here is done whoever serves it.
+        Origin::Client if matches!(named, Named::Nothing) && core.gate.is_cluster() => Ok(()),
         Origin::Client if admission.gate() != GateState::Open => {
+            let keys = match named {
+                Named::Keys(keys) => keys,
+                Named::Unknown | Named::Nothing => &[],
+            };
             // An embedder's verb: it may write, and nobody sent it here.
             let caller = Caller { writes: true, ..Caller::default() };
             let present = || presence(core, guard, keys.iter().copied());

@@ -99,6 +99,14 @@ fn a_slot_that_leaves_serves_the_keys_that_are_still_here() {
     assert_eq!(db.set("{a}no", "v").unwrap_err().to_string(), ASK.trim_start_matches('-').trim_end());
     assert!(db.set("{a}1", "v").is_ok(), "typed verbs follow the same rules");
     assert_eq!(db.del_many(&["{a}1", "{a}no"]).unwrap_err().to_string(), AGAIN.trim_start_matches('-').trim_end());
+    assert!(db.mset(&[("{a}1", "v"), ("{a}2", "v")]).is_ok());
+    assert_eq!(db.mget(&["{a}1", "{a}no"]).unwrap_err().to_string(), AGAIN.trim_start_matches('-').trim_end());
+    let atomic = db.atomic("{a}1", |turn| turn.set("{a}1", "v"));
+    assert_eq!(
+        atomic.unwrap_err().to_string(),
+        AGAIN.trim_start_matches('-').trim_end(),
+        "nobody knows its keys before"
+    );
     gate(&db, GateState::Open);
     assert_eq!(ask(&mut s, "GET {a}no"), "$-1\r\n");
 }
