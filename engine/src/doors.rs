@@ -1,4 +1,4 @@
-//! The doors of the engine that do not belong to one command.
+//! The doors of the engine that do not belong to one command. Those of a cluster's node are in [`cluster`](crate::cluster).
 //!
 //! - [`Engine::session`]: a client's bytes in, replies out.
 //! - [`Engine::call`]: one request as arguments, one reply as a value.
@@ -16,11 +16,10 @@ use crate::engine::{Engine, thread_waker};
 use crate::error::CommandError;
 use crate::eviction;
 use crate::host::Host;
-use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Waiter};
-use crate::keyspace::{DATABASE_COUNT, GateState, lifetime};
+use crate::keyspace::{DATABASE_COUNT, lifetime};
 use crate::options::Options;
-use crate::pubsub::{Woken, wake};
+use crate::pubsub::wake;
 use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
@@ -29,7 +28,7 @@ use crate::system::{SystemClock, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
-use crate::turn::waiting::{dismiss, leave, sweep};
+use crate::turn::waiting::{leave, sweep};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -171,64 +170,6 @@ impl Engine {
     /// Whether, while writes are held, no transaction that began before has to be finished.
     pub fn is_still(&self) -> bool {
         self.core.clients.has_no_parts()
-    }
-
-    /// Turns the rules of a cluster on or off: one slot for each request, database 0 only.
-    pub fn set_cluster(&self, on: bool) {
-        self.core.gate.set_cluster(on);
-    }
-
-    /// Says whether the cluster as a whole serves requests. O(slots). Called by whoever calls [`Self::set_gate`], one at a
-    /// time.
-    pub fn set_cluster_down(&self, down: bool) {
-        self.core.gate.set_down(down);
-        let (from, to) = match down {
-            true => (GateState::Open, GateState::Down),
-            false => (GateState::Down, GateState::Open),
-        };
-        for slot in Slot::all() {
-            let mut guard = self.core.slots.lock_as_is(slot);
-            if guard.state.admission.gate() == from {
-                guard.state.admission.set_gate(to);
-                self.send_away(guard);
-            }
-        }
-    }
-
-    /// Says which node serves a slot that is [`GateState::Elsewhere`], as `host:port`.
-    pub fn set_route(&self, route: impl Fn(Slot) -> Option<String> + Send + Sync + 'static) {
-        self.core.gate.set_route(Box::new(route));
-    }
-
-    /// Opens or closes slots for clients. O(slots), each locked for a moment. Who listens to shard channels of a slot that
-    /// is served here no longer is told so.
-    pub fn set_gate(&self, slots: impl IntoIterator<Item = Slot>, state: GateState) {
-        let state = match state {
-            GateState::Open if self.core.gate.is_down() => GateState::Down,
-            state => state,
-        };
-        let mut woken = Woken::new();
-        for slot in slots {
-            let mut guard = self.core.slots.lock_as_is(slot);
-            guard.state.admission.set_gate(state);
-            if !matches!(state, GateState::Open | GateState::Down) {
-                self.core.pubsub.leave_slot(slot, &mut self.core.post(Offset(0), &mut woken));
-            }
-            self.send_away(guard);
-        }
-        wake(&mut woken);
-    }
-
-    /// Tells those who wait in a closed slot what they would be told if they came now.
-    fn send_away(&self, mut guard: SlotGuard<'_>) {
-        let (slot, gate) = (guard.slot(), guard.state.admission.gate());
-        if gate != GateState::Open && guard.state.is_awaited() {
-            let waiters = dismiss(&mut guard);
-            drop(guard);
-            for waiter in waiters {
-                waiter.end(Outcome::Refused(self.core.gate.refusal(slot, gate)));
-            }
-        }
     }
 
     /// Runs one request and returns its reply, in RESP3 shapes. Waits where a session would be parked, but not for keys: a

@@ -10,7 +10,7 @@ use crate::eviction::{self, Memory};
 use crate::keyspace::EntryRef;
 use crate::slot::Slot;
 use crate::text::StrRef;
-use crate::turn::{KnownKey, Looked, Opening, Seen, Touch, Turn, overwrite, seek};
+use crate::turn::{KnownKey, Looked, Named, Opening, Seen, Touch, Turn, overwrite, seek};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,7 +47,7 @@ impl Engine {
         let promise = self.promise();
         let known = KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash };
         let opening = Opening { known: Some(known), buffer: spare_buffer(access), ..Opening::client(0) };
-        let mut turn = Turn::begin(&self.core, opening, &[slot])?;
+        let mut turn = Turn::begin_on(&self.core, opening, &[slot], Named::Keys(&[key]))?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));
@@ -125,7 +125,7 @@ impl Engine {
         if self.core.gate.is_cluster() && slots.len() > 1 {
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[1], key: Vec::new() });
         }
-        self.in_turn(&slots, access, f)
+        self.in_turn_on(&slots, Named::Keys(keys), access, f)
     }
 
     /// Runs a typed verb that stores at `destination` what it makes of `keys`.
@@ -139,17 +139,27 @@ impl Engine {
         self.on_keys(&held, Access::Grow, f)
     }
 
-    /// Runs `f` in a turn over `slots`.
+    /// Runs `f` in a turn over `slots`, for what concerns all that is there.
     pub(crate) fn in_turn<R>(
         &self,
         slots: &[Slot],
         access: Access,
         f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
     ) -> Result<R, CommandError> {
+        self.in_turn_on(slots, Named::Nothing, access, f)
+    }
+
+    fn in_turn_on<R>(
+        &self,
+        slots: &[Slot],
+        named: Named<'_>,
+        access: Access,
+        f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
         self.reserve(access)?;
         let promise = self.promise();
         let opening = Opening { buffer: spare_buffer(access), ..Opening::client(0) };
-        let mut turn = Turn::begin(&self.core, opening, slots)?;
+        let mut turn = Turn::begin_on(&self.core, opening, slots, named)?;
         let result = f(&mut turn);
         let mut committed = turn.commit();
         keep_buffer(std::mem::take(&mut committed.buffer));

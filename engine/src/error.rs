@@ -94,12 +94,26 @@ pub enum CommandError {
         /// `host:port` of its owner.
         endpoint: String,
     },
+    /// The key is not here and may be at the node to which its slot is on its way.
+    #[error("ASK {slot} {endpoint}")]
+    Ask {
+        /// The slot asked for.
+        slot: Slot,
+        /// `host:port` of that node.
+        endpoint: String,
+    },
+    /// Of the keys of the request some are at the node to which their slot is on its way.
+    #[error("TRYAGAIN Multiple keys request during rehashing of slot")]
+    TryAgain,
     /// Nobody serves the slot.
     #[error("CLUSTERDOWN Hash slot not served")]
     SlotNotServed,
     /// The cluster as a whole is not serving.
     #[error("CLUSTERDOWN The cluster is down")]
     ClusterDown,
+    /// The cluster as a whole is not serving, and what it has may be read.
+    #[error("CLUSTERDOWN The cluster is down and only accepts read commands")]
+    ClusterReadOnly,
     /// The keys of the slot could not be loaded.
     #[error("ERR slot {slot} could not be loaded and is not served: {reason}")]
     SlotUnreadable {
@@ -172,6 +186,9 @@ impl CommandError {
         matches!(
             self,
             Self::Moved { .. }
+                | Self::Ask { .. }
+                | Self::TryAgain
+                | Self::ClusterReadOnly
                 | Self::SlotNotServed
                 | Self::ClusterDown
                 | Self::CrossSlot { .. }

@@ -74,6 +74,26 @@ impl LaterReply {
     }
 }
 
+/// Which kind of channel a message is published on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channel {
+    /// A channel of all nodes (PUBLISH).
+    Plain,
+    /// A channel that belongs to a slot, and so to the nodes that have it (SPUBLISH).
+    Sharded,
+}
+
+/// A message on its way from node to node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Published<'a> {
+    /// The kind of its channel.
+    pub channel: Channel,
+    /// The channel's name.
+    pub name: &'a [u8],
+    /// What is said.
+    pub message: &'a [u8],
+}
+
 /// The program around an engine. All methods may be called from any thread; none may block for long.
 pub trait Host: Send + Sync + 'static {
     /// Does a command whose row says that the host does it (CONFIG, SHUTDOWN, CLUSTER ...) and writes its reply. False if
@@ -83,6 +103,13 @@ pub trait Host: Send + Sync + 'static {
     /// Appends the host's lines of a section (`field:value\r\n`). A field that the engine would print too is printed
     /// once, with the host's value.
     fn info(&self, section: InfoSection, out: &mut String);
+
+    /// Takes a message that a client or an embedder of a cluster's node published, for those who listen at other nodes; those who
+    /// listen here are given it by the engine. Called in the order of the messages of one client, maybe while slots are held: no door
+    /// of the engine may be used.
+    fn published(&self, message: Published<'_>) {
+        let _ = message;
+    }
 
     /// Whether this password opens the default user; `None` if no password is asked for.
     fn check_password(&self, user: &[u8], password: &[u8]) -> Option<bool>;

@@ -4,6 +4,7 @@
 
 mod apply;
 mod client;
+mod cluster;
 pub mod command;
 mod core;
 mod doors;
@@ -39,6 +40,7 @@ mod value;
 mod view;
 
 pub use client::PeerInfo;
+pub use cluster::DropReport;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
 pub use command::expiry::{ExpireIf, KeyExpiry};
 pub use command::geo::{GeoArea, GeoHit, GeoOrder, GeoOrigin, GeoSearch, GeoUnit};
@@ -60,7 +62,8 @@ pub use error::CommandError;
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use follow::{StreamCommand, StreamPart};
-pub use host::{Asker, Host, InfoSection, LaterReply};
+pub use gate::{Endpoint, Redirects};
+pub use host::{Asker, Channel, Host, InfoSection, LaterReply, Published};
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};

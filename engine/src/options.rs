@@ -77,6 +77,10 @@ pub struct Options {
     pub stale: AtomicBool,
     /// Whether writes are refused because too few replicas follow (`min-replicas-to-write`).
     pub lacks_replicas: AtomicBool,
+    /// Whether clients may read from a cluster that is down (`cluster-allow-reads-when-down`).
+    pub cluster_reads_when_down: AtomicBool,
+    /// Whether shard channels are served while the cluster is down (`cluster-allow-pubsubshard-when-down`).
+    pub cluster_channels_when_down: AtomicBool,
     /// Whether turns of clients record nothing: the journal is a primary's stream.
     follows: AtomicBool,
     /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
@@ -207,6 +211,8 @@ impl Default for Options {
             read_only: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             lacks_replicas: AtomicBool::new(false),
+            cluster_reads_when_down: AtomicBool::new(false),
+            cluster_channels_when_down: AtomicBool::new(true),
             follows: AtomicBool::new(false),
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),

@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     pub(crate) resp: RespVersion,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) authenticated: bool,
-    /// Set by ASKING, for one request.
+    /// Set by ASKING, for one request, or for all up to EXEC.
     pub(crate) asking: bool,
     /// Set by QUIT and by protocol errors: what was written is flushed, then the connection ends.
     pub(crate) closing: bool,

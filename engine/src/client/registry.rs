@@ -22,6 +22,8 @@ pub struct PeerInfo {
     pub fd: i64,
     /// Whether the connection came through a Unix socket.
     pub is_unix_socket: bool,
+    /// Whether the connection is encrypted: redirects name the ports for that.
+    pub is_tls: bool,
 }
 
 impl PeerInfo {

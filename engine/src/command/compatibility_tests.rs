@@ -12,6 +12,7 @@ const DIFFERS: &[(&str, &str)] = &[
     ("client|tracking", "only OFF: invalidation is not there yet"),
     ("cluster|nodes", "a cluster of one node"),
     ("cluster|shards", "a cluster of one node"),
+    ("cluster|slot-stats", "the number of keys is the only figure"),
     ("cluster|slots", "a cluster of one node"),
     ("debug", "the parts that test suites use"),
     ("function|load", "libraries are kept as text and not compiled; what they register is read from the text"),

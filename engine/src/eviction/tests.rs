@@ -211,7 +211,7 @@ fn where_others_decide_or_writes_are_paused_nothing_goes_and_nothing_is_refused(
 fn a_request_for_another_node_is_sent_there() {
     let bench = filled();
     bench.db.set_cluster(true);
-    bench.db.set_route(|_| Some("127.0.0.1:7001".into()));
+    bench.db.set_redirects(crate::gate::testing::all_to("127.0.0.1:7001"));
     bench.db.set_gate([Slot::of(b"far")], GateState::Elsewhere);
     bench.db.options().maxmemory.store(1, Ordering::Relaxed);
     let mut s = session(&bench.db);

@@ -1,7 +1,7 @@
 //! Whether a slot takes requests, in one byte: its gate, and whether its keys are here.
 //!
 //! ```text
-//! bit  3 2   1 0
+//! bit  4 3   2 1 0
 //!      keys  gate       0 where the slot is open and its keys are here: one comparison tells
 //!
 //! keys   Here <- Arriving <- Cold        a slot whose keys stand in a file still is Cold; who touches it first brings them
@@ -21,6 +21,38 @@ pub enum GateState {
     Elsewhere,
     /// The slot belongs here, but the cluster as a whole is not serving.
     Down,
+    /// The slot belongs here and is on its way to another node: keys that are still here are served, for the others a client
+    /// is to ask there.
+    Migrating,
+    /// The slot belongs to another node and is on its way here: served to who was told to ask here.
+    Importing,
+    /// The slot is the primary's, whom this node follows: served to clients that only read and said READONLY.
+    Replicated,
+}
+
+impl GateState {
+    /// All there are, by their numbers.
+    const ALL: [Self; 7] =
+        [Self::Open, Self::Unassigned, Self::Elsewhere, Self::Down, Self::Migrating, Self::Importing, Self::Replicated];
+
+    /// Whether the slot belongs to this node, served at the moment or not.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Open | Self::Down | Self::Migrating)
+    }
+
+    /// Whether who listens to shard channels of the slot goes on listening when the state changes: its owner stays the same.
+    pub(crate) const fn keeps_owner(self, next: Self) -> bool {
+        self.is_own() == next.is_own() && matches!(self, Self::Replicated) == matches!(next, Self::Replicated)
+    }
+}
+
+/// What a client is to the gate, whatever it asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Standing {
+    /// It only reads, and what this node has from its primary will do.
+    pub(crate) reads_replica: bool,
+    /// It came over TLS, and so is told of ports that speak it.
+    pub(crate) tls: bool,
 }
 
 /// Where the keys of a slot are.
@@ -48,18 +80,19 @@ impl Admission {
         self.0 == 0
     }
 
+    /// Whether the slot is the primary's, with its keys at hand.
+    #[inline]
+    pub(crate) fn is_replicated(self) -> bool {
+        self.0 == GateState::Replicated as u8
+    }
+
     #[inline]
     pub(crate) fn is_cold(self) -> bool {
         self.0 & KEYS_MASK == (Keys::Cold as u8) << KEYS_SHIFT
     }
 
     pub(crate) fn gate(self) -> GateState {
-        match self.0 & GATE_MASK {
-            0 => GateState::Open,
-            1 => GateState::Unassigned,
-            2 => GateState::Elsewhere,
-            _ => GateState::Down,
-        }
+        GateState::ALL.get(usize::from(self.0 & GATE_MASK)).copied().unwrap_or(GateState::Unassigned)
     }
 
     pub(crate) fn set_gate(&mut self, gate: GateState) {
@@ -80,9 +113,9 @@ impl Admission {
     }
 }
 
-const GATE_MASK: u8 = 0b0011;
-const KEYS_MASK: u8 = 0b1100;
-const KEYS_SHIFT: u32 = 2;
+const GATE_MASK: u8 = 0b0_0111;
+const KEYS_MASK: u8 = 0b1_1000;
+const KEYS_SHIFT: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +123,8 @@ mod tests {
 
     #[test]
     fn gate_and_keys_do_not_touch_each_other() {
-        for gate in [GateState::Open, GateState::Unassigned, GateState::Elsewhere, GateState::Down] {
+        for (number, gate) in GateState::ALL.into_iter().enumerate() {
+            assert_eq!(gate as usize, number);
             for keys in [Keys::Here, Keys::Cold, Keys::Arriving, Keys::Unreadable] {
                 let mut admission = Admission::default();
                 admission.set_keys(Keys::Unreadable);
@@ -100,7 +134,16 @@ mod tests {
                 assert_eq!((admission.gate(), admission.keys()), (gate, keys));
                 assert_eq!(admission.is_open(), (gate, keys) == (GateState::Open, Keys::Here));
                 assert_eq!(admission.is_cold(), keys == Keys::Cold);
+                assert_eq!(admission.is_replicated(), (gate, keys) == (GateState::Replicated, Keys::Here));
             }
         }
+    }
+
+    #[test]
+    fn the_owner_stays_while_a_slot_is_on_its_way() {
+        use GateState::{Down, Elsewhere, Importing, Migrating, Open, Replicated};
+        assert!(Open.keeps_owner(Migrating) && Migrating.keeps_owner(Down) && Elsewhere.keeps_owner(Importing));
+        assert!(!Migrating.keeps_owner(Elsewhere) && !Importing.keeps_owner(Open));
+        assert!(!Open.keeps_owner(Replicated) && !Replicated.keeps_owner(Elsewhere) && !Replicated.keeps_owner(Open));
     }
 }

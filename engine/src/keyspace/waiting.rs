@@ -15,6 +15,7 @@
 //! - A waiter stands once in the queue of each of its keys. One that is done may still stand there for a while; it cannot
 //!   be claimed any more.
 
+use super::admission::Standing;
 use crate::effect::Offset;
 use crate::error::CommandError;
 use crate::resp::RespVersion;
@@ -76,6 +77,8 @@ pub(crate) struct Terms {
     /// Whether it is run again, too, when a key is deleted or gets another type.
     pub(crate) on_removal: bool,
     pub(crate) deadline: Option<UnixMillis>,
+    /// What its client is to the gate.
+    pub(crate) standing: Standing,
     /// How the request is run. Only `turn` knows its type.
     pub(crate) work: Box<dyn Any + Send + Sync>,
 }
@@ -265,6 +268,7 @@ mod tests {
             wanted: ValueType::String,
             on_removal: false,
             deadline: Some(UnixMillis(5)),
+            standing: Standing::default(),
             work: Box::new(()),
         }))
     }

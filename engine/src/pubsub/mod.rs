@@ -20,7 +20,7 @@ mod patterns;
 
 use crate::client::{Bundle, Client, Delivery, Frame, Kind};
 use crate::effect::Offset;
-use crate::slot::Slot;
+use crate::slot::{Slot, SlotSet};
 use bytes::Bytes;
 use directory::Directory;
 use message::Encoded;
@@ -202,13 +202,12 @@ impl PubSub {
         self.directory(kind).with(name, |subscribers| subscribers.map_or(0, |subscribers| subscribers.len()))
     }
 
-    /// Takes away all subscriptions to shard channels of a slot, which is served here no longer, and tells their
-    /// clients.
-    pub(crate) fn leave_slot(&self, slot: Slot, post: &mut Post<'_>) {
-        if self.shard_channels.is_empty() {
+    /// Takes away all subscriptions to shard channels of slots that have another owner now, and tells their clients. O(channels).
+    pub(crate) fn leave_slots(&self, slots: &SlotSet, post: &mut Post<'_>) {
+        if self.shard_channels.is_empty() || slots.is_empty() {
             return;
         }
-        for name in self.shard_channels.names(|name| Slot::of(name) == slot) {
+        for name in self.shard_channels.names(|name| slots.contains(Slot::of(name))) {
             for client in self.shard_channels.clear(&name) {
                 client.subscriptions.remove(Kind::Shard, &name);
                 let left = client.subscriptions.count(Kind::Shard);

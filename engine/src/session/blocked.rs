@@ -102,6 +102,7 @@ impl Session {
         let answer = (answered.failed, self.outbox.bytes.len().saturating_sub(start));
         apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
         self.outbox.hold(start, answered.offset, Kind::Reply);
+        self.connection.asking = false;
         let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
         if let Ok(command) = table().lookup(&args) {
             let now = self.core.now();

@@ -11,6 +11,7 @@ use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
 use crate::command::row::{Flags, flag};
 use crate::command::table::{Command, table};
+use crate::command::transaction::discard;
 use crate::command::{CommandResult, ConnectionAdapter, How, look_in_turn};
 use crate::core::Core;
 use crate::effect::{NotWritable, Offset};
@@ -25,7 +26,10 @@ use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
 use crate::turn::waiting::Blocker;
-use crate::turn::{Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, overwrite_recorded, try_look};
+use crate::turn::{
+    Committed, KnownKey, Looked, Opening, Origin, Touch, Turn, overwrite, overwrite_recorded, try_look,
+    try_look_replicated,
+};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -91,8 +95,14 @@ impl Execution<'_> {
         let start = out.len();
         match self.admit(command, args) {
             Ok(()) => {}
-            Err(Refusal::Parked(parked)) => return Err(parked),
-            Err(Refusal::Error(error)) => {
+            Err(refusal) => {
+                if let Some(error) = self.redirect_instead(&refusal, command, args) {
+                    return Ok(self.refuse_redirected(command, error, out));
+                }
+                let error = match refusal {
+                    Refusal::Parked(parked) => return Err(parked),
+                    Refusal::Error(error) => error,
+                };
                 self.connection.awaited = OnceCell::new();
                 let error = self.note_refusal(Some(command), error);
                 return Ok(self.refuse(&error, out));
@@ -267,22 +277,32 @@ impl Execution<'_> {
             self.connection.memory_credit.1 -= cost;
             return Ok(());
         }
-        if eviction::make_room(self.core, self.now) == Memory::Short && grows && !self.leads_elsewhere(command, args) {
+        if eviction::make_room(self.core, self.now) == Memory::Short && grows {
             return Err(CommandError::OutOfMemory);
         }
         self.connection.memory_credit = (bound, self.core.memory_left().unwrap_or(0) / MEMORY_SHARES);
         Ok(())
     }
 
-    /// Whether the request is one for another node, which its turn will find.
-    fn leads_elsewhere(&self, command: &Command, args: &[&[u8]]) -> bool {
-        self.core.gate.is_cluster()
-            && match self.slots_of(command, args) {
-                Ok(slots) => {
-                    slots.iter().any(|slot| self.core.slots.lock_as_is(*slot).state.admission.gate() != GateState::Open)
-                }
-                Err(_) => true,
-            }
+    /// What the gate says to a request that was not admitted, where it is asked before that: not of one that is malformed or of a
+    /// stranger.
+    #[cold]
+    fn redirect_instead(&self, refusal: &Refusal, command: &Command, args: &[&[u8]]) -> Option<CommandError> {
+        match refusal {
+            Refusal::Error(CommandError::WrongArity(_) | CommandError::NoAuth) => None,
+            Refusal::Error(_) | Refusal::Parked(_) => self.redirect(command, args),
+        }
+    }
+
+    /// Answers a request that the gate refused before it was admitted. EXEC ends its transaction.
+    #[cold]
+    fn refuse_redirected(&mut self, command: &Command, mut error: CommandError, out: &mut Vec<u8>) -> Answered {
+        self.connection.awaited = OnceCell::new();
+        match command.row.run.0 {
+            How::Exec => discard(self.core, self.connection),
+            _ => error = self.note_refusal(None, error),
+        }
+        self.refuse(&error, out)
     }
 
     /// A client of RESP2 that listens cannot tell replies from messages, so it may ask for little.
@@ -317,6 +337,15 @@ impl Execution<'_> {
                 try_look(self.core, known, args[1], connection.db, self.touch(), self.now, see)
             {
                 return Ok((offset, result));
+            }
+            if self.connection.client.readonly.load(Ordering::Relaxed) {
+                let connection = &*self.connection;
+                let mut reply = ReplyWriter::new(out, connection.resp);
+                let looked = Looked { key: args[1], hash: known.hash, db: connection.db, touch: self.touch() };
+                let see = |entry: Option<&EntryRef>| adapter(entry, Some(self.now), args, &mut reply);
+                if let Some((result, offset)) = try_look_replicated(self.core, known.slot, looked, self.now, see) {
+                    return Ok((offset, result));
+                }
             }
         }
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)
@@ -399,6 +428,9 @@ impl Execution<'_> {
     ) -> Result<(Offset, CommandResult), Parked> {
         let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
         self.admit_held(command.flags)?;
+        if let Err(error) = self.admit_slots(command, args, &guards) {
+            return Ok((Offset(0), Err(error)));
+        }
         let opening = Opening {
             db: self.connection.db,
             origin: Origin::Client,
@@ -407,10 +439,7 @@ impl Execution<'_> {
             touch: self.touch(),
             buffer: std::mem::take(self.buffer),
         };
-        let mut turn = match Turn::begin_over(self.core, opening, guards) {
-            Ok(turn) => turn,
-            Err(error) => return Ok((Offset(0), Err(error))),
-        };
+        let mut turn = Turn::open(self.core, opening, guards);
         if self.connection.may_block {
             turn.allow_blocking();
         }
@@ -438,9 +467,10 @@ impl Execution<'_> {
         slots: &[Slot],
     ) -> Option<Arc<Waiter>> {
         let How::Turn(work) = command.row.run.0 else { return None };
-        let client = &self.connection.client;
+        let standing = self.standing(command.flags);
         let (resp, deadline) = (self.connection.resp, self.connection.deadline_kept.take());
-        let waiter = turn.enqueue(Blocker { args, slots, work, resp, waker: &client.waker, deadline })?;
+        let client = &self.connection.client;
+        let waiter = turn.enqueue(Blocker { args, slots, work, resp, waker: &client.waker, deadline, standing })?;
         *client.blocked.lock() = Some(Arc::clone(&waiter));
         Some(waiter)
     }
@@ -462,10 +492,8 @@ impl Execution<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
-        if let Some(guard) = guards.first()
-            && !matches!(guard.state.admission.gate(), GateState::Open | GateState::Down)
-        {
-            return Ok(Err(self.core.gate.refusal(guard.slot(), guard.state.admission.gate())));
+        if let Err(error) = self.admit_slots(command, args, &guards) {
+            return Ok(Err(error));
         }
         Ok(adapter(self.core, self.connection, args, reply))
     }

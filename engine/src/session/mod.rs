@@ -12,6 +12,7 @@
 //! - A parked session runs nothing until it is woken; its input waits. So it is while a request blocks for a key.
 //! - Whenever `poll_output` may have more to give, the host's waker was or will be woken.
 
+mod admission;
 mod blocked;
 mod execute;
 mod group;
@@ -345,8 +346,8 @@ impl Session {
             Ok(answered) => answered,
             Err(parked) => return self.park(parked),
         };
-        if asking && command.is_none_or(|command| command.row.name != "asking") {
-            self.connection.asking = false;
+        if asking {
+            self.forget_asking(command);
         }
         let reply_bytes = self.outbox.bytes.len().saturating_sub(start);
         self.hold_reply(command, start, &answered);
@@ -356,6 +357,15 @@ impl Session {
         }
         self.fit_limits();
         if self.connection.closing { Step::Last } else { Step::Next }
+    }
+
+    /// ASKING was for this request, or for the transaction that goes on.
+    #[cold]
+    fn forget_asking(&mut self, command: Option<&'static Command>) {
+        let is_first = command.is_some_and(|command| command.row.name == "asking");
+        if !is_first && self.connection.transaction.is_none() {
+            self.connection.asking = false;
+        }
     }
 
     /// Gets ready for a request: its counters, and the messages that come before its reply.

@@ -19,7 +19,6 @@ use crate::command::transaction::discard;
 use crate::command::{CommandResult, How, look_in_turn};
 use crate::effect::Offset;
 use crate::error::CommandError;
-use crate::keyspace::GateState;
 use crate::resp::ReplyWriter;
 use crate::slot::{SLOT_COUNT, Slot};
 use crate::turn::{Committed, Opening, Origin, Turn};
@@ -44,7 +43,7 @@ enum Patience {
 }
 
 /// The arguments of a queued request.
-type Args<'a> = SmallVec<[&'a [u8]; 8]>;
+pub(super) type Args<'a> = SmallVec<[&'a [u8]; 8]>;
 
 impl<'a> Execution<'a> {
     /// Queues a request, or refuses it as it would be refused if it ran.
@@ -76,11 +75,7 @@ impl<'a> Execution<'a> {
         if !self.core.gate.is_cluster() {
             return Ok(());
         }
-        let Some(slot) = self.slots_of(command, args)?.first().copied() else { return Ok(()) };
-        match self.core.slots.lock_as_is(slot).state.admission.gate() {
-            GateState::Open => Ok(()),
-            state => Err(self.core.gate.refusal(slot, state)),
-        }
+        self.admit_to_queue(command, args)
     }
 
     /// Watches keys from here on.
@@ -101,11 +96,11 @@ impl<'a> Execution<'a> {
             Err(error) => return Ok((Offset(0), Err(error))),
         };
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        if let Err(error) = self.admit_slots(command, args, &guards) {
+            return Ok((Offset(0), Err(error)));
+        }
         let opening = self.opening();
-        let mut turn = match Turn::begin_over(self.core, opening, guards) {
-            Ok(turn) => turn,
-            Err(error) => return Ok((Offset(0), Err(error))),
-        };
+        let mut turn = Turn::open(self.core, opening, guards);
         let db = self.connection.db;
         let WatchedKeys { watch, keys } = &mut **self.connection.watched.get_or_insert_default();
         let mut result = Ok(());
@@ -126,12 +121,19 @@ impl<'a> Execution<'a> {
             None => return Ok((Offset(0), Err(CommandError::text("ERR EXEC without MULTI")))),
             Some(transaction) => transaction.is_broken,
         };
+        let is_changed = self.connection.watched.as_ref().is_some_and(|watched| watched.watch.is_changed());
+        if (is_broken || is_changed)
+            && let Some(error) = self.redirect_exec()
+        {
+            discard(self.core, self.connection);
+            return Ok((Offset(0), Err(error)));
+        }
         if is_broken {
             discard(self.core, self.connection);
             let text = "EXECABORT Transaction discarded because of previous errors.";
             return Ok((Offset(0), Err(CommandError::text(text))));
         }
-        if self.connection.watched.as_ref().is_some_and(|watched| watched.watch.is_changed()) {
+        if is_changed {
             return Ok((Offset(0), self.exec_nothing(out)));
         }
         let Some(mut transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
@@ -223,11 +225,11 @@ impl<'a> Execution<'a> {
         }
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         self.admit_held(does)?;
+        if let Err(error) = self.admit_queued(requests, does, &guards) {
+            return Ok(Begun::Over(Offset(0), Err(error)));
+        }
         let opening = self.opening();
-        let mut turn = match Turn::begin_over(self.core, opening, guards) {
-            Ok(turn) => turn,
-            Err(error) => return Ok(Begun::Over(Offset(0), Err(error))),
-        };
+        let mut turn = Turn::open(self.core, opening, guards);
         if let Some(watched) = self.connection.watched.take() {
             for (db, key) in &watched.keys {
                 turn.check_watched(*db, key, &watched.watch);
@@ -263,7 +265,12 @@ impl<'a> Execution<'a> {
                 open = match patience {
                     Patience::Unlimited => Turn::begin(self.core, self.opening(), &slots).ok(),
                     Patience::Moment => match Turn::try_lock(self.core, &slots) {
-                        Some(guards) => Turn::begin_over(self.core, self.opening(), guards).ok(),
+                        Some(guards) => {
+                            let rest = &requests[at..];
+                            let does = Flags(rest.iter().fold(0, |flags, (command, _)| flags | command.flags.0));
+                            let is_served = self.admit_queued(rest, does, &guards).is_ok();
+                            is_served.then(|| Turn::open(self.core, self.opening(), guards))
+                        }
                         None => return Err(Progress { done: at, newest, ..Progress::default() }),
                     },
                 };

@@ -20,6 +20,8 @@ pub struct Slot(u16);
 impl Slot {
     /// Slot 0.
     pub(crate) const FIRST: Self = Self(0);
+    /// The slot with the highest number.
+    pub(crate) const LAST: Self = Self(SLOT_COUNT as u16 - 1);
 
     /// The slot with this number, or `None` at 16384 and above.
     pub const fn new(number: u16) -> Option<Self> {

@@ -8,7 +8,7 @@
 //!
 //! Prefetches are hints; nothing but the speed follows from them.
 
-use super::{Key, KnownKey, Opening, Turn};
+use super::{Key, KnownKey, Named, Opening, Turn};
 use crate::core::Core;
 use crate::error::CommandError;
 use crate::keyspace::slots::SlotGuard;
@@ -66,7 +66,14 @@ impl<'e> Turn<'e> {
             }
             group[(order & NUMBER_MASK) as usize].guard = slots.len() as u32 - 1;
         }
-        let turn = Self::begin(core, Opening { buffer, ..Opening::client(0) }, &slots)?;
+        let turn = match Self::begin(core, Opening { buffer, ..Opening::client(0) }, &slots) {
+            // A slot is on its way: its keys decide.
+            Err(CommandError::TryAgain) => {
+                let keys: Vec<&[u8]> = group.iter().map(|key| key.bytes).collect();
+                Self::begin_on(core, Opening::client(0), &slots, Named::Keys(&keys))?
+            }
+            begun => begun?,
+        };
         for key in &group {
             turn.prefetch_entry(key);
         }

@@ -10,6 +10,7 @@ use crate::effect::Offset;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
 use crate::keyspace::slots::SlotState;
+use crate::slot::Slot;
 use crate::table::Lent;
 use crate::time::UnixMillis;
 
@@ -38,10 +39,21 @@ pub(crate) fn seek<'g>(
     looked: Looked<'_>,
     now: impl FnOnce() -> UnixMillis,
 ) -> Seen<'g> {
-    let Looked { key, hash, db, touch } = looked;
-    if !state.admission.is_open() {
-        return Seen::Unsure;
+    match state.admission.is_open() {
+        true => seek_admitted(core, state, looked, now),
+        false => Seen::Unsure,
     }
+}
+
+/// As [`seek`], in a slot whose gate was asked and whose keys are here.
+#[inline(always)]
+pub(crate) fn seek_admitted<'g>(
+    core: &Core,
+    state: &'g SlotState,
+    looked: Looked<'_>,
+    now: impl FnOnce() -> UnixMillis,
+) -> Seen<'g> {
+    let Looked { key, hash, db, touch } = looked;
     let Some((_, entry)) = state.shard(db).and_then(|shard| shard.seek(hash, key)) else {
         let is_announced = core.options.keyspace_events().announces(EventClass::KeyMiss);
         return if is_announced { Seen::Unsure } else { Seen::Missing };
@@ -95,4 +107,33 @@ pub(crate) fn look_held<R, F: FnOnce(Option<&EntryRef>) -> R>(
         Seen::Unsure => return Err(f),
     };
     Ok((result, state.last_offset))
+}
+
+/// As [`try_look`], on a replica, for a client that said READONLY: the slot is its primary's.
+#[inline(never)]
+pub(crate) fn try_look_replicated<R>(
+    core: &Core,
+    slot: Slot,
+    looked: Looked<'_>,
+    now: UnixMillis,
+    f: impl FnOnce(Option<&EntryRef>) -> R,
+) -> Option<(R, Offset)> {
+    let mut guard = core.slots.try_lock(slot)?;
+    let state = &mut *guard.state;
+    if !state.admission.is_replicated() || core.gate.is_down() {
+        return None;
+    }
+    let result = match seek_admitted(core, state, looked, || now) {
+        Seen::Entry(entry) => {
+            let result = f(Some(&entry));
+            state.count_hit();
+            result
+        }
+        Seen::Missing => {
+            state.misses += 1;
+            f(None)
+        }
+        Seen::Unsure => return None,
+    };
+    Some((result, state.last_offset))
 }

@@ -19,6 +19,7 @@
 mod ahead;
 mod commit;
 mod discard;
+mod drop;
 mod era;
 pub(crate) mod expire_cycle;
 mod field_expiry;
@@ -27,6 +28,7 @@ mod look_group;
 mod notice;
 mod overwrite;
 mod pieces;
+mod presence;
 mod undo;
 pub(crate) mod waiting;
 pub(crate) mod watching;
@@ -35,6 +37,7 @@ use crate::core::Core;
 use crate::effect::{BatchKind, Offset};
 use crate::error::CommandError;
 use crate::event::EventClass;
+use crate::gate::Caller;
 use crate::keyspace::admission::Keys;
 use crate::keyspace::shard::{Shard, Surroundings};
 use crate::keyspace::slots::{SlotGuard, SlotState};
@@ -46,11 +49,13 @@ use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use commit::Committed;
 use discard::Discarded;
+pub(crate) use drop::drop_keys;
 pub(crate) use era::bring;
-pub(crate) use look::{Looked, Seen, look_held, seek, try_look};
+pub(crate) use look::{Looked, Seen, look_held, seek, try_look, try_look_replicated};
 use notice::Notice;
 pub(crate) use overwrite::{overwrite, overwrite_recorded};
 pub(crate) use pieces::{PIECE_WORDS, Pieces};
+pub(crate) use presence::presence;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use undo::UndoLog;
@@ -148,6 +153,17 @@ impl Opening {
     }
 }
 
+/// What a verb is about: where a slot is on its way to another node, its keys decide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named<'a> {
+    /// These keys.
+    Keys(&'a [&'a [u8]]),
+    /// Keys that will show.
+    Unknown,
+    /// Everything that the turn holds.
+    Nothing,
+}
+
 /// Whether a turn marks the entries that it uses as used now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Touch {
@@ -170,6 +186,17 @@ impl<'e> Turn<'e> {
     /// Locks `slots` (ascending, without repeats), waiting for others as long as it takes.
     #[inline]
     pub(crate) fn begin(core: &'e Core, opening: Opening, slots: &[Slot]) -> Result<Self, CommandError> {
+        Self::begin_on(core, opening, slots, Named::Unknown)
+    }
+
+    /// As [`begin`](Self::begin), for a verb of which it is known what it is about.
+    #[inline]
+    pub(crate) fn begin_on(
+        core: &'e Core,
+        opening: Opening,
+        slots: &[Slot],
+        named: Named<'_>,
+    ) -> Result<Self, CommandError> {
         debug_assert!(slots.is_sorted_by(|a, b| a < b));
         let mut guards: Guards<'e> = match slots {
             [slot] => Guards::from_buf([core.slots.lock(*slot)]),
@@ -178,7 +205,7 @@ impl<'e> Turn<'e> {
         if is_awaited(&guards) {
             guards = waiting::widen(core, guards, Patience::Unlimited).expect("it waits as long as it takes");
         }
-        check_gate(core, opening.origin, &guards)?;
+        check_gate(core, opening.origin, &guards, named)?;
         Ok(Self::open(core, opening, guards))
     }
 
@@ -202,20 +229,14 @@ impl<'e> Turn<'e> {
         Some(guards)
     }
 
-    /// A turn over slots that are held already.
-    #[inline]
-    pub(crate) fn begin_over(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Result<Self, CommandError> {
-        check_gate(core, opening.origin, &guards)?;
-        Ok(Self::open(core, opening, guards))
-    }
-
     /// A turn over one slot that is held already.
     pub(crate) fn over(core: &'e Core, opening: Opening, guard: SlotGuard<'e>) -> Self {
         Self::open(core, opening, Guards::from_buf([guard]))
     }
 
+    /// A turn over slots that are held already, whose gates were asked.
     #[inline]
-    fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
+    pub(crate) fn open(core: &'e Core, opening: Opening, guards: Guards<'e>) -> Self {
         let Opening { db, origin, now, known, touch, buffer } = opening;
         debug_assert!(buffer.is_empty(), "what is left of another turn would be recorded again");
         let is_heard = |origin| origin != Origin::Client || !core.options.follows();
@@ -600,18 +621,32 @@ impl<'e> Turn<'e> {
 
 /// A client's turn needs slots that are open; any turn needs their keys.
 #[inline]
-fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>) -> Result<(), CommandError> {
-    guards.iter().filter(|guard| !guard.state.admission.is_open()).try_for_each(|guard| refuse(core, origin, guard))
+fn check_gate(core: &Core, origin: Origin, guards: &Guards<'_>, named: Named<'_>) -> Result<(), CommandError> {
+    guards
+        .iter()
+        .filter(|guard| !guard.state.admission.is_open())
+        .try_for_each(|guard| refuse(core, origin, guard, named))
 }
 
 #[cold]
-fn refuse(core: &Core, origin: Origin, guard: &SlotGuard<'_>) -> Result<(), CommandError> {
+fn refuse(core: &Core, origin: Origin, guard: &SlotGuard<'_>, named: Named<'_>) -> Result<(), CommandError> {
     let (slot, admission) = (guard.slot(), guard.state.admission);
     match origin {
         _ if admission.keys() == Keys::Unreadable => {
             Err(CommandError::SlotUnreadable { slot, reason: core.slots.why_unreadable(slot) })
         }
-        Origin::Client if admission.gate() != GateState::Open => Err(core.gate.refusal(slot, admission.gate())),
+        // What is done with all that is here is done whoever serves it.
+        Origin::Client if matches!(named, Named::Nothing) && core.gate.is_cluster() => Ok(()),
+        Origin::Client if admission.gate() != GateState::Open => {
+            let keys = match named {
+                Named::Keys(keys) => keys,
+                Named::Unknown | Named::Nothing => &[],
+            };
+            // An embedder's verb: it may write, and nobody sent it here.
+            let caller = Caller { writes: true, ..Caller::default() };
+            let present = || presence(core, guard, keys.iter().copied());
+            core.gate.decide(&core.options, slot, admission.gate(), caller, present)
+        }
         _ => Ok(()),
     }
 }

@@ -30,6 +30,7 @@ use super::{Guards, Key, Origin, Turn};
 use crate::core::Core;
 use crate::effect::Offset;
 use crate::error::CommandError;
+use crate::keyspace::admission::Standing;
 use crate::keyspace::slots::SlotGuard;
 use crate::keyspace::waiting::{Outcome, Terms, Waiter};
 use crate::resp::{ReplyWriter, RespVersion};
@@ -102,6 +103,8 @@ pub(crate) struct Blocker<'a> {
     pub(crate) waker: &'a Waker,
     /// The deadline of the first run, when this is a later one.
     pub(crate) deadline: Option<Option<UnixMillis>>,
+    /// What its client is to the gate.
+    pub(crate) standing: Standing,
 }
 
 /// What a turn owes to those who wait.
@@ -163,6 +166,7 @@ impl Turn<'_> {
             wanted: wait.wanted,
             on_removal: wait.on_removal,
             deadline: blocker.deadline.unwrap_or(wait.deadline),
+            standing: blocker.standing,
             work: Box::new(blocker.work),
         }));
         for key in &waiter.keys {
@@ -356,9 +360,10 @@ pub(crate) fn sweep(core: &Core, now: UnixMillis) {
     }
 }
 
-/// Takes everybody out of a slot who waits there.
-pub(crate) fn dismiss(guard: &mut SlotGuard<'_>) -> Vec<Arc<Waiter>> {
-    let waiters: Vec<Arc<Waiter>> = guard.state.waiting().all().map(Arc::clone).collect();
+/// Takes those out of a slot who wait there and whom `is_meant` means. Who waits for several keys comes several times.
+pub(crate) fn dismiss(guard: &mut SlotGuard<'_>, is_meant: impl Fn(&Waiter) -> bool) -> Vec<Arc<Waiter>> {
+    let waiters: Vec<Arc<Waiter>> =
+        guard.state.waiting().all().filter(|waiter| is_meant(waiter)).map(Arc::clone).collect();
     waiters.iter().for_each(|waiter| guard.state.leave(waiter));
     waiters
 }

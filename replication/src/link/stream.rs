@@ -11,7 +11,7 @@
 
 use keyslot_engine::effect::Framing;
 use keyslot_engine::resp::{ArgRange, Decoded, Limits, ProtocolError, RequestDecoder, Source};
-use keyslot_engine::{CommandError, Engine, StreamCommand, StreamPart};
+use keyslot_engine::{Channel, CommandError, Engine, Published, StreamCommand, StreamPart};
 use std::ops::Range;
 
 /// Takes the bytes of a stream.
@@ -38,13 +38,6 @@ struct Whole {
     commands: usize,
     messages: usize,
     selected: u16,
-}
-
-#[derive(Clone, Copy)]
-enum Channel {
-    Plain,
-    /// Of a slot.
-    Sharded,
 }
 
 /// Why a stream cannot be followed further.
@@ -175,10 +168,8 @@ impl StreamReader {
         })?;
         for (channel, args) in self.messages.drain(..messages) {
             let [name, message] = [1, 2].map(|at| ranges[args.start + at].of(input));
-            match channel {
-                Channel::Plain => engine.publish(name, message),
-                Channel::Sharded => engine.spublish(name, message),
-            };
+            // The primary told whom it concerns; nobody is told again.
+            engine.deliver(Published { channel, name, message });
         }
         self.commands.drain(..commands);
         self.buffer.drain(..end);

@@ -3,6 +3,7 @@
 //! ASKING, READONLY and READWRITE are marks on the connection.
 
 mod connection;
+mod slot_stats;
 mod slots;
 
 use super::Run;
@@ -159,6 +160,7 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .docs(Group::Cluster, "3.0.0", "O(N) where N is the number of replicas.")
         .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .args("node-id:string"),
+    slot_stats::SLOT_STATS,
     Row::new("cluster|slots", 2, Run::Host)
         .flags(LOADING | STALE)
         .tips("nondeterministic_output")
@@ -227,5 +229,7 @@ const CLUSTER_HELP: &[&str] = &[
     "    Output format is an array where each array element is a map containing attributes of a link",
 ];
 
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ pub(super) fn help_in_cluster(
 }
 
 /// A slot's number; `None` if there is no such slot.
-fn slot(word: &[u8]) -> Result<Option<Slot>, CommandError> {
+pub(super) fn slot(word: &[u8]) -> Result<Option<Slot>, CommandError> {
     let number = parse_i64(word).ok_or(CommandError::NotInteger)?;
     Ok(u16::try_from(number).ok().and_then(Slot::new))
 }

@@ -89,7 +89,7 @@ fn a_cluster_that_is_down_refuses_its_own_slots_and_names_what_is_not_served() {
 fn a_slot_elsewhere_is_moved_unless_the_cluster_is_down() {
     let db = Engine::in_memory();
     db.set_cluster(true);
-    db.set_route(|_| Some("10.0.0.9:7000".into()));
+    db.set_redirects(crate::gate::testing::all_to("10.0.0.9:7000"));
     db.set_gate([Slot::of(b"a")], GateState::Elsewhere);
     let mut s = session(&db);
     assert_eq!(ask(&mut s, "GET a"), "-MOVED 15495 10.0.0.9:7000\r\n");

@@ -1,6 +1,7 @@
 //! `PUBLISH channel message` and `SPUBLISH shardchannel message`: give a message to all who listen.
 //!
-//! Reply: how many clients got it. It is recorded nowhere: a message is for those who are there.
+//! Reply: how many clients of this node got it. It is recorded nowhere: a message is for those who are there. In a cluster the
+//! [host](crate::Host::published) takes it to other nodes.
 
 use crate::client::Connection;
 use crate::command::row::flag::{FAST, LOADING, MAY_REPLICATE, PUBSUB, STALE};
@@ -9,6 +10,7 @@ use crate::command::{CommandResult, Run};
 use crate::core::Core;
 use crate::effect::Offset;
 use crate::engine::Engine;
+use crate::host::{Channel, Published};
 use crate::pubsub::{Woken, wake};
 use crate::resp::ReplyWriter;
 
@@ -38,23 +40,37 @@ fn publish(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut
         true => core.pubsub.publish_bundled(args[1], args[2], bundle, post),
         false => core.pubsub.publish(args[1], args[2], post),
     };
+    tell_host(core, Channel::Plain, args[1], args[2]);
     reply.integer(count as i64);
     Ok(())
 }
 
 fn spublish(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     let mut post = core.post(Offset(0), &mut connection.woken);
-    reply.integer(core.pubsub.publish_to_shard(args[1], args[2], &mut post) as i64);
+    let count = core.pubsub.publish_to_shard(args[1], args[2], &mut post);
+    tell_host(core, Channel::Sharded, args[1], args[2]);
+    reply.integer(count as i64);
     Ok(())
+}
+
+/// In a cluster a message goes to other nodes, too: over its bus, which is the host's.
+#[inline]
+fn tell_host(core: &Core, channel: Channel, name: &[u8], message: &[u8]) {
+    if core.gate.is_cluster()
+        && let Some(host) = core.host()
+    {
+        host.published(Published { channel, name, message });
+    }
 }
 
 impl Engine {
     /// Gives `message` to all who listen to `channel`, sessions and [`subscriptions`](Engine::subscribe); says to how
-    /// many. O(listeners + patterns). Follows PUBLISH of Redis 7.2; records nothing.
+    /// many of this node. O(listeners + patterns). Follows PUBLISH of Redis 7.2; records nothing.
     pub fn publish(&self, channel: impl AsRef<[u8]>, message: impl AsRef<[u8]>) -> usize {
         let mut woken = Woken::new();
         let mut post = self.core.post(Offset(0), &mut woken);
         let count = self.core.pubsub.publish(channel.as_ref(), message.as_ref(), &mut post);
+        tell_host(&self.core, Channel::Plain, channel.as_ref(), message.as_ref());
         wake(&mut woken);
         count
     }
@@ -65,6 +81,7 @@ impl Engine {
         let mut woken = Woken::new();
         let mut post = self.core.post(Offset(0), &mut woken);
         let count = self.core.pubsub.publish_to_shard(channel.as_ref(), message.as_ref(), &mut post);
+        tell_host(&self.core, Channel::Sharded, channel.as_ref(), message.as_ref());
         wake(&mut woken);
         count
     }

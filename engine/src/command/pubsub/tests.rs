@@ -112,7 +112,7 @@ fn shard_channels_are_apart_and_follow_their_slots() {
     assert_eq!(ask(&mut publisher, "PUBLISH {a}1 x"), ":0\r\n");
     assert_eq!(ask(&mut publisher, "SPUBLISH {a}1 x"), ":1\r\n");
     assert_eq!(hear(&mut s), push('>', &["smessage", "{a}1", "x"]));
-    db.set_route(|_| Some("10.0.0.9:6379".into()));
+    db.set_redirects(crate::gate::testing::all_to("10.0.0.9:6379"));
     db.set_gate([crate::Slot::of(b"a")], crate::GateState::Elsewhere);
     let mut heard = hear(&mut s);
     for left in ["{a}1", "{a}2"] {
@@ -245,4 +245,55 @@ fn a_pipeline_of_messages_keeps_its_order_and_its_counts() {
     assert!(
         heard.starts_with(&push('*', &["message", "a", "1"])) && heard.ends_with(&push('*', &["message", "a", "2"]))
     );
+}
+
+/// A host that keeps what clients published.
+#[derive(Default)]
+struct Bus(parking_lot::Mutex<Vec<String>>);
+
+impl crate::Host for Bus {
+    fn control(&self, _: crate::Asker<'_>, _: &[&[u8]], _: &mut crate::resp::ReplyWriter<'_>) -> bool {
+        false
+    }
+
+    fn info(&self, _: crate::InfoSection, _: &mut String) {}
+
+    fn published(&self, message: crate::Published<'_>) {
+        let [name, text] = [message.name, message.message].map(String::from_utf8_lossy);
+        self.0.lock().push(format!("{:?} {name} {text}", message.channel));
+    }
+
+    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
+        None
+    }
+
+    fn needs_password(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_is_published_in_a_cluster_goes_to_the_host_and_what_comes_from_there_does_not() {
+    let (db, bus) = (Engine::in_memory(), std::sync::Arc::new(Bus::default()));
+    assert!(db.attach_host(std::sync::Arc::<Bus>::clone(&bus)));
+    let (mut s, mut publisher) = (session(&db), session(&db));
+    ask(&mut s, "HELLO 3\r\nSUBSCRIBE a\r\nSSUBSCRIBE a");
+    assert_eq!(ask(&mut publisher, "PUBLISH a alone"), ":1\r\n");
+    assert!(bus.0.lock().is_empty(), "outside of a cluster there are no others");
+    hear(&mut s);
+    db.set_cluster(true);
+    assert_eq!(ask(&mut publisher, "PUBLISH a 1\r\nSPUBLISH a 2\r\nPUBLISH nobody 3"), ":1\r\n:1\r\n:0\r\n");
+    assert_eq!(ask(&mut publisher, "MULTI\r\nPUBLISH a 4\r\nEXEC"), "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    db.publish("a", "5");
+    hear(&mut s);
+    let to_others = ["Plain a 1", "Sharded a 2", "Plain nobody 3", "Plain a 4", "Plain a 5"];
+    assert_eq!(*bus.0.lock(), to_others);
+    let message = |channel, message| crate::Published { channel, name: b"a", message };
+    assert_eq!(db.deliver(message(crate::Channel::Plain, b"6")), 1);
+    assert_eq!(db.deliver(message(crate::Channel::Sharded, b"7")), 1);
+    assert_eq!(hear(&mut s), push('>', &["message", "a", "6"]) + &push('>', &["smessage", "a", "7"]));
+    assert_eq!(bus.0.lock().len(), to_others.len());
+    db.set_gate([crate::Slot::of(b"a")], crate::GateState::Elsewhere);
+    ask(&mut publisher, "SPUBLISH a 8");
+    assert_eq!(bus.0.lock().len(), to_others.len(), "what is refused is not published");
 }

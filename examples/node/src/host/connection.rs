@@ -383,6 +383,7 @@ impl Stream {
                     laddr: stream.local_addr()?.to_string(),
                     fd: stream.as_raw_fd().into(),
                     is_unix_socket: false,
+                    is_tls: false,
                 };
                 Ok((Self::Tcp(TcpStream::from_std(stream)?), peer))
             }
@@ -391,7 +392,7 @@ impl Stream {
                 let path = path.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
                 let addr = format!("{path}:0");
                 let fd = stream.as_raw_fd().into();
-                let peer = PeerInfo { addr: addr.clone(), laddr: addr, fd, is_unix_socket: true };
+                let peer = PeerInfo { addr: addr.clone(), laddr: addr, fd, is_unix_socket: true, is_tls: false };
                 Ok((Self::Unix(UnixStream::from_std(stream)?), peer))
             }
         }

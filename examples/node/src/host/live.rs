@@ -102,6 +102,10 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "client-output-buffer-limit" => {
             options.subscriber_bytes_max.store(values.buffer_limits().pubsub.hard_bytes, Relaxed);
         }
+        "cluster-allow-reads-when-down" => options.cluster_reads_when_down.store(values.switch(name), Relaxed),
+        "cluster-allow-pubsubshard-when-down" => {
+            options.cluster_channels_when_down.store(values.switch(name), Relaxed);
+        }
         "maxmemory" => options.maxmemory.store(values.number(name), Relaxed),
         "maxmemory-policy" => {
             options.set_eviction_policy(EvictionPolicy::of_name(values.choice(name)).unwrap_or_default());
@@ -151,6 +155,8 @@ const ENGINE_NAMES: &[&str] = &[
     "slowlog-max-len",
     "latency-monitor-threshold",
     "latency-tracking",
+    "cluster-allow-reads-when-down",
+    "cluster-allow-pubsubshard-when-down",
     "maxmemory",
     "maxmemory-policy",
     "maxmemory-samples",

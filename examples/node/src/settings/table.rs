@@ -338,8 +338,9 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
     switch("cluster-replica-no-failover", "no").alias("cluster-slave-no-failover"),
     switch("cluster-allow-replica-migration", "yes"),
-    switch("cluster-allow-reads-when-down", "no"),
-    switch("cluster-allow-pubsubshard-when-down", "yes"),
+    switch("cluster-allow-reads-when-down", "no").live(Cluster, "Serve reads of own slots while the cluster is down."),
+    switch("cluster-allow-pubsubshard-when-down", "yes")
+        .live(Cluster, "Serve shard channels of own slots while the cluster is down."),
     bytes("cluster-link-sendbuf-limit", 0, u64::MAX, "0"),
 
     // Expiry, lazy freeing, defragmentation.

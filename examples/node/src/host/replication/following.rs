@@ -229,6 +229,7 @@ fn peer_info(stream: &TcpStream) -> PeerInfo {
         laddr: text(stream.local_addr()),
         fd: stream.as_raw_fd().into(),
         is_unix_socket: false,
+        is_tls: false,
     }
 }
 

@@ -1,0 +1,152 @@
+//! Whether the slots of a request serve it: what the gate is told of the request, and when it is asked.
+//!
+//! An open slot costs a request one comparison, where its turn begins. A request that is refused or held up for another reason asks
+//! the gate, too: who has to go to another node is told so first, as by Redis.
+
+use super::execute::Execution;
+use super::transaction::Args;
+use crate::command::How;
+use crate::command::keys::Include;
+use crate::command::row::{Flags, flag};
+use crate::command::table::{Command, table};
+use crate::error::CommandError;
+use crate::gate::Caller;
+use crate::keyspace::GateState;
+use crate::keyspace::admission::{Keys, Standing};
+use crate::slot::Slot;
+use crate::turn::{Guards, presence};
+use std::sync::atomic::Ordering;
+
+impl Execution<'_> {
+    /// Whether the slots of a request, which are held, serve it.
+    #[inline]
+    pub(super) fn admit_slots(
+        &self,
+        command: &Command,
+        args: &[&[u8]],
+        guards: &Guards<'_>,
+    ) -> Result<(), CommandError> {
+        match is_open(guards) {
+            true => Ok(()),
+            false => self.admit_closed(self.caller(command), &keys_of(command, args), guards),
+        }
+    }
+
+    /// As [`admit_slots`](Self::admit_slots), for requests that EXEC runs. `does` are their flags.
+    pub(super) fn admit_queued(
+        &self,
+        requests: &[(&'static Command, Args<'_>)],
+        does: Flags,
+        guards: &Guards<'_>,
+    ) -> Result<(), CommandError> {
+        if is_open(guards) {
+            return Ok(());
+        }
+        let keys: Vec<&[u8]> = requests.iter().flat_map(|(command, args)| keys_of(command, args)).collect();
+        self.admit_closed(self.caller_of_exec(does), &keys, guards)
+    }
+
+    #[cold]
+    fn admit_closed(&self, caller: Caller, keys: &[&[u8]], guards: &Guards<'_>) -> Result<(), CommandError> {
+        for guard in guards.iter().filter(|guard| !guard.state.admission.is_open()) {
+            let (slot, admission) = (guard.slot(), guard.state.admission);
+            if admission.keys() == Keys::Unreadable {
+                return Err(CommandError::SlotUnreadable { slot, reason: self.core.slots.why_unreadable(slot) });
+            }
+            // What names no key is done with what is here, whoever serves it.
+            let is_asked = !self.core.gate.is_cluster() || keys.iter().any(|key| Slot::of(key) == slot);
+            if is_asked && admission.gate() != GateState::Open {
+                let present = || presence(self.core, guard, keys.iter().copied());
+                self.core.gate.decide(&self.core.options, slot, admission.gate(), caller, present)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the gate has to say to a request that is refused or held up for another reason.
+    #[cold]
+    pub(super) fn redirect(&self, command: &Command, args: &[&[u8]]) -> Option<CommandError> {
+        match () {
+            () if !self.core.gate.is_cluster() => None,
+            () if matches!(command.row.run.0, How::Exec) => self.redirect_exec(),
+            () => self.peek(self.caller(command), &keys_of(command, args)).err(),
+        }
+    }
+
+    /// What the gate has to say to all that is queued.
+    #[cold]
+    pub(super) fn redirect_exec(&self) -> Option<CommandError> {
+        let transaction = self.connection.transaction.as_ref().filter(|_| self.core.gate.is_cluster())?;
+        let mut keys = Vec::new();
+        for queued in &transaction.queued {
+            let args: Vec<&[u8]> = queued.args().collect();
+            keys.extend(keys_of(table().by_id(queued.row)?, &args));
+        }
+        self.peek(self.caller_of_exec(Flags(transaction.flags)), &keys).err()
+    }
+
+    /// Asks the gate about a request that is to be queued.
+    pub(super) fn admit_to_queue(&self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
+        self.peek(self.caller(command), &keys_of(command, args))
+    }
+
+    /// Asks the gate of a cluster about keys whose slot is not held.
+    fn peek(&self, caller: Caller, keys: &[&[u8]]) -> Result<(), CommandError> {
+        let Some(slot) = keys.first().map(|key| Slot::of(key)) else { return Ok(()) };
+        let mut guard = self.core.slots.lock_as_is(slot);
+        let state = guard.state.admission.gate();
+        if state == GateState::Unassigned {
+            return Err(CommandError::SlotNotServed);
+        }
+        if let Some(key) = keys.iter().find(|key| Slot::of(key) != slot) {
+            return Err(CommandError::CrossSlot { expected: slot, found: Slot::of(key), key: key.to_vec() });
+        }
+        if state == GateState::Open {
+            return Ok(());
+        }
+        if guard.state.admission.keys() != Keys::Here {
+            drop(guard);
+            guard = self.core.slots.lock(slot);
+        }
+        let present = || presence(self.core, &guard, keys.iter().copied());
+        self.core.gate.decide(&self.core.options, slot, state, caller, present)
+    }
+
+    fn caller(&self, command: &Command) -> Caller {
+        let name = command.row.name;
+        Caller {
+            on_channels: matches!(name, "ssubscribe" | "sunsubscribe" | "spublish"),
+            asks: self.connection.asking || command.flags.has(flag::ASKING),
+            moves_keys: name == "migrate",
+            ..self.caller_that(command.flags)
+        }
+    }
+
+    fn caller_of_exec(&self, does: Flags) -> Caller {
+        Caller { asks: self.connection.asking, ..self.caller_that(does) }
+    }
+
+    fn caller_that(&self, does: Flags) -> Caller {
+        Caller { standing: self.standing(does), writes: does.has(flag::WRITE), ..Caller::default() }
+    }
+
+    /// What the client is to the gate when it asks for something with these flags.
+    pub(super) fn standing(&self, does: Flags) -> Standing {
+        let client = &self.connection.client;
+        Standing {
+            reads_replica: client.readonly.load(Ordering::Relaxed) && !does.has(flag::WRITE),
+            tls: client.peer.is_tls,
+        }
+    }
+}
+
+#[inline]
+fn is_open(guards: &Guards<'_>) -> bool {
+    guards.iter().all(|guard| guard.state.admission.is_open())
+}
+
+/// What decides the slot of a request.
+#[cold]
+fn keys_of<'a>(command: &Command, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize]).collect()
+}
