@@ -12,7 +12,6 @@ mod name;
 mod nodes_conf;
 mod plan;
 mod replies;
-#[allow(dead_code)]
 mod roster;
 mod state;
 

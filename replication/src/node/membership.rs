@@ -5,8 +5,8 @@
 use super::output::{CloseReason, ConnectionId, Output};
 use super::target::Target;
 use super::{Connection, Node};
-use crate::cluster::Gates;
 use crate::cluster::member::{BusLink, Facts, Member, MemberOutput, Upstream};
+use crate::cluster::{Gates, PreferredEndpoint};
 use crate::link::ReplicaPhase;
 use keyslot_engine::{EffectSink, UnixMillis};
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl Node {
                 MemberOutput::Save => self.outputs.push_back(Output::KeepRoster),
                 MemberOutput::Serve => {
                     if let Some(membership) = &mut self.membership {
-                        membership.gates.settle(&self.engine, &membership.member);
+                        membership.gates.settle(&self.engine, &membership.member, PreferredEndpoint::Ip);
                     }
                 }
                 MemberOutput::Connect { link, address } => {

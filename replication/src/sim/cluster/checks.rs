@@ -17,7 +17,6 @@ pub(super) struct Checks {
     votes: BTreeMap<(usize, u64), NodeName>,
     /// What each node acknowledged since it leads.
     acknowledged: Vec<BTreeMap<String, String>>,
-    keys: BTreeSet<String>,
     next_value: u64,
     /// Which connections are of the bus.
     pub(super) buses: BTreeSet<u64>,
@@ -45,12 +44,7 @@ impl Checks {
 
     pub(super) fn acknowledged(&mut self, node: usize, key: &str, value: String) {
         self.writes += 1;
-        self.keys.insert(key.to_owned());
         self.acknowledged[node].insert(key.to_owned(), value);
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
-        self.keys.iter()
     }
 
     pub(super) fn votes_cast(&self) -> usize {
@@ -76,10 +70,10 @@ impl Checks {
                     _ => None,
                 }
             }
-            MemberEvent::Voted { candidate, epoch } => match self.votes.insert((node, *epoch), *candidate) {
-                Some(other) => Some(format!("{node} votes for {candidate} in epoch {epoch}, and did for {other}")),
-                None => None,
-            },
+            MemberEvent::Voted { candidate, epoch } => {
+                let other = self.votes.insert((node, *epoch), *candidate);
+                other.map(|other| format!("{node} votes for {candidate} in epoch {epoch}, and did for {other}"))
+            }
             _ => None,
         }
     }

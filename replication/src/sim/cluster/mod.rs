@@ -564,10 +564,8 @@ impl Simulation {
     }
 
     fn drop_keys(&mut self, node: usize, slots: &keyslot_engine::slot::SlotSet) {
-        let Some(process) = &self.nodes[node].machine.process else { return };
-        let keys = self.checks.keys().filter(|key| slots.contains(Slot::of(key.as_bytes())));
-        for key in keys {
-            let _ = process.engine.del(key);
+        if let Some(process) = &self.nodes[node].machine.process {
+            process.engine.drop_slots(slots, usize::MAX);
         }
     }
 
