@@ -1,8 +1,8 @@
 //! What the engine's gate is told: which slots it serves, where the others are, and whether the cluster serves at all.
 
-use super::addresses::PreferredEndpoint;
 use super::member::Member;
 use super::roster::{NodeAddress, Roster};
+use super::view::PreferredEndpoint;
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Endpoint, Engine, GateState, Redirects, Slot};
 

@@ -1,26 +1,25 @@
-//! The cluster as one node of it knows it.
+//! The cluster as one node of it knows it, and what nodes of a cluster say to each other.
 //!
-//! There is one node, and no bus yet: a slot is served here or by nobody. The host keeps the addresses, the file and the
-//! source of random names, and calls in; nothing here waits, reads or writes anything but its arguments.
+//! ```text
+//! member    decides: who is down, who owns which slot, who is elected     bytes, time and commands in, outputs out
+//! message   the bus: what nodes say to each other, as bytes
+//! roster    what is known: nodes, slots, epochs
+//! view      how that is shown and kept: CLUSTER's replies, nodes.conf
+//! gates     what the engine's gate is told of it
+//! plan      clusters whose nodes know each other from the start
+//! ```
+//!
+//! Nothing here waits, reads or writes anything but its arguments.
 
-mod addresses;
 mod gates;
-mod lone;
 pub mod member;
 pub mod message;
 mod name;
-mod nodes_conf;
 mod plan;
-mod replies;
 mod roster;
-mod state;
+pub mod view;
 
-pub use addresses::{Addresses, PreferredEndpoint};
 pub use gates::Gates;
-pub use lone::{Control, LoneCluster, Terms};
 pub use name::NodeName;
 pub use plan::agreed_rosters;
 pub use roster::{KnownNode, NodeAddress, Roster};
-
-#[cfg(test)]
-mod tests;

@@ -5,8 +5,9 @@
 use super::output::{CloseReason, ConnectionId, Output};
 use super::target::Target;
 use super::{Connection, Node};
+use crate::cluster::Gates;
 use crate::cluster::member::{BusLink, Facts, Member, MemberOutput, Upstream};
-use crate::cluster::{Gates, PreferredEndpoint};
+use crate::cluster::view::PreferredEndpoint;
 use crate::link::ReplicaPhase;
 use keyslot_engine::{EffectSink, UnixMillis};
 use std::collections::BTreeMap;

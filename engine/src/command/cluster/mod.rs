@@ -102,6 +102,12 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .tips("nondeterministic_output")
         .summary("Returns a list of all TCP links to and from peer nodes.")
         .docs(Group::Cluster, "7.0.0", "O(N) where N is the total number of Cluster nodes"),
+    Row::new("cluster|meet", -4, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Forces a node to handshake with another node.")
+        .docs(Group::Cluster, "3.0.0", "O(1)")
+        .args("ip:string port:integer cluster-bus-port:integer@4.0.0?")
+        .history(&[("4.0.0", "Added the optional `cluster_bus_port` argument.")]),
     Row::new("cluster|myid", 2, Run::Host).flags(STALE).summary("Returns the ID of a node.").docs(
         Group::Cluster,
         "3.0.0",
@@ -147,6 +153,14 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .summary("Sets the configuration epoch for a new node.")
         .docs(Group::Cluster, "3.0.0", "O(1)")
         .args("config-epoch:integer"),
+    Row::new("cluster|setslot", -4, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Binds a hash slot to a node.")
+        .docs(Group::Cluster, "3.0.0", "O(1)")
+        .args(
+            "slot:integer subcommand:oneof{importing<node-id>:string=IMPORTING migrating<node-id>:string=MIGRATING \
+             node<node-id>:string=NODE stable=STABLE}",
+        ),
     Row::new("cluster|shards", 2, Run::Host)
         .flags(LOADING | STALE)
         .tips("nondeterministic_output")

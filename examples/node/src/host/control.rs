@@ -1,11 +1,11 @@
 //! Commands that the host does: CONFIG and SHUTDOWN; and the password.
 
 use super::shutdown::ShutdownMode;
-use super::{Node, Request, info};
+use super::{Node, Request, cluster, info};
 use crate::settings::ChangeError;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_f64;
-use keyslot::engine::{Asker, Host, InfoSection};
+use keyslot::engine::{Asker, Host, InfoSection, Published};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Host for Node {
                 reply.ok();
             }
             (b"cluster", _) => match &self.cluster {
-                Some(cluster) => return cluster.control(&self.engine, &self.settings.values(), &args[1..], reply),
+                Some(cluster) => return cluster::control(self, cluster, &args[1..], reply),
                 None => reply.error("ERR This instance has cluster support disabled"),
             },
             (b"debug", b"sleep") if args.len() == 3 => {
@@ -45,6 +45,12 @@ impl Host for Node {
             (name, _) => return self.link_command(name, asker, args, reply),
         }
         true
+    }
+
+    fn published(&self, message: Published<'_>) {
+        if let Some(cluster) = &self.cluster {
+            cluster.take_published(message);
+        }
     }
 
     fn info(&self, section: InfoSection, out: &mut String) {

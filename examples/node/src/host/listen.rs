@@ -45,7 +45,11 @@ fn hint(address: SocketAddr, error: &io::Error) -> String {
 
 /// The TCP sockets that `bind` and `port` ask for. None if the port is 0.
 pub(crate) fn tcp_listeners(values: &Values) -> Result<Vec<TcpListener>, ListenError> {
-    let port = u16::try_from(values.number("port")).unwrap_or(0);
+    tcp_listeners_at(values, u16::try_from(values.number("port")).unwrap_or(0))
+}
+
+/// The TCP sockets that `bind` asks for, on this port. None if that is 0.
+pub(crate) fn tcp_listeners_at(values: &Values, port: u16) -> Result<Vec<TcpListener>, ListenError> {
     let backlog = i32::try_from(values.number("tcp-backlog")).unwrap_or(i32::MAX);
     let mut listeners = Vec::new();
     if port == 0 {

@@ -151,6 +151,7 @@ impl Host {
         let signals = Signals::listen()?;
         let values = self.node.settings.values();
         let mut doors = Doors::open(&values)?;
+        let mut bus = cluster::listen(&values)?;
         let workers = Workers::start(self.thread_count)?;
         let loaded = loading::start(&self.node)?;
         let node = Arc::clone(&self.node);
@@ -158,7 +159,7 @@ impl Host {
             let rounds = tokio::spawn(rounds::run(Arc::clone(&node)));
             let following = tokio::spawn(replication::run(Arc::clone(&node)));
             let logs = tokio::spawn(replication::watch_log(Arc::clone(&node)));
-            let (signals, mode) = self.serve(&mut doors, workers, signals, loaded).await?;
+            let (signals, mode) = self.serve(&mut doors, workers, signals, loaded, &mut bus).await?;
             drop(doors);
             rounds.abort();
             following.abort();
@@ -175,6 +176,7 @@ impl Host {
         mut workers: Workers,
         mut signals: Signals,
         mut loaded: loading::Outcome,
+        bus: &mut Vec<std::net::TcpListener>,
     ) -> Result<(Signals, ShutdownMode), StartError> {
         loop {
             tokio::select! {
@@ -189,6 +191,9 @@ impl Host {
                 outcome = loading::ended(&mut loaded) => {
                     outcome?;
                     self.node.follow_what_is_set();
+                    if self.node.cluster.is_some() {
+                        tokio::spawn(cluster::run(Arc::clone(&self.node), std::mem::take(bus)));
+                    }
                     self.tell_ready(doors);
                 }
                 request = self.inbox.recv() => match request {

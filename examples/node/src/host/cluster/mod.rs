@@ -1,129 +1,294 @@
-//! The node's cluster: its file, its addresses, and the engine that follows it.
+//! The node as a member of its cluster: its file, its bus, and the engine and the links that follow what the cluster decides.
 //!
-//! The file is saved after every change, before the change is answered.
+//! ```text
+//! CLUSTER on any worker thread --.
+//! bytes and time on the           > Cluster::drive: the member decides, under one lock; what it says is done before the lock is left
+//! control thread (bus) ----------'      Save: the file     Serve: the gate     Follow, Lead: replication     the rest: orders to the bus
+//! ```
+//!
+//! - While the file cannot be written nothing is sent: what others hear of this node is on the disk.
+//! - The lock is taken before those of replication, and never with a slot held.
+
+mod bus;
+mod commands;
 
 use crate::settings::{Values, read_limited, replace_file};
-use keyslot::engine::Engine;
-use keyslot::engine::resp::ReplyWriter;
-use keyslot::replication::cluster::{Addresses, Control, LoneCluster, PreferredEndpoint, Terms};
+pub(super) use bus::{listen, run};
+pub(super) use commands::control;
+use keyslot::engine::slot::SlotSet;
+use keyslot::engine::{Channel, Engine, Published, UnixMillis};
+use keyslot::replication::cluster::member::{BusLink, Facts, Member, MemberOptions, MemberOutput, Reach};
+use keyslot::replication::cluster::message::Publication;
+use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
+use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The cluster as this node knows it.
 pub(crate) struct Cluster {
-    state: Mutex<LoneCluster>,
-    /// The file that keeps the state (`cluster-config-file`).
+    state: Mutex<State>,
+    /// The file that keeps it (`cluster-config-file`).
     path: PathBuf,
+    /// Something is to be done by the bus: an order, a publication, an earlier timeout.
+    wake: Notify,
+    /// What clients published, for other nodes.
+    published: Mutex<Vec<(Publication, Reach)>>,
+}
+
+struct State {
+    member: Member,
+    gates: Gates,
+    view: Viewer,
+    /// Why the file was not written, if it was not: then nothing is sent.
+    unkept: Option<String>,
+    /// Who moves the bytes of a connection.
+    carriers: HashMap<BusLink, Arc<Notify>>,
+    orders: Vec<Order>,
+    held_until: Option<UnixMillis>,
+}
+
+/// What the bus is to do, on the control thread.
+enum Order {
+    Connect(BusLink, NodeAddress),
+    Close(BusLink),
+    Role(Role),
+    DropKeys(SlotSet),
+}
+
+/// Whom the node follows from here on.
+enum Role {
+    Follow(NodeAddress),
+    Lead,
 }
 
 impl Cluster {
     /// Takes up the cluster that the file describes, or a new one.
     pub(super) fn open(engine: &Engine, values: &Values) -> io::Result<Self> {
         let path = values.path("cluster-config-file").unwrap_or_else(|| "nodes.conf".into());
-        let mut state = match load(&path)? {
-            Some(state) => state,
-            None => LoneCluster::new(&mut super::info::random_id),
+        let (roster, is_new) = match load(&path)? {
+            Some(roster) => (roster, false),
+            None => (Member::fresh_roster(chance()), true),
         };
-        let terms = terms(values);
-        save(&path, &state, &terms)?;
-        state.attach(engine, &terms);
-        Ok(Self { state: Mutex::new(state), path })
+        let mut options = options(values);
+        if is_new {
+            // Nobody can have taken the place of a node that nobody knew.
+            options.writable_delay_ms = 0;
+        }
+        let member = Member::new(roster, options, chance(), engine.now());
+        let gates = Gates::new(engine);
+        let state = State {
+            member,
+            gates,
+            view: viewer(values),
+            unkept: None,
+            carriers: HashMap::new(),
+            orders: Vec::new(),
+            held_until: None,
+        };
+        let cluster = Self { state: Mutex::new(state), path, wake: Notify::new(), published: Mutex::default() };
+        let mut state = cluster.state.lock();
+        let mut roles = Vec::new();
+        cluster.obey(engine, &mut state, &mut |role| roles.push(Order::Role(role)));
+        // Once the data is there.
+        state.orders.splice(0..0, roles);
+        if let Some(reason) = state.unkept.take() {
+            return Err(io::Error::other(reason));
+        }
+        drop(state);
+        Ok(cluster)
     }
 
-    /// Does CLUSTER with these words after it. False if there is no such sub-command here.
-    pub(super) fn control(
+    /// Has the member do something, and does what follows of it. An error: the file could not be written.
+    fn drive<R>(
         &self,
         engine: &Engine,
-        values: &Values,
-        args: &[&[u8]],
-        reply: &mut ReplyWriter<'_>,
-    ) -> bool {
-        let terms = terms(values);
+        facts: Facts,
+        act: &mut dyn FnMut(Role),
+        work: impl FnOnce(&mut Member, UnixMillis) -> R,
+    ) -> Result<R, String> {
+        let now = engine.now();
         let mut state = self.state.lock();
-        let was_up = state.is_up();
-        let mut answer = Vec::new();
-        let mut writer = ReplyWriter::new(&mut answer, reply.version());
-        match state.control(engine, &terms, &mut super::info::random_id, args, &mut writer) {
-            Control::NotOffered => return false,
-            Control::Answered => {}
-            Control::Changed => {
-                if let Err(error) = save(&self.path, &state, &terms) {
-                    reply.error(&save_error(&error));
-                    return true;
-                }
-            }
+        state.member.set_facts(facts);
+        let done = work(&mut state.member, now);
+        self.obey(engine, &mut state, act);
+        match &state.unkept {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(done),
         }
-        log_turn(was_up, &state);
-        reply.encoded(&answer);
-        true
     }
 
-    /// Makes the engine and the file follow a change of the settings.
+    fn obey(&self, engine: &Engine, state: &mut State, act: &mut dyn FnMut(Role)) {
+        if state.unkept.is_some() {
+            state.member.save();
+        }
+        while let Some(output) = state.member.poll_output() {
+            match output {
+                MemberOutput::Save => {
+                    let saved = save(&self.path, state.member.roster());
+                    state.unkept = saved.err().map(|error| save_error(&error));
+                    if let Some(reason) = &state.unkept {
+                        tracing::error!(
+                            "{}: {reason}; this node says nothing to others until it can be written",
+                            self.path.display()
+                        );
+                    }
+                }
+                MemberOutput::Serve => state.gates.settle(engine, &state.member, state.view.preferred),
+                MemberOutput::Connect { link, address } => state.orders.push(Order::Connect(link, address)),
+                MemberOutput::Close(link, why) => {
+                    tracing::debug!("a connection of the bus ends: {why}");
+                    state.orders.push(Order::Close(link));
+                }
+                MemberOutput::Follow(_, address) => act(Role::Follow(address)),
+                MemberOutput::Lead => act(Role::Lead),
+                MemberOutput::HoldWrites(until) => {
+                    engine.hold_writes();
+                    state.held_until = Some(until);
+                }
+                MemberOutput::ReleaseWrites => state.release(engine),
+                MemberOutput::DropKeys(slots) => state.orders.push(Order::DropKeys(*slots)),
+                MemberOutput::Deliver(publication, reach) => deliver(engine, &publication, reach),
+                MemberOutput::Event(event) => tracing::info!("Cluster: {event}"),
+            }
+        }
+        if state.held_until.is_some_and(|until| until <= engine.now()) {
+            state.release(engine);
+        }
+        if state.unkept.is_none() {
+            let carriers = &state.carriers;
+            state
+                .member
+                .sending_links()
+                .filter_map(|link| carriers.get(&link))
+                .for_each(|carrier| carrier.notify_one());
+        }
+        self.wake.notify_one();
+    }
+
+    /// Makes the member, the engine and the file follow a change of the settings.
     pub(super) fn settle(&self, engine: &Engine, values: &Values) -> Result<(), String> {
-        let terms = terms(values);
         let mut state = self.state.lock();
-        let was_up = state.is_up();
-        state.settle(engine, &terms);
-        log_turn(was_up, &state);
-        save(&self.path, &state, &terms).map_err(|error| save_error(&error))
+        state.view = viewer(values);
+        let delay_ms = state.member.options().writable_delay_ms;
+        let options = MemberOptions { writable_delay_ms: delay_ms, ..options(values) };
+        state.member.set_options(options, engine.now());
+        let State { gates, member, view, .. } = &mut *state;
+        gates.settle(engine, member, view.preferred);
+        // Settings change no role.
+        self.obey(engine, &mut state, &mut |_| {});
+        state.unkept.clone().map_or(Ok(()), Err)
+    }
+
+    /// Takes what a client published, for other nodes. Slots may be held.
+    pub(super) fn take_published(&self, message: Published<'_>) {
+        let reach = match message.channel {
+            Channel::Plain => Reach::Cluster,
+            Channel::Sharded => Reach::Shard,
+        };
+        let publication = Publication { channel: message.name.to_vec(), message: message.message.to_vec() };
+        self.published.lock().push((publication, reach));
+        self.wake.notify_one();
     }
 }
 
-fn log_turn(was_up: bool, state: &LoneCluster) {
-    if was_up != state.is_up() {
-        tracing::info!("Cluster state changed: {}", if state.is_up() { "ok" } else { "fail" });
+impl State {
+    fn release(&mut self, engine: &Engine) {
+        if self.held_until.take().is_some() {
+            engine.release_writes();
+        }
     }
+}
+
+fn deliver(engine: &Engine, publication: &Publication, reach: Reach) {
+    let channel = match reach {
+        Reach::Cluster => Channel::Plain,
+        Reach::Shard => Channel::Sharded,
+    };
+    engine.deliver(Published { channel, name: &publication.channel, message: &publication.message });
 }
 
 fn save_error(error: &io::Error) -> String {
     format!("ERR error saving the cluster node config: {error}")
 }
 
-/// What the settings say about the cluster.
-fn terms(values: &Values) -> Terms {
+fn chance() -> u64 {
+    u64::from_str_radix(&super::info::random_id()[..16], 16).unwrap_or(0)
+}
+
+/// How the node behaves as a member, by the settings.
+fn options(values: &Values) -> MemberOptions {
     let text = |name| String::from_utf8_lossy(values.text(name)).into_owned();
     let or = |first: u64, second: u64| if first == 0 { second } else { first };
-    let port = values.number("port");
-    let bus_port = or(values.number("cluster-port"), port + BUS_PORT_DISTANCE);
     let as_port = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
-    Terms {
-        addresses: Addresses {
+    let ms = |name| i64::try_from(values.number(name)).unwrap_or(i64::MAX);
+    MemberOptions {
+        announced: NodeAddress {
             ip: text("cluster-announce-ip"),
+            port: as_port(or(values.number("cluster-announce-port"), values.number("port"))),
+            plain_port: 0,
+            bus_port: as_port(or(values.number("cluster-announce-bus-port"), bus_port(values).into())),
             hostname: text("cluster-announce-hostname"),
-            port: as_port(or(values.number("cluster-announce-port"), port)),
-            bus_port: as_port(or(values.number("cluster-announce-bus-port"), bus_port)),
+            human_name: text("cluster-announce-human-nodename"),
         },
+        node_timeout_ms: ms("cluster-node-timeout"),
+        migration_barrier: values.number("cluster-migration-barrier") as usize,
+        allows_replica_migration: values.switch("cluster-allow-replica-migration"),
+        requires_full_coverage: values.switch("cluster-require-full-coverage"),
+        replica_validity_factor: ms("cluster-replica-validity-factor"),
+        replication_ping_ms: ms("repl-ping-replica-period").saturating_mul(1000),
+        never_fails_over: values.switch("cluster-replica-no-failover"),
+        outbox_size_bytes_max: usize::try_from(values.number("cluster-link-sendbuf-limit")).unwrap_or(usize::MAX),
+        ..MemberOptions::default()
+    }
+}
+
+/// The port on which this node listens for others.
+fn bus_port(values: &Values) -> u16 {
+    let port = match values.number("cluster-port") {
+        0 => values.number("port") + BUS_PORT_DISTANCE,
+        port => port,
+    };
+    u16::try_from(port).unwrap_or(u16::MAX)
+}
+
+fn viewer(values: &Values) -> Viewer {
+    Viewer {
         preferred: match values.choice("cluster-preferred-endpoint-type") {
             "hostname" => PreferredEndpoint::Hostname,
             "ip" => PreferredEndpoint::Ip,
             _ => PreferredEndpoint::Unknown,
         },
-        requires_full_coverage: values.switch("cluster-require-full-coverage"),
+        ..Viewer::default()
     }
 }
 
-/// Reads the state; `None` if there is no file.
-fn load(path: &Path) -> io::Result<Option<LoneCluster>> {
+/// Reads the roster; `None` if there is no file.
+fn load(path: &Path) -> io::Result<Option<Roster>> {
     let text = match std::fs::File::open(path).and_then(read_limited) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    // Redis makes the file before it writes it.
+    if text.is_empty() {
+        return Ok(None);
+    }
     let text = String::from_utf8_lossy(&text);
-    LoneCluster::from_nodes_conf(&text, &mut super::info::random_id).map(Some).map_err(|reason| {
+    let mut name = || NodeName::parse(super::info::random_id().as_bytes()).expect("it is 40 digits");
+    view::parse(&text, false, &mut name).map(Some).map_err(|reason| {
         let reason = format!("{}: {reason}; correct the file, or remove it to begin a new cluster", path.display());
         io::Error::new(io::ErrorKind::InvalidData, reason)
     })
 }
 
-/// Writes the state in one step.
-fn save(path: &Path, state: &LoneCluster, terms: &Terms) -> io::Result<()> {
-    replace_file(path, state.to_nodes_conf(terms).as_bytes())
+/// Writes the roster in one step.
+fn save(path: &Path, roster: &Roster) -> io::Result<()> {
+    replace_file(path, view::print(roster, false).as_bytes())
 }
 
 /// How far the bus port is from the port of the clients, unless a setting says otherwise.
 const BUS_PORT_DISTANCE: u64 = 10_000;
-
-#[cfg(test)]
-mod tests;

@@ -167,7 +167,7 @@ impl Node {
             return reply.error("ERR REPLICAOF not allowed while failing over.");
         }
         if args[1].eq_ignore_ascii_case(b"no") && args[2].eq_ignore_ascii_case(b"one") {
-            self.lead();
+            self.lead_because("user request");
             return reply.ok();
         }
         let Some(port) = parse_i64(args[2]).and_then(|port| u16::try_from(port).ok()) else {
@@ -210,6 +210,7 @@ impl Node {
             target: target.clone(),
             phase: None,
             down_since: Instant::now(),
+            has_streamed: false,
             heard: None,
             received_bytes: 0,
         });
@@ -233,12 +234,13 @@ impl Node {
     }
 
     /// Follows nobody from here on.
-    fn lead(&self) {
+    /// Follows nobody from here on.
+    pub(in crate::host) fn lead_because(&self, why: &str) {
         let mut state = self.replication.state.lock();
         if state.upstream.is_some() {
             self.begin_leading(&mut state);
             drop(state);
-            self.has_led("user request");
+            self.has_led(why);
         }
     }
 

@@ -162,6 +162,7 @@ impl Node {
         if received > 0 {
             upstream.heard = Some(Instant::now());
         }
+        upstream.has_streamed |= phase == ReplicaPhase::Streaming;
         let is_news = upstream.phase.replace(phase) != Some(phase);
         drop(state);
         if is_news {

@@ -9,6 +9,7 @@
 //! A node without a log has no journal until somebody follows it, or it follows somebody: then it has one in memory.
 
 mod commands;
+mod facts;
 mod failover;
 mod following;
 mod guard;
@@ -77,6 +78,8 @@ struct Upstream {
     phase: Option<ReplicaPhase>,
     /// When the link was lost, or looked for first.
     down_since: Instant,
+    /// Whether the stream came since this primary is followed.
+    has_streamed: bool,
     heard: Option<Instant>,
     /// Bytes of a snapshot that came so far.
     received_bytes: u64,

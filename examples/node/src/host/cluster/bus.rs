@@ -1,0 +1,232 @@
+//! The bus: connections to and from other nodes, on the control thread.
+//!
+//! One task waits for time, orders and connections; each connection has a task that moves its bytes.
+
+use super::{Order, Role, bus_port};
+use crate::host::Node;
+use crate::host::listen::{ListenError, tcp_listeners_at};
+use crate::settings::Values;
+use keyslot::engine::{SlotSet, UnixMillis};
+use keyslot::replication::cluster::NodeAddress;
+use keyslot::replication::cluster::member::{BusLink, Member};
+use keyslot::replication::node::Target;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// The sockets on which other nodes reach this one; none at a node that is no member of a cluster.
+pub(in crate::host) fn listen(values: &Values) -> Result<Vec<std::net::TcpListener>, ListenError> {
+    match values.switch("cluster-enabled") {
+        true => tcp_listeners_at(values, bus_port(values)),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Runs until it is dropped.
+pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpListener>) -> io::Result<()> {
+    let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+    let Some(cluster) = &node.cluster else { return Ok(()) };
+    let mut tasks = Tasks::default();
+    let mut lost = Vec::new();
+    loop {
+        let wait = node.bus_timeout();
+        tokio::select! {
+            accepted = accept(&listeners) => match accepted {
+                Ok((stream, peer)) => tasks.receive(&node, stream, peer),
+                Err(error) => {
+                    tracing::warn!("Error accepting a node of the cluster: {error}");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            },
+            () = tokio::time::sleep(wait) => {}
+            () = cluster.wake.notified() => {}
+        }
+        let published = std::mem::take(&mut *cluster.published.lock());
+        node.drive_member(|member, now| {
+            published.into_iter().for_each(|(publication, reach)| member.publish(publication, reach));
+            member.handle_timeout(now);
+        });
+        let orders = std::mem::take(&mut cluster.state.lock().orders);
+        for order in orders {
+            match order {
+                Order::Connect(link, address) => tasks.connect(&node, link, address),
+                Order::Close(link) => tasks.end(&node, link),
+                Order::Role(role) => node.take_role(role),
+                Order::DropKeys(slots) => lost.push(slots),
+            }
+        }
+        drop_some(&node, &mut lost);
+    }
+}
+
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    std::future::poll_fn(|context| {
+        for listener in listeners {
+            if let std::task::Poll::Ready(accepted) = listener.poll_accept(context) {
+                return std::task::Poll::Ready(accepted);
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+/// Deletes keys of slots that were lost, a few each time.
+fn drop_some(node: &Node, lost: &mut Vec<SlotSet>) {
+    let Some(slots) = lost.last() else { return };
+    if !node.engine.drop_slots(slots, DROP_BUDGET_KEYS).more {
+        lost.pop();
+    }
+    if !lost.is_empty()
+        && let Some(cluster) = &node.cluster
+    {
+        cluster.wake.notify_one();
+    }
+}
+
+/// The tasks of the connections.
+#[derive(Default)]
+struct Tasks(HashMap<BusLink, AbortHandle>);
+
+impl Tasks {
+    fn receive(&mut self, node: &Arc<Node>, stream: TcpStream, peer: SocketAddr) {
+        let text = |address: SocketAddr| address.ip().to_canonical().to_string();
+        let at = stream.local_addr().map(text).unwrap_or_default();
+        if let Some(link) = node.drive_member(|member, now| member.accept(text(peer), at, now)) {
+            let task = carry(Arc::clone(node), link, stream);
+            self.insert(link, tokio::spawn(task).abort_handle());
+        }
+    }
+
+    fn connect(&mut self, node: &Arc<Node>, link: BusLink, address: NodeAddress) {
+        let node = Arc::clone(node);
+        let task = async move {
+            let limit = Duration::from_millis(node.settings.values().number("cluster-node-timeout").max(1));
+            let connected = TcpStream::connect((address.ip.as_str(), address.bus_port));
+            match tokio::time::timeout(limit, connected).await {
+                Ok(Ok(stream)) => {
+                    node.register_carrier(link);
+                    node.drive_member(|member, now| member.link_opened(link, now));
+                    carry(node, link, stream).await;
+                }
+                Ok(Err(_)) | Err(_) => {
+                    node.drive_member(|member, now| member.link_closed(link, now));
+                }
+            }
+        };
+        self.insert(link, tokio::spawn(task).abort_handle());
+    }
+
+    fn insert(&mut self, link: BusLink, task: AbortHandle) {
+        self.0.retain(|_, task| !task.is_finished());
+        self.0.insert(link, task);
+    }
+
+    fn end(&mut self, node: &Node, link: BusLink) {
+        if let Some(task) = self.0.remove(&link) {
+            task.abort();
+        }
+        node.forget_carrier(link);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// Moves the bytes of a connection until it ends.
+async fn carry(node: Arc<Node>, link: BusLink, mut stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let Some(carrier) = node.register_carrier(link) else { return };
+    let (mut reader, mut writer) = stream.split();
+    let (mut input, mut output) = (vec![0; READ_BYTES].into_boxed_slice(), Vec::new());
+    loop {
+        if output.is_empty() {
+            node.take_bus_output(link, &mut output);
+        }
+        tokio::select! {
+            read = reader.read(&mut input) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    node.drive_member(|member, now| member.handle_link(link, &input[..count], now));
+                }
+            },
+            written = writer.write(&output), if !output.is_empty() => match written {
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    output.drain(..count);
+                }
+            },
+            () = carrier.notified(), if output.is_empty() => {}
+        }
+    }
+    node.forget_carrier(link);
+    node.drive_member(|member, now| member.link_closed(link, now));
+}
+
+impl Node {
+    /// Has the member do something; `None` at a node that is no member, or whose file could not be written.
+    fn drive_member<R>(&self, work: impl FnOnce(&mut Member, UnixMillis) -> R) -> Option<R> {
+        self.command_member(work)?.ok()
+    }
+
+    /// As [`drive_member`](Self::drive_member); an error tells why the file could not be written.
+    pub(super) fn command_member<R>(
+        &self,
+        work: impl FnOnce(&mut Member, UnixMillis) -> R,
+    ) -> Option<Result<R, String>> {
+        let cluster = self.cluster.as_ref()?;
+        Some(cluster.drive(&self.engine, self.facts(), &mut |role| self.take_role(role), work))
+    }
+
+    fn take_role(&self, role: Role) {
+        match role {
+            Role::Follow(address) => {
+                self.follow(Target { host: address.ip, port: address.port });
+            }
+            Role::Lead => self.lead_because("the cluster says so"),
+        }
+    }
+
+    fn register_carrier(&self, link: BusLink) -> Option<Arc<Notify>> {
+        let mut state = self.cluster.as_ref()?.state.lock();
+        Some(Arc::clone(state.carriers.entry(link).or_default()))
+    }
+
+    fn forget_carrier(&self, link: BusLink) {
+        if let Some(cluster) = &self.cluster {
+            cluster.state.lock().carriers.remove(&link);
+        }
+    }
+
+    fn take_bus_output(&self, link: BusLink, out: &mut Vec<u8>) {
+        if let Some(cluster) = &self.cluster {
+            let mut state = cluster.state.lock();
+            if state.unkept.is_none() {
+                state.member.poll_link(link, out);
+            }
+        }
+    }
+
+    /// How long nothing is due.
+    fn bus_timeout(&self) -> Duration {
+        let Some(cluster) = &self.cluster else { return Duration::MAX };
+        let state = cluster.state.lock();
+        let due = state.member.next_timeout().0;
+        let due = state.held_until.map_or(due, |until| due.min(until.0));
+        Duration::from_millis(u64::try_from(due - self.engine.now().0).unwrap_or(0))
+    }
+}
+
+const READ_BYTES: usize = 16 << 10;
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Keys of lost slots that are deleted at a time.
+const DROP_BUDGET_KEYS: usize = 500;

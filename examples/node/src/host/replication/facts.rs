@@ -1,0 +1,27 @@
+//! What the cluster has to know of this node's data.
+
+use crate::host::Node;
+use keyslot::engine::UnixMillis;
+use keyslot::replication::cluster::member::{Facts, Upstream};
+use keyslot::replication::link::ReplicaPhase;
+use keyslot::replication::node::Standing;
+use std::time::Instant;
+
+impl Node {
+    /// What the member has to know of the data.
+    pub(in crate::host) fn facts(&self) -> Facts {
+        let state = self.replication.state.lock();
+        let now = self.engine.now();
+        let ago = |instant: Instant| UnixMillis(now.0 - instant.elapsed().as_millis() as i64);
+        let is_known = state.stream.as_ref().is_none_or(Standing::is_known) && !self.data.is_loading();
+        let upstream = match &state.upstream {
+            Some(upstream) if is_known && upstream.has_streamed => match (upstream.phase, upstream.heard) {
+                (Some(ReplicaPhase::Streaming), Some(heard)) => Upstream::Streaming { heard: ago(heard) },
+                _ => Upstream::Down { since: ago(upstream.down_since) },
+            },
+            _ => Upstream::None,
+        };
+        let offset = if is_known { self.engine.position().0 } else { 0 };
+        Facts { offset, upstream, is_still: self.engine.is_still() }
+    }
+}
