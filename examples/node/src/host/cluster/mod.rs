@@ -113,8 +113,12 @@ impl Cluster {
         let now = engine.now();
         let mut state = self.state.lock();
         state.member.set_facts(facts);
+        let before = state.member.next_timeout();
         let done = work(&mut state.member, now);
         self.obey(engine, &mut state, act);
+        if !state.orders.is_empty() || state.member.next_timeout() < before {
+            self.wake.notify_one();
+        }
         match &state.unkept {
             Some(reason) => Err(reason.clone()),
             None => Ok(done),
@@ -166,7 +170,6 @@ impl Cluster {
                 .filter_map(|link| carriers.get(&link))
                 .for_each(|carrier| carrier.notify_one());
         }
-        self.wake.notify_one();
     }
 
     /// Makes the member, the engine and the file follow a change of the settings.
