@@ -4,18 +4,22 @@
 //! source of random names, and calls in; nothing here waits, reads or writes anything but its arguments.
 
 mod addresses;
+mod gates;
 mod lone;
+pub mod member;
 pub mod message;
 mod name;
 mod nodes_conf;
+mod plan;
 mod replies;
-#[allow(dead_code)]
 mod roster;
 mod state;
 
 pub use addresses::{Addresses, PreferredEndpoint};
+pub use gates::Gates;
 pub use lone::{Control, LoneCluster, Terms};
 pub use name::NodeName;
+pub use plan::agreed_rosters;
 pub use roster::{KnownNode, NodeAddress, Roster};
 
 #[cfg(test)]

@@ -180,6 +180,11 @@ impl KnownNode {
         self.flags.has(NodeFlags::PRIMARY)
     }
 
+    /// Whether it has a vote: it leads, and has slots.
+    pub fn votes(&self) -> bool {
+        self.is_primary() && !self.slots.is_empty()
+    }
+
     /// Whether it follows a primary.
     pub fn is_replica(&self) -> bool {
         self.flags.has(NodeFlags::REPLICA)

@@ -280,6 +280,11 @@ impl ReplicaLink {
         out.append(&mut self.outbox);
     }
 
+    /// When anything came from the primary last.
+    pub fn heard(&self) -> UnixMillis {
+        self.heard
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     pub fn next_timeout(&self) -> Option<UnixMillis> {
         let silent = self.heard.0 + self.options.timeout_ms;

@@ -26,6 +26,7 @@
 mod failover;
 mod guard;
 mod kept;
+mod membership;
 mod options;
 mod output;
 mod standing;
@@ -45,12 +46,14 @@ pub use target::Target;
 pub use waits::{Goal, LogGoal, Progress, Waits};
 
 use crate::chance::Chance;
+use crate::cluster::member::BusLink;
 use crate::link::{
     Arrival, History, LinkError, LinkId, Reception, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
     ReplicaPhase, ReplicationId, SyncRequest,
 };
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
+use membership::Membership;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -66,6 +69,7 @@ pub struct Node {
     waits: Waits<WaitId>,
     next_wait: u64,
     failover: Failover,
+    membership: Option<Membership>,
     outputs: VecDeque<Output>,
 }
 
@@ -77,6 +81,8 @@ enum Connection {
     /// To the primary, and not there yet.
     Connecting,
     Followed(Box<ReplicaLink>),
+    /// Of the cluster's bus.
+    Bus(BusLink),
 }
 
 /// The node that is followed.
@@ -117,6 +123,7 @@ impl Node {
             waits: Waits::new(),
             next_wait: 0,
             failover,
+            membership: None,
             outputs: VecDeque::new(),
         }
     }
@@ -133,9 +140,13 @@ impl Node {
 
     /// Where the link to the primary is; `None` without a connection.
     pub fn phase(&self) -> Option<ReplicaPhase> {
+        self.followed().map(ReplicaLink::phase)
+    }
+
+    fn followed(&self) -> Option<&ReplicaLink> {
         let Reach::Linked(connection) = &self.upstream.as_ref()?.state else { return None };
         match self.connections.get(connection) {
-            Some(Connection::Followed(link)) => Some(link.phase()),
+            Some(Connection::Followed(link)) => Some(link),
             _ => None,
         }
     }
@@ -166,7 +177,7 @@ impl Node {
             },
         });
         let own = [self.standing.primary().next_timeout(), self.waits.next_timeout(), self.failover.next_timeout()];
-        own.into_iter().chain([upstream]).flatten().min()
+        own.into_iter().chain([upstream, self.next_member_timeout()]).flatten().min()
     }
 
     /// Does what is due by time.
@@ -181,6 +192,7 @@ impl Node {
         self.reach(now);
         self.end_waits(now);
         self.move_failover(now);
+        self.tend_member(now);
     }
 
     /// Sees to the connection to the primary.
@@ -213,15 +225,23 @@ impl Node {
 
     /// Somebody made a connection to this node.
     pub fn accept(&mut self) -> ConnectionId {
-        let connection = ConnectionId(self.next_connection);
-        self.next_connection += 1;
+        let connection = self.take_connection_id();
         let reception = Reception::new(self.options.password.clone());
         self.connections.insert(connection, Connection::Expected(Box::new(reception), Vec::new()));
         connection
     }
 
+    fn take_connection_id(&mut self) -> ConnectionId {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        connection
+    }
+
     /// A connection that was asked for is there.
     pub fn link_opened(&mut self, connection: ConnectionId, now: UnixMillis) {
+        if let Some(Connection::Bus(link)) = self.connections.get(&connection) {
+            return self.open_bus(*link, now);
+        }
         let Some(upstream) = &mut self.upstream else { return };
         if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
             upstream.state = Reach::Linked(connection);
@@ -240,6 +260,7 @@ impl Node {
                 self.lose(now);
                 self.end_hand_over(link.awaits_answer(), None, now);
             }
+            Some(Connection::Bus(link)) => self.end_bus(link, now),
             Some(Connection::Expected(..)) | None => {}
         }
     }
@@ -259,6 +280,10 @@ impl Node {
             Some(Connection::Followed(link)) => {
                 let outcome = link.handle_input(bytes, now);
                 self.follow_up(connection, outcome, now);
+            }
+            Some(Connection::Bus(link)) => {
+                let link = *link;
+                self.handle_bus(link, bytes, now);
             }
             Some(Connection::Connecting) | None => {}
         }
@@ -385,6 +410,10 @@ impl Node {
         match self.connections.get_mut(&connection) {
             Some(Connection::Expected(_, said)) => out.append(said),
             Some(Connection::Followed(link)) => link.poll_output(out),
+            Some(Connection::Bus(link)) => {
+                let link = *link;
+                self.poll_bus(link, out);
+            }
             Some(Connection::Served(link, said)) => {
                 out.append(said);
                 let link = *link;

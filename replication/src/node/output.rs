@@ -2,8 +2,12 @@
 
 use super::failover::AbortReason;
 use super::target::Target;
+use crate::cluster::NodeAddress;
+use crate::cluster::member::{MemberEvent, Reach};
+use crate::cluster::message::Publication;
 use crate::link::{LinkError, ReplicaError, ReplicaEvent, SyncRequest};
 use keyslot_engine::Offset;
+use keyslot_engine::slot::SlotSet;
 
 /// Which connection, of this node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -47,6 +51,22 @@ pub enum Output {
     Link(ReplicaEvent),
     /// A failover changed who leads. Whoever keeps whom this node follows notes it.
     Failover(FailoverEvent),
+    /// Keep what the [roster](crate::cluster::member::Member::roster) of the cluster is now, on the disk, before anything more is sent
+    /// or answered.
+    KeepRoster,
+    /// As [`Connect`](Self::Connect), to the bus of a node.
+    ConnectBus {
+        /// What it is called from here on.
+        connection: ConnectionId,
+        /// Where.
+        address: NodeAddress,
+    },
+    /// Delete the keys of these slots: they are another node's.
+    DropKeys(Box<SlotSet>),
+    /// Give this to who subscribed here.
+    Publication(Publication, Reach),
+    /// Something happened in the cluster.
+    Member(MemberEvent),
     /// A wait is over.
     Waited {
         /// Which.
@@ -93,6 +113,9 @@ pub enum CloseReason {
     /// The primary could not be reached in time.
     #[error("the primary cannot be reached")]
     Unreached,
+    /// A connection of the bus ended.
+    #[error("a connection of the bus: {0}")]
+    Bus(String),
     /// Another node is followed now, or none.
     #[error("another node is followed now, or none")]
     Left,

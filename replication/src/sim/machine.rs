@@ -58,7 +58,7 @@ impl Machine {
     }
 
     /// Starts it, with what its disk holds. An error says why it does not start.
-    pub(super) fn start(&mut self, number: usize, clock: &ManualClock, seed: u64) -> Result<(), String> {
+    pub(super) fn start(&mut self, address: &str, clock: &ManualClock, seed: u64) -> Result<(), String> {
         self.run += 1;
         let engine = Engine::builder().clock(clock.clone()).seed(seed).in_memory();
         let saver = Saver::new(engine.clone(), self.storage.clone());
@@ -85,7 +85,7 @@ impl Machine {
                 lag_limits: LagLimits { hard_size_bytes: self.held_size_bytes_max(), ..LagLimits::default() },
             },
             replica: ReplicaOptions {
-                ip_address: Some(number.to_string()),
+                ip_address: Some(address.to_owned()),
                 timeout_ms: 6000,
                 ack_interval_ms: 500,
                 reads_native: self.options.native,

@@ -23,6 +23,7 @@
 //! - A reply that waited for a level tells the truth: what was written outlives what the level says.
 //! - A replica loses its place in the history only where something was done to its link or its disk.
 
+pub mod cluster;
 mod machine;
 mod network;
 mod promises;
@@ -258,7 +259,7 @@ impl Simulation {
             return;
         }
         let seed = self.chance.next();
-        if let Err(error) = self.machines[node].start(node, &self.clock, seed) {
+        if let Err(error) = self.machines[node].start(&node.to_string(), &self.clock, seed) {
             return self.fail(format!("{node} does not start: {error}"));
         }
         if let Some(process) = &self.machines[node].process {
@@ -491,6 +492,12 @@ impl Simulation {
                 }
                 Output::Failover(event) => self.failed_over(node, &event),
                 Output::Link(event) => self.link_event(node, &event),
+                // Of clusters, which these nodes are no members of.
+                Output::KeepRoster
+                | Output::ConnectBus { .. }
+                | Output::DropKeys(_)
+                | Output::Publication(..)
+                | Output::Member(_) => {}
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),
             }
         }

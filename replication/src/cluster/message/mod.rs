@@ -1,5 +1,9 @@
 //! What nodes say to each other on the bus.
 
+mod codec;
+
+pub use codec::{BusDecoder, BusProtocolError, decode, encode};
+
 use super::name::NodeName;
 use keyslot_engine::slot::SlotSet;
 

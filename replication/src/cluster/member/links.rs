@@ -1,0 +1,204 @@
+//! Connections of the bus.
+//!
+//! ```text
+//! made by this node     Connecting -> Open     to one node, by name: what it is asked, and its answers
+//! made by others                      Open     what they ask, and the answers of this node
+//! ```
+
+use super::super::message::{BusDecoder, Message, encode};
+use super::super::name::NodeName;
+use super::output::{BusLink, MemberOutput};
+use super::{KIND_COUNT, Member};
+use keyslot_engine::UnixMillis;
+
+/// A connection.
+pub(super) struct Link {
+    pub(super) side: Side,
+    pub(super) decoder: BusDecoder,
+    pub(super) outbox: Vec<u8>,
+    pub(super) since: UnixMillis,
+    pub(super) is_open: bool,
+}
+
+/// Who made a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Side {
+    /// This node, to that one.
+    Outbound(NodeName),
+    /// Another node.
+    Inbound {
+        /// Where it comes from.
+        from: String,
+        /// Where it reached this node.
+        at: String,
+        /// Who it says it is.
+        name: Option<NodeName>,
+    },
+}
+
+/// What is known of a connection, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkStatus {
+    /// The other node, if it is known.
+    pub node: NodeName,
+    /// Whether this node made it.
+    pub is_outbound: bool,
+    /// Since when it is there.
+    pub since: UnixMillis,
+    /// How much room is held for what is to be sent.
+    pub outbox_capacity_bytes: usize,
+    /// How much waits to be sent.
+    pub outbox_size_bytes: usize,
+}
+
+impl Member {
+    /// Somebody made a connection to this node's bus: from this address, to that one.
+    pub fn accept(&mut self, from: String, at: String, now: UnixMillis) -> BusLink {
+        self.insert_link(Side::Inbound { from, at, name: None }, true, now)
+    }
+
+    fn insert_link(&mut self, side: Side, is_open: bool, now: UnixMillis) -> BusLink {
+        let link = BusLink(self.next_link);
+        self.next_link += 1;
+        self.links.insert(link, Link { side, decoder: BusDecoder::default(), outbox: Vec::new(), since: now, is_open });
+        link
+    }
+
+    /// A connection that was asked for is there.
+    pub fn link_opened(&mut self, link: BusLink, now: UnixMillis) {
+        let Some(opened) = self.links.get_mut(&link) else { return };
+        opened.is_open = true;
+        let Side::Outbound(name) = opened.side.clone() else { return };
+        self.greet(name, now);
+    }
+
+    /// A connection has ended, or did not come about.
+    pub fn link_closed(&mut self, link: BusLink, now: UnixMillis) {
+        self.forget_link(link, now);
+    }
+
+    /// Ends a connection.
+    pub(super) fn close(&mut self, link: BusLink, why: &str, now: UnixMillis) {
+        self.forget_link(link, now);
+        self.outputs.push_back(MemberOutput::Close(link, why.to_owned()));
+    }
+
+    fn forget_link(&mut self, link: BusLink, now: UnixMillis) {
+        let Some(Link { side: Side::Outbound(name), .. }) = self.links.remove(&link) else { return };
+        if let Some(peer) = self.peers.get_mut(&name) {
+            peer.link = None;
+        }
+        if let Some(node) = self.roster.node_mut(&name) {
+            node.is_linked = false;
+            // What is not reached does not answer: its time runs from here.
+            node.ping_sent.get_or_insert(now);
+        }
+    }
+
+    /// Connects to whom there is no connection, and leaves those that take nothing.
+    pub(super) fn tend_links(&mut self, now: UnixMillis) {
+        let limit = self.options.outbox_size_bytes_max;
+        let full: Vec<BusLink> = self
+            .links
+            .iter()
+            .filter(|(_, link)| limit > 0 && link.outbox.len() > limit)
+            .map(|(number, _)| *number)
+            .collect();
+        for link in full {
+            self.outbox_limit_exceeded += 1;
+            self.close(link, "more waits to be sent than cluster-link-sendbuf-limit allows", now);
+        }
+        let lost: Vec<NodeName> =
+            self.peers.iter().filter(|(_, peer)| peer.link.is_none()).map(|(name, _)| *name).collect();
+        for name in lost {
+            let Some(node) = self.roster.node(&name) else { continue };
+            if node.address.ip.is_empty() {
+                continue;
+            }
+            let address = node.address.clone();
+            let link = self.insert_link(Side::Outbound(name), false, now);
+            if let Some(peer) = self.peers.get_mut(&name) {
+                peer.link = Some(link);
+            }
+            self.outputs.push_back(MemberOutput::Connect { link, address });
+        }
+    }
+
+    /// Appends to `out` what is to be sent over a connection now.
+    pub fn poll_link(&mut self, link: BusLink, out: &mut Vec<u8>) {
+        if let Some(link) = self.links.get_mut(&link)
+            && link.is_open
+        {
+            out.append(&mut link.outbox);
+        }
+    }
+
+    /// Whether something is to be sent over a connection.
+    pub fn wants_to_send(&self, link: BusLink) -> bool {
+        self.links.get(&link).is_some_and(|link| link.is_open && !link.outbox.is_empty())
+    }
+
+    /// Which connections have something to be sent over them.
+    pub fn sending_links(&self) -> impl Iterator<Item = BusLink> {
+        self.links.iter().filter(|(_, link)| link.is_open && !link.outbox.is_empty()).map(|(number, _)| *number)
+    }
+
+    /// Takes what came over a connection.
+    pub fn handle_link(&mut self, link: BusLink, bytes: &[u8], now: UnixMillis) {
+        let Some(fed) = self.links.get_mut(&link) else { return };
+        fed.decoder.feed(bytes);
+        while let Some(fed) = self.links.get_mut(&link) {
+            match fed.decoder.next() {
+                Ok(Some(message)) => self.take(link, &message, now),
+                Ok(None) => return,
+                Err(error) => return self.close(link, &error.to_string(), now),
+            }
+        }
+    }
+
+    /// Sends over a connection.
+    pub(super) fn send_over(&mut self, link: BusLink, message: &Message) {
+        let Some(link) = self.links.get_mut(&link) else { return };
+        if link.is_open {
+            encode(message, &mut link.outbox);
+            let kind = usize::from(message.body.kind());
+            if kind < KIND_COUNT {
+                self.counts.sent[kind] += 1;
+            }
+        }
+    }
+
+    /// Sends to a node, if it is connected.
+    pub(super) fn send_to(&mut self, name: &NodeName, message: &Message) {
+        if let Some(link) = self.peers.get(name).and_then(|peer| peer.link) {
+            self.send_over(link, message);
+        }
+    }
+
+    /// Sends to all whose names are known.
+    pub(super) fn broadcast(&mut self, message: &Message) {
+        let names: Vec<NodeName> =
+            self.roster.nodes().filter(|node| !node.is_in_handshake()).map(|node| node.name).collect();
+        for name in names {
+            self.send_to(&name, message);
+        }
+    }
+
+    /// The connections with known nodes, in the order in which they were made.
+    pub fn link_statuses(&self) -> Vec<LinkStatus> {
+        let status = |link: &Link| {
+            let (node, is_outbound) = match &link.side {
+                Side::Outbound(name) => (*name, true),
+                Side::Inbound { name, .. } => ((*name)?, false),
+            };
+            Some(LinkStatus {
+                node,
+                is_outbound,
+                since: link.since,
+                outbox_capacity_bytes: link.outbox.capacity(),
+                outbox_size_bytes: link.outbox.len(),
+            })
+        };
+        self.links.values().filter(|link| link.is_open).filter_map(status).collect()
+    }
+}

@@ -1,0 +1,349 @@
+//! This node as a member of its cluster: the bus as bytes in and bytes out, and what is decided of it.
+//!
+//! ```text
+//!                   accept, link_opened, link_closed, handle_link, handle_timeout, set_facts, commands
+//!   sockets, clock  ---------------------------------------------------------------------------------->  Member
+//!   of the host     <----------------------------------------------------------------------------------    |
+//!                   poll_output: what to do; poll_link: bytes; next_timeout                                '--- Roster
+//! ```
+//!
+//! What a host does:
+//! - After every call it does all that [`poll_output`](Member::poll_output) says, in order; only then it sends what
+//!   [`poll_link`](Member::poll_link) gives. So a vote is on the disk before it is sent.
+//! - It calls [`handle_timeout`](Member::handle_timeout) when [`next_timeout`](Member::next_timeout) says.
+//! - It says what the data is [by then](Member::set_facts) before it gives bytes or time.
+//!
+//! Two connections join two nodes: each asks on the one that it made, and is answered there.
+//!
+//! Decided in one file each: who is down ([`detection`]), who owns which slot ([`ownership`]), whether the cluster serves ([`health`]),
+//! who is elected ([`election`]), how a replica takes over in peace ([`hand_over`]), where replicas are needed ([`migration`]).
+//!
+//! Invariants
+//! - The epoch that a node votes or stands in is on its disk before others hear of it, and it votes once in an epoch.
+//! - A slot changes its owner for a higher epoch only, or because an operator says so.
+
+mod commands;
+mod detection;
+mod election;
+mod hand_over;
+mod health;
+mod inbox;
+mod links;
+mod migration;
+mod options;
+mod output;
+mod ownership;
+mod pulse;
+
+pub use commands::{ClusterRefusal, Contents};
+pub use links::LinkStatus;
+pub use options::MemberOptions;
+pub use output::{BusLink, Facts, MemberEvent, MemberOutput, Reach, Upstream};
+
+use super::message::NodeFlags;
+use super::name::NodeName;
+use super::roster::{KnownNode, Roster};
+use crate::chance::Chance;
+use election::Candidacy;
+use hand_over::HandOver;
+use health::Health;
+use keyslot_engine::UnixMillis;
+use links::Link;
+use std::collections::{BTreeMap, VecDeque};
+
+/// See the module.
+pub struct Member {
+    options: MemberOptions,
+    roster: Roster,
+    /// What is known of other nodes as long as this one runs.
+    peers: BTreeMap<NodeName, Peer>,
+    links: BTreeMap<BusLink, Link>,
+    next_link: u64,
+    facts: Facts,
+    health: Health,
+    candidacy: Candidacy,
+    hand_over: HandOver,
+    /// Nodes that are not taken in, and until when.
+    forgotten: BTreeMap<NodeName, UnixMillis>,
+    outputs: VecDeque<MemberOutput>,
+    /// The roster is another than the one that was kept.
+    is_unsaved: bool,
+    /// The gate is to follow.
+    is_unserved: bool,
+    /// How often the gate was to follow.
+    revision: u64,
+    next_tick: UnixMillis,
+    ticks: u64,
+    counts: MessageCounts,
+    outbox_limit_exceeded: u64,
+    chance: Chance,
+    #[cfg(test)]
+    flaw: Option<Flaw>,
+}
+
+/// A bug that is planted, to see whether it is found.
+#[cfg(test)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flaw {
+    /// A replica takes over with one vote.
+    TwoOwners,
+    /// Epochs and votes are not kept.
+    LostEpoch,
+    /// A node votes as often as it is asked.
+    VotesTwice,
+    /// An UPDATE is taken whatever its epoch.
+    StaleUpdate,
+}
+
+/// What is known of another node as long as this one runs.
+#[derive(Debug)]
+struct Peer {
+    /// Since when it is known.
+    since: UnixMillis,
+    /// The connection that this node made to it.
+    link: Option<BusLink>,
+    /// When anything came from it last.
+    heard: UnixMillis,
+    /// Who says that it is down, and when.
+    reports: BTreeMap<NodeName, UnixMillis>,
+    /// Since when a majority says so.
+    failed_since: UnixMillis,
+    /// When this node voted for one of its replicas last.
+    voted: Option<UnixMillis>,
+    /// Since when it has slots and no replica that works.
+    orphaned_since: Option<UnixMillis>,
+}
+
+impl Peer {
+    fn new(now: UnixMillis) -> Self {
+        Self {
+            since: now,
+            link: None,
+            heard: now,
+            reports: BTreeMap::new(),
+            failed_since: now,
+            voted: None,
+            orphaned_since: None,
+        }
+    }
+}
+
+/// How many messages of each kind there were, by their numbers on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MessageCounts {
+    /// To others.
+    pub sent: [u64; KIND_COUNT],
+    /// From others.
+    pub received: [u64; KIND_COUNT],
+}
+
+impl Member {
+    /// The member that this roster describes. `chance` seeds what is left to chance.
+    pub fn new(roster: Roster, options: MemberOptions, chance: u64, now: UnixMillis) -> Self {
+        let me = roster.me().name;
+        let peers = roster.nodes().filter(|node| node.name != me).map(|node| (node.name, Peer::new(now))).collect();
+        let mut member = Self {
+            health: Health::at_start(now, options.writable_delay_ms),
+            roster,
+            peers,
+            links: BTreeMap::new(),
+            next_link: 0,
+            facts: Facts::default(),
+            candidacy: Candidacy::None,
+            hand_over: HandOver::None,
+            forgotten: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            is_unsaved: true,
+            is_unserved: true,
+            revision: 0,
+            next_tick: now,
+            ticks: 0,
+            counts: MessageCounts::default(),
+            outbox_limit_exceeded: 0,
+            chance: Chance::new(chance),
+            #[cfg(test)]
+            flaw: None,
+            options,
+        };
+        member.announce();
+        if let Some(primary) = member.roster.me().primary {
+            member.follow(primary);
+        }
+        member.review_health(now);
+        member
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_flaw(mut self, flaw: Option<Flaw>) -> Self {
+        self.flaw = flaw;
+        self
+    }
+
+    /// A roster of a node that knows nobody, with names of chance.
+    pub fn fresh_roster(seed: u64) -> Roster {
+        let mut chance = Chance::new(seed);
+        let mut name = || NodeName::from_chance(chance.triple());
+        let flags = NodeFlags::MYSELF.with(NodeFlags::PRIMARY);
+        let mut me = KnownNode::new(name(), Default::default(), flags);
+        me.shard = name();
+        Roster::new(me)
+    }
+
+    /// What this node knows of the cluster.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// How it behaves.
+    pub fn options(&self) -> &MemberOptions {
+        &self.options
+    }
+
+    /// Changes how it behaves.
+    pub fn set_options(&mut self, options: MemberOptions, now: UnixMillis) {
+        self.options = options;
+        self.announce();
+        self.review_health(now);
+    }
+
+    /// Has the roster say what others are told of this node.
+    fn announce(&mut self) {
+        let options = &self.options;
+        let mut address = options.announced.clone();
+        let me = self.roster.me_mut();
+        if address.ip.is_empty() {
+            address.ip = std::mem::take(&mut me.address.ip);
+        }
+        let flags = match options.never_fails_over {
+            true => me.flags.with(NodeFlags::NO_FAILOVER),
+            false => me.flags.without(NodeFlags::NO_FAILOVER),
+        };
+        if me.address != address || me.flags != flags {
+            (me.address, me.flags) = (address, flags);
+            self.is_unsaved = true;
+            self.is_unserved = true;
+        }
+    }
+
+    /// Says what this node's data is now.
+    pub fn set_facts(&mut self, facts: Facts) {
+        self.facts = facts;
+        self.roster.me_mut().offset = facts.offset;
+    }
+
+    /// Another number whenever who serves what may have changed.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether the cluster serves, as this node sees it.
+    pub fn is_up(&self) -> bool {
+        self.health.is_up()
+    }
+
+    /// How many messages there were.
+    pub fn counts(&self) -> &MessageCounts {
+        &self.counts
+    }
+
+    /// How many connections were ended because too much waited to be sent over them.
+    pub fn outbox_limit_exceeded(&self) -> u64 {
+        self.outbox_limit_exceeded
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn next_timeout(&self) -> UnixMillis {
+        self.next_tick
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now.saturating_add(self.options.tick_ms());
+        self.ticks += 1;
+        self.forgotten.retain(|_, until| *until > now);
+        self.end_handshakes(now);
+        self.tend_links(now);
+        self.ping_by_chance(now);
+        self.look_for_silence(now);
+        self.tend_hand_over(now);
+        self.tend_election(now);
+        self.tend_migration(now);
+        self.review_health(now);
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<MemberOutput> {
+        if std::mem::take(&mut self.is_unsaved) {
+            return Some(MemberOutput::Save);
+        }
+        if std::mem::take(&mut self.is_unserved) {
+            self.revision += 1;
+            return Some(MemberOutput::Serve);
+        }
+        self.outputs.pop_front()
+    }
+
+    fn tell(&mut self, event: MemberEvent) {
+        self.outputs.push_back(MemberOutput::Event(event));
+    }
+
+    /// Who the slots are that this node answers for: it, or its primary.
+    fn my_primary(&self) -> Option<&KnownNode> {
+        let me = self.roster.me();
+        match me.is_primary() {
+            true => Some(me),
+            false => self.roster.node(&me.primary?),
+        }
+    }
+
+    /// Follows a primary of the roster from here on.
+    fn follow(&mut self, primary: NodeName) {
+        let me = self.roster.me_mut();
+        me.flags = me.flags.without(NodeFlags::PRIMARY.with(NodeFlags::MIGRATE_TO)).with(NodeFlags::REPLICA);
+        me.primary = Some(primary);
+        me.slots.clear();
+        self.roster.migrating.clear();
+        self.roster.importing.clear();
+        let Some(node) = self.roster.node(&primary) else { return };
+        let (shard, address) = (node.shard, node.address.clone());
+        self.roster.me_mut().shard = shard;
+        self.end_hand_over();
+        self.candidacy = Candidacy::None;
+        self.outputs.push_back(MemberOutput::Follow(primary, address));
+        (self.is_unsaved, self.is_unserved) = (true, true);
+    }
+
+    /// Leads from here on. Its slots are another matter.
+    fn lead(&mut self) {
+        let me = self.roster.me_mut();
+        if me.is_primary() {
+            return;
+        }
+        me.flags = me.flags.without(NodeFlags::REPLICA).with(NodeFlags::PRIMARY);
+        me.primary = None;
+        self.candidacy = Candidacy::None;
+        self.outputs.push_back(MemberOutput::Lead);
+        (self.is_unsaved, self.is_unserved) = (true, true);
+    }
+
+    /// How many primaries have slots.
+    fn size(&self) -> usize {
+        self.voters().count()
+    }
+
+    /// Those who vote.
+    fn voters(&self) -> impl Iterator<Item = &KnownNode> {
+        self.roster.nodes().filter(|node| node.votes())
+    }
+
+    /// How many of them decide.
+    fn quorum(&self) -> usize {
+        self.size() / 2 + 1
+    }
+}
+
+/// Kinds of messages on the wire.
+pub(super) const KIND_COUNT: usize = 11;

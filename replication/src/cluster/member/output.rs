@@ -1,0 +1,164 @@
+//! What a member has its host do, and what it is told of the data.
+
+use super::super::message::Publication;
+use super::super::name::NodeName;
+use super::super::roster::NodeAddress;
+use keyslot_engine::UnixMillis;
+use keyslot_engine::slot::SlotSet;
+
+/// Which connection of the bus.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BusLink(pub(super) u64);
+
+/// What the host does next, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MemberOutput {
+    /// Keep what the [roster](super::Member::roster) is now. Nothing more may be sent, and no command be answered, before that is
+    /// on the disk.
+    Save,
+    /// Have the engine's gate follow: who owns which slot, or whether the cluster serves, is another than it was.
+    Serve,
+    /// Connect to the bus of a node; then [`link_opened`](super::Member::link_opened) or
+    /// [`link_closed`](super::Member::link_closed).
+    Connect {
+        /// Which connection it will be.
+        link: BusLink,
+        /// Where to.
+        address: NodeAddress,
+    },
+    /// End a connection. Nothing more is told or asked of it.
+    Close(BusLink, String),
+    /// Follow this primary, which is there.
+    Follow(NodeName, NodeAddress),
+    /// Follow nobody.
+    Lead,
+    /// Hold writes of clients until then, at the latest.
+    HoldWrites(UnixMillis),
+    /// Hold them no longer.
+    ReleaseWrites,
+    /// Delete the keys of slots: they are another's.
+    DropKeys(Box<SlotSet>),
+    /// Give this to who subscribed here.
+    Deliver(Publication, Reach),
+    /// Something to tell people.
+    Event(MemberEvent),
+}
+
+/// Whom a publication is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Clients of every node.
+    Cluster,
+    /// Clients of the nodes of a slot.
+    Shard,
+}
+
+/// Something that people want to know.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MemberEvent {
+    /// A node does not answer.
+    #[error("node {0} does not answer for longer than cluster-node-timeout")]
+    Suspected(NodeName),
+    /// A majority says so.
+    #[error("node {0} is down: a majority of the primaries says so")]
+    Failed(NodeName),
+    /// It is there again.
+    #[error("node {0} answers again")]
+    Recovered(NodeName),
+    /// The cluster serves, or does not any more.
+    #[error("Cluster state changed: {}", if *.0 { "ok" } else { "fail" })]
+    Turned(bool),
+    /// This node will ask for votes.
+    #[error("election begins in {delay_ms} ms: this replica is number {rank} of its shard, at offset {offset}")]
+    ElectionPlanned {
+        /// Until votes are asked for.
+        delay_ms: i64,
+        /// How many replicas are ahead of it.
+        rank: usize,
+        /// Where its data is.
+        offset: u64,
+    },
+    /// It does.
+    #[error("asks for votes in epoch {0}")]
+    ElectionBegun(u64),
+    /// It leads now.
+    #[error("leads its shard since epoch {0}")]
+    Elected(u64),
+    /// It gets no votes, or not now.
+    #[error("does not stand for election: {0}")]
+    NoElection(String),
+    /// It voted.
+    #[error("votes for {candidate} in epoch {epoch}")]
+    Voted {
+        /// Whom for.
+        candidate: NodeName,
+        /// In which epoch.
+        epoch: u64,
+    },
+    /// It did not.
+    #[error("does not vote for {candidate} in epoch {epoch}: {why}")]
+    NotVoted {
+        /// Who asked.
+        candidate: NodeName,
+        /// In which epoch.
+        epoch: u64,
+        /// The reason.
+        why: &'static str,
+    },
+    /// Slots are another's now.
+    #[error("{count} slots are those of {owner} since epoch {epoch}")]
+    Claimed {
+        /// Whose they are.
+        owner: NodeName,
+        /// Since when.
+        epoch: u64,
+        /// How many.
+        count: usize,
+    },
+    /// Two primaries had one epoch, and this node took another.
+    #[error("took epoch {0}: another primary had the same as this node")]
+    EpochCollision(u64),
+    /// A node is known from now on.
+    #[error("node {0} is a member")]
+    Joined(NodeName),
+    /// It is not known any more.
+    #[error("node {0} is forgotten")]
+    Forgotten(NodeName),
+    /// A manual failover goes on.
+    #[error("manual failover: {0}")]
+    Manual(String),
+}
+
+/// What the member has to know of this node's data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// The end of its stream.
+    pub offset: u64,
+    /// Its link to the primary.
+    pub upstream: Upstream,
+    /// Whether writes are held and none is under way: the end stays where it is.
+    pub is_still: bool,
+}
+
+/// The link to the primary.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Upstream {
+    /// There is none, and never was since this node follows the primary.
+    None,
+    /// The stream comes; the primary was heard of last then.
+    Streaming {
+        /// When.
+        heard: UnixMillis,
+    },
+    /// The stream came until then.
+    Down {
+        /// Since when not.
+        since: UnixMillis,
+    },
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { offset: 0, upstream: Upstream::None, is_still: false }
+    }
+}

@@ -1,0 +1,174 @@
+//! The node as a member of a cluster: its bus, and what the cluster decides about its data.
+//!
+//! The member decides; this carries it out: whom the node follows, when writes are held, what the engine's gate lets in.
+
+use super::output::{CloseReason, ConnectionId, Output};
+use super::target::Target;
+use super::{Connection, Node};
+use crate::cluster::member::{BusLink, Facts, Member, MemberOutput, Upstream};
+use crate::cluster::{Gates, PreferredEndpoint};
+use crate::link::ReplicaPhase;
+use keyslot_engine::{EffectSink, UnixMillis};
+use std::collections::BTreeMap;
+
+/// What a node keeps of its membership.
+pub(super) struct Membership {
+    member: Member,
+    gates: Gates,
+    connections: BTreeMap<BusLink, ConnectionId>,
+    /// Writes are held until then at the latest.
+    held_until: Option<UnixMillis>,
+    /// When the primary was heard of last.
+    heard: Option<UnixMillis>,
+}
+
+impl Node {
+    /// Makes the node a member of a cluster.
+    pub fn join(&mut self, member: Member, now: UnixMillis) {
+        let gates = Gates::new(&self.engine);
+        let connections = BTreeMap::new();
+        self.membership = Some(Membership { member, gates, connections, held_until: None, heard: None });
+        self.settle_member(now);
+    }
+
+    /// The node as a member of a cluster, if it is one.
+    pub fn member(&self) -> Option<&Member> {
+        self.membership.as_ref().map(|membership| &membership.member)
+    }
+
+    /// Has the member do something, and carries out what follows of it; `None` at a node that is no member.
+    pub fn with_member<R>(&mut self, now: UnixMillis, work: impl FnOnce(&mut Member) -> R) -> Option<R> {
+        let facts = self.facts();
+        let membership = self.membership.as_mut()?;
+        membership.member.set_facts(facts);
+        let done = work(&mut membership.member);
+        self.settle_member(now);
+        Some(done)
+    }
+
+    /// Somebody made a connection to this node's bus: from this address, to that one. `None` at a node that is no member.
+    pub fn accept_bus(&mut self, from: &str, at: &str, now: UnixMillis) -> Option<ConnectionId> {
+        let link = self.with_member(now, |member| member.accept(from.to_owned(), at.to_owned(), now))?;
+        let connection = self.take_connection_id();
+        self.connections.insert(connection, Connection::Bus(link));
+        self.membership.as_mut()?.connections.insert(link, connection);
+        Some(connection)
+    }
+
+    /// Which connections of the bus have something to be sent over them.
+    pub fn sending_bus(&self) -> impl Iterator<Item = ConnectionId> {
+        let membership = self.membership.iter();
+        membership.flat_map(|it| it.member.sending_links().filter_map(|link| it.connections.get(&link).copied()))
+    }
+
+    pub(super) fn handle_bus(&mut self, link: BusLink, bytes: &[u8], now: UnixMillis) {
+        self.with_member(now, |member| member.handle_link(link, bytes, now));
+    }
+
+    pub(super) fn open_bus(&mut self, link: BusLink, now: UnixMillis) {
+        self.with_member(now, |member| member.link_opened(link, now));
+    }
+
+    pub(super) fn end_bus(&mut self, link: BusLink, now: UnixMillis) {
+        if let Some(membership) = &mut self.membership {
+            membership.connections.remove(&link);
+        }
+        self.with_member(now, |member| member.link_closed(link, now));
+    }
+
+    pub(super) fn poll_bus(&mut self, link: BusLink, out: &mut Vec<u8>) {
+        if let Some(membership) = &mut self.membership {
+            membership.member.poll_link(link, out);
+        }
+    }
+
+    pub(super) fn next_member_timeout(&self) -> Option<UnixMillis> {
+        let membership = self.membership.as_ref()?;
+        [Some(membership.member.next_timeout()), membership.held_until].into_iter().flatten().min()
+    }
+
+    pub(super) fn tend_member(&mut self, now: UnixMillis) {
+        if self.membership.as_ref().is_some_and(|it| it.held_until.is_some_and(|until| until <= now)) {
+            self.release_held();
+        }
+        self.with_member(now, |member| member.handle_timeout(now));
+    }
+
+    fn release_held(&mut self) {
+        if let Some(membership) = &mut self.membership
+            && membership.held_until.take().is_some()
+        {
+            self.engine.release_writes();
+        }
+    }
+
+    /// What the member has to know of the data.
+    fn facts(&mut self) -> Facts {
+        let is_streaming = self.phase() == Some(ReplicaPhase::Streaming);
+        let heard = self.followed().map(|link| link.heard());
+        let is_known = self.standing.is_known();
+        let Some(membership) = &mut self.membership else { return Facts::default() };
+        if is_streaming {
+            membership.heard = heard;
+        }
+        let upstream = match membership.heard {
+            // Data that is being replaced is nobody's.
+            _ if !is_known => Upstream::None,
+            None => Upstream::None,
+            Some(heard) if is_streaming => Upstream::Streaming { heard },
+            Some(since) => Upstream::Down { since },
+        };
+        let offset = if is_known { self.standing.journal().end().0 } else { 0 };
+        let is_still = membership.held_until.is_some() && self.engine.is_still();
+        Facts { offset, upstream, is_still }
+    }
+
+    /// Carries out what the member decided.
+    fn settle_member(&mut self, now: UnixMillis) {
+        while let Some(output) = self.membership.as_mut().and_then(|it| it.member.poll_output()) {
+            match output {
+                MemberOutput::Save => self.outputs.push_back(Output::KeepRoster),
+                MemberOutput::Serve => {
+                    if let Some(membership) = &mut self.membership {
+                        membership.gates.settle(&self.engine, &membership.member, PreferredEndpoint::Ip);
+                    }
+                }
+                MemberOutput::Connect { link, address } => {
+                    let connection = self.take_connection_id();
+                    self.connections.insert(connection, Connection::Bus(link));
+                    if let Some(membership) = &mut self.membership {
+                        membership.connections.insert(link, connection);
+                    }
+                    self.outputs.push_back(Output::ConnectBus { connection, address });
+                }
+                MemberOutput::Close(link, why) => {
+                    let connection = self.membership.as_mut().and_then(|it| it.connections.remove(&link));
+                    if let Some(connection) = connection {
+                        self.close(connection, CloseReason::Bus(why));
+                    }
+                }
+                MemberOutput::Follow(_, address) => {
+                    if let Some(membership) = &mut self.membership {
+                        membership.heard = None;
+                    }
+                    self.follow(Target { host: address.ip, port: address.port }, now);
+                }
+                MemberOutput::Lead => {
+                    self.lead();
+                }
+                MemberOutput::HoldWrites(until) => {
+                    self.engine.hold_writes();
+                    if let Some(membership) = &mut self.membership {
+                        membership.held_until = Some(until);
+                    }
+                }
+                MemberOutput::ReleaseWrites => self.release_held(),
+                MemberOutput::DropKeys(slots) => self.outputs.push_back(Output::DropKeys(slots)),
+                MemberOutput::Deliver(publication, reach) => {
+                    self.outputs.push_back(Output::Publication(publication, reach));
+                }
+                MemberOutput::Event(event) => self.outputs.push_back(Output::Member(event)),
+            }
+        }
+    }
+}
