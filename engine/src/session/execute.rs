@@ -460,6 +460,12 @@ impl Execution<'_> {
         }
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         let result = adapter(&mut turn, args, &mut reply);
+        if turn.is_blocked() && self.core.gate.is_down() {
+            // It may read, but nothing is written for which it could wait.
+            let Committed { offset, buffer, .. } = turn.commit();
+            *self.buffer = buffer;
+            return Ok((offset, Err(CommandError::ClusterDown)));
+        }
         let waiter = if turn.is_blocked() { self.enqueue(&mut turn, command, args, slots) } else { None };
         let Committed { offset, buffer, .. } = turn.commit();
         *self.buffer = buffer;

@@ -321,6 +321,7 @@ fn a_cluster_that_is_down_serves_what_the_options_allow() {
             ("MULTI", "+OK\r\n"),
             ("GET c", "+QUEUED\r\n"),
             ("EXEC", "*1\r\n$-1\r\n"),
+            ("XREAD BLOCK 0 STREAMS c 0", DOWN),
             ("DBSIZE", ":0\r\n"),
             ("FLUSHALL", "+OK\r\n"),
         ],
