@@ -170,7 +170,8 @@ impl Engine {
     /// Runs several verbs on keys of one slot as one turn: all of it happens, or none if `f` returns an error or panics.
     /// `key` decides the slot; a key of another slot is a [`CommandError::CrossSlot`]. Use `tx` only: a verb of the engine
     /// itself would wait for the slot that is held here, for ever. Evicts where `maxmemory` asks for it, but is not refused for
-    /// want of memory.
+    /// want of memory. In a cluster it is a [`CommandError::TryAgain`] while the slot is on its way to another node: which keys `f` asks
+    /// for nobody knows before.
     ///
     /// ```
     /// use keyslot_engine::{CommandError, Engine};

@@ -338,17 +338,32 @@ impl Execution<'_> {
             {
                 return Ok((offset, result));
             }
-            if self.connection.client.readonly.load(Ordering::Relaxed) {
-                let connection = &*self.connection;
-                let mut reply = ReplyWriter::new(out, connection.resp);
-                let looked = Looked { key: args[1], hash: known.hash, db: connection.db, touch: self.touch() };
-                let see = |entry: Option<&EntryRef>| adapter(entry, Some(self.now), args, &mut reply);
-                if let Some((result, offset)) = try_look_replicated(self.core, known.slot, looked, self.now, see) {
-                    return Ok((offset, result));
-                }
+            if let Some(looked) = self.look_replicated(known, args, &adapter, out) {
+                return Ok(looked);
             }
         }
         self.run_on_keys(command, args, known, |turn, args, reply| look_in_turn(turn, args, reply, &adapter), out)
+    }
+
+    /// Reads one key of a replica without a turn, for a client that said READONLY. `None` if it takes one.
+    #[cold]
+    #[inline(never)]
+    fn look_replicated(
+        &self,
+        known: KnownKey,
+        args: &[&[u8]],
+        adapter: impl Fn(Option<&EntryRef>, Option<UnixMillis>, &[&[u8]], &mut ReplyWriter<'_>) -> CommandResult,
+        out: &mut Vec<u8>,
+    ) -> Option<(Offset, CommandResult)> {
+        let connection = &*self.connection;
+        if !connection.client.readonly.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut reply = ReplyWriter::new(out, connection.resp);
+        let looked = Looked { key: args[1], hash: known.hash, db: connection.db, touch: self.touch() };
+        let see = |entry: Option<&EntryRef>| adapter(entry, Some(self.now), args, &mut reply);
+        let (result, offset) = try_look_replicated(self.core, known.slot, looked, self.now, see)?;
+        Some((offset, result))
     }
 
     /// Stores a string in the place of one of the same length, and says which offset tells of that. `None`, and nothing is
@@ -445,6 +460,12 @@ impl Execution<'_> {
         }
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         let result = adapter(&mut turn, args, &mut reply);
+        if turn.is_blocked() && self.core.gate.is_down() {
+            // It may read, but nothing is written for which it could wait.
+            let Committed { offset, buffer, .. } = turn.commit();
+            *self.buffer = buffer;
+            return Ok((offset, Err(CommandError::ClusterDown)));
+        }
         let waiter = if turn.is_blocked() { self.enqueue(&mut turn, command, args, slots) } else { None };
         let Committed { offset, buffer, .. } = turn.commit();
         *self.buffer = buffer;

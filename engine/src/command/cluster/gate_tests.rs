@@ -321,6 +321,7 @@ fn a_cluster_that_is_down_serves_what_the_options_allow() {
             ("MULTI", "+OK\r\n"),
             ("GET c", "+QUEUED\r\n"),
             ("EXEC", "*1\r\n$-1\r\n"),
+            ("XREAD BLOCK 0 STREAMS c 0", DOWN),
             ("DBSIZE", ":0\r\n"),
             ("FLUSHALL", "+OK\r\n"),
         ],
@@ -390,4 +391,37 @@ fn a_redirect_names_the_endpoint_as_the_client_can_use_it() {
     assert_eq!(ask(&mut db.session(Waker::noop().clone(), tls), "GET a"), "-MOVED 15495 :7001\r\n");
     db.set_redirects(Redirects::default());
     assert_eq!(ask(&mut session(&db), "GET a"), UNSERVED, "nobody is known to serve it");
+}
+
+#[test]
+fn nobody_listens_to_a_slot_that_left_however_they_meet() {
+    let db = node();
+    let kept: Vec<Session> = std::thread::scope(|scope| {
+        let listener = || {
+            let mut s = session(&db);
+            for _ in 0..500 {
+                let reply = ask(&mut s, "SSUBSCRIBE {a}c");
+                assert!(reply == MOVED || reply.contains("subscribe"), "{reply}");
+                ask(&mut s, "");
+            }
+            s
+        };
+        let listeners = [scope.spawn(listener), scope.spawn(listener)];
+        for _ in 0..500 {
+            gate(&db, GateState::Open);
+            gate(&db, GateState::Elsewhere);
+        }
+        listeners.map(|listener| listener.join().unwrap()).into()
+    });
+    assert_eq!(db.core.pubsub.active_count(crate::client::Kind::Shard), 0, "{} sessions are still there", kept.len());
+}
+
+#[test]
+fn debug_looks_at_what_is_here() {
+    let db = node();
+    db.options().debug_commands.store(true, Ordering::Relaxed);
+    let mut s = session(&db);
+    ask(&mut s, "SET a v");
+    gate(&db, GateState::Elsewhere);
+    assert!(ask(&mut s, "DEBUG OBJECT a").starts_with("+Value at:"));
 }

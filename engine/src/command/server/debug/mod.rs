@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::text::parse_i64;
-use crate::turn::{Opening, Turn};
+use crate::turn::{Named, Opening, Turn};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
@@ -75,14 +75,14 @@ fn by_host(core: &Core, connection: &Connection, args: &[&[u8]], reply: &mut Rep
     })
 }
 
-/// Runs `f` in a turn over the slot of `key`.
+/// Runs `f` in a turn over the slot of `key`, whoever serves it.
 fn on_key<R>(
     core: &Core,
     connection: &Connection,
     key: &[u8],
     f: impl FnOnce(&mut Turn<'_>) -> Result<R, CommandError>,
 ) -> Result<R, CommandError> {
-    let mut turn = Turn::begin(core, Opening::client(connection.db), &[Slot::of(key)])?;
+    let mut turn = Turn::begin_on(core, Opening::client(connection.db), &[Slot::of(key)], Named::Nothing)?;
     let result = f(&mut turn);
     turn.commit();
     result
