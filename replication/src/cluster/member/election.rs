@@ -143,6 +143,8 @@ impl Member {
     fn ask_for_votes(&mut self, is_manual: bool, now: UnixMillis) {
         self.roster.current_epoch += 1;
         let epoch = self.roster.current_epoch;
+        // It has no vote for another in this epoch: were it to win it would come to vote in the place of one that has voted.
+        self.roster.last_vote_epoch = epoch;
         self.is_unsaved = true;
         self.candidacy = Candidacy::Asking { epoch, begun: now, is_manual, votes: BTreeSet::new() };
         self.tell(MemberEvent::ElectionBegun(epoch));

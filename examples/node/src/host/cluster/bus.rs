@@ -58,7 +58,7 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
                 Order::Connect(link, address) => tasks.connect(&node, link, address),
                 Order::Close(link) => tasks.end(&node, link),
                 Order::Role(role) => node.take_role(role),
-                Order::DropKeys(slots) => lost.push(slots),
+                Order::DropKeys(slots) => lost.push(*slots),
             }
         }
         drop_some(&node, &mut lost);

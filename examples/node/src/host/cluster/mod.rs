@@ -15,8 +15,7 @@ mod commands;
 use crate::settings::{Values, read_limited, replace_file};
 pub(super) use bus::{listen, run};
 pub(super) use commands::control;
-use keyslot::engine::slot::SlotSet;
-use keyslot::engine::{Channel, Engine, Published, UnixMillis};
+use keyslot::engine::{Channel, Engine, Published, SlotSet, UnixMillis};
 use keyslot::replication::cluster::member::{BusLink, Facts, Member, MemberOptions, MemberOutput, Reach};
 use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
@@ -56,7 +55,7 @@ enum Order {
     Connect(BusLink, NodeAddress),
     Close(BusLink),
     Role(Role),
-    DropKeys(SlotSet),
+    DropKeys(Box<SlotSet>),
 }
 
 /// Whom the node follows from here on.
@@ -154,7 +153,7 @@ impl Cluster {
                     state.held_until = Some(until);
                 }
                 MemberOutput::ReleaseWrites => state.release(engine),
-                MemberOutput::DropKeys(slots) => state.orders.push(Order::DropKeys(*slots)),
+                MemberOutput::DropKeys(slots) => state.orders.push(Order::DropKeys(slots)),
                 MemberOutput::Deliver(publication, reach) => deliver(engine, &publication, reach),
                 MemberOutput::Event(event) => tracing::info!("Cluster: {event}"),
             }
@@ -295,3 +294,6 @@ fn save(path: &Path, roster: &Roster) -> io::Result<()> {
 
 /// How far the bus port is from the port of the clients, unless a setting says otherwise.
 const BUS_PORT_DISTANCE: u64 = 10_000;
+
+#[cfg(test)]
+mod tests;
