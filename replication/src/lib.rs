@@ -5,6 +5,8 @@
 
 mod chance;
 pub mod cluster;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod link;
 pub mod node;
 #[cfg(any(test, feature = "sim"))]

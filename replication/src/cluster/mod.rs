@@ -5,12 +5,14 @@
 //! message   the bus: what nodes say to each other, as bytes
 //! roster    what is known: nodes, slots, epochs
 //! view      how that is shown and kept: CLUSTER's replies, nodes.conf
+//! control   CLUSTER at a member
 //! gates     what the engine's gate is told of it
 //! plan      clusters whose nodes know each other from the start
 //! ```
 //!
 //! Nothing here waits, reads or writes anything but its arguments.
 
+pub mod control;
 mod gates;
 pub mod member;
 pub mod message;

@@ -103,15 +103,19 @@ impl Node {
         }
     }
 
-    /// What the member has to know of the data.
-    fn facts(&mut self) -> Facts {
-        let is_streaming = self.phase() == Some(ReplicaPhase::Streaming);
-        let heard = self.followed().map(|link| link.heard());
-        let is_known = self.standing.is_known();
-        let Some(membership) = &mut self.membership else { return Facts::default() };
-        if is_streaming {
-            membership.heard = heard;
+    /// Notes when the primary was heard of, once its stream comes.
+    pub(super) fn note_heard(&mut self) {
+        let heard = self.followed().filter(|link| link.phase() == ReplicaPhase::Streaming).map(|link| link.heard());
+        if let (Some(membership), Some(heard)) = (&mut self.membership, heard) {
+            membership.heard = Some(heard);
         }
+    }
+
+    /// What the member has to know of the data.
+    fn facts(&self) -> Facts {
+        let is_streaming = self.phase() == Some(ReplicaPhase::Streaming);
+        let is_known = self.standing.is_known();
+        let Some(membership) = &self.membership else { return Facts::default() };
         let upstream = match membership.heard {
             // Data that is being replaced is nobody's.
             _ if !is_known => Upstream::None,

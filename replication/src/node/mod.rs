@@ -280,6 +280,7 @@ impl Node {
             Some(Connection::Followed(link)) => {
                 let outcome = link.handle_input(bytes, now);
                 self.follow_up(connection, outcome, now);
+                self.note_heard();
             }
             Some(Connection::Bus(link)) => {
                 let link = *link;

@@ -2,7 +2,7 @@
 
 use crate::link::{LagLimits, PrimaryOptions, ReplicaOptions};
 use crate::node::{Node, NodeOptions};
-use keyslot_engine::{Engine, ManualClock, Offset, UnixMillis};
+use keyslot_engine::{Clock, Engine, ManualClock, Offset, SystemClock, UnixMillis};
 use keyslot_persistence::storage::{Fault, Loss};
 use keyslot_persistence::{Durability, Journal, JournalOptions, MemoryStorage, Saver, Store, StoreBuilder};
 use std::sync::Arc;
@@ -35,6 +35,29 @@ impl Default for MachineOptions {
     }
 }
 
+/// What time it is at a node.
+#[derive(Clone)]
+pub(super) enum NodeClock {
+    Virtual(ManualClock),
+    System(Arc<SystemClock>),
+}
+
+impl Clock for NodeClock {
+    fn now(&self) -> UnixMillis {
+        match self {
+            Self::Virtual(clock) => clock.now(),
+            Self::System(clock) => clock.now(),
+        }
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        match self {
+            Self::Virtual(clock) => clock.monotonic_ns(),
+            Self::System(clock) => clock.monotonic_ns(),
+        }
+    }
+}
+
 pub(super) struct Machine {
     pub(super) options: MachineOptions,
     storage: MemoryStorage,
@@ -58,7 +81,7 @@ impl Machine {
     }
 
     /// Starts it, with what its disk holds. An error says why it does not start.
-    pub(super) fn start(&mut self, address: &str, clock: &ManualClock, seed: u64) -> Result<(), String> {
+    pub(super) fn start(&mut self, address: &str, clock: &NodeClock, seed: u64) -> Result<(), String> {
         self.run += 1;
         let engine = Engine::builder().clock(clock.clone()).seed(seed).in_memory();
         let saver = Saver::new(engine.clone(), self.storage.clone());

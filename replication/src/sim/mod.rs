@@ -44,7 +44,7 @@ use crate::node::{
 use keyslot_engine::resp::Value;
 use keyslot_engine::{EffectSink, ManualClock, Offset, PeerInfo, SessionState, UnixMillis};
 use keyslot_persistence::storage::Loss;
-use machine::{Machine, Process, START_MS};
+use machine::{Machine, NodeClock, Process, START_MS};
 use network::{End, Network, Parcel, Way};
 use promises::Promises;
 use std::collections::BTreeMap;
@@ -259,7 +259,8 @@ impl Simulation {
             return;
         }
         let seed = self.chance.next();
-        if let Err(error) = self.machines[node].start(&node.to_string(), &self.clock, seed) {
+        if let Err(error) = self.machines[node].start(&node.to_string(), &NodeClock::Virtual(self.clock.clone()), seed)
+        {
             return self.fail(format!("{node} does not start: {error}"));
         }
         if let Some(process) = &self.machines[node].process {

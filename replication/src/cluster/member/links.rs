@@ -111,10 +111,12 @@ impl Member {
         let lost: Vec<NodeName> =
             self.peers.iter().filter(|(_, peer)| peer.link.is_none()).map(|(name, _)| *name).collect();
         for name in lost {
-            let Some(node) = self.roster.node(&name) else { continue };
+            let Some(node) = self.roster.node_mut(&name) else { continue };
             if node.address.ip.is_empty() {
                 continue;
             }
+            // Who is never reached is silent from here on.
+            node.ping_sent.get_or_insert(now);
             let address = node.address.clone();
             let link = self.insert_link(Side::Outbound(name), false, now);
             if let Some(peer) = self.peers.get_mut(&name) {

@@ -113,7 +113,7 @@ impl Simulation {
     }
 
     /// Whether everybody sees the same and every slot is served; an error tells what is not so.
-    pub(super) fn stability(&self) -> Result<(), String> {
+    pub(crate) fn stability(&self) -> Result<(), String> {
         let on: Vec<usize> = (0..self.nodes.len()).filter(|node| self.is_on(*node)).collect();
         let names: BTreeSet<NodeName> = on.iter().filter_map(|node| Some(self.roster(*node)?.me().name)).collect();
         let view = |node: usize| {
@@ -135,6 +135,13 @@ impl Simulation {
             let member = self.member(*node).ok_or("it is off")?;
             if !member.is_up() {
                 return Err(format!("{node} says that the cluster does not serve"));
+            }
+            if let Some(lost) = member
+                .roster()
+                .nodes()
+                .find(|it| names.contains(&it.name) && !it.is_linked && it.name != member.roster().me().name)
+            {
+                return Err(format!("{node} has no connection to {}", lost.name));
             }
             if view(*node).as_ref() != Some(&first) {
                 return Err(format!("{node} sees something else than {}", on[0]));

@@ -37,19 +37,21 @@ pub use network::NetworkOptions;
 pub use scenario::{ClusterSummary, explore};
 
 use super::Violation;
-use super::machine::{Machine, MachineOptions, START_MS};
+use super::machine::{Machine, MachineOptions, NodeClock, START_MS};
 use super::network::{End, Parcel, Way};
 use crate::chance::Chance;
-use crate::cluster::member::{Member, MemberEvent, MemberOptions};
+use crate::cluster::member::{Member, MemberEvent, MemberOptions, Reach};
+use crate::cluster::message::Publication;
 use crate::cluster::{NodeAddress, Roster, agreed_rosters};
 use crate::node::{ConnectionId, Output};
 use checks::Checks;
 use keyslot_engine::resp::Value;
-use keyslot_engine::{ManualClock, PeerInfo, SessionState, Slot, UnixMillis};
+use keyslot_engine::{Channel, Engine, ManualClock, PeerInfo, Published, SessionState, Slot, SystemClock, UnixMillis};
 use keyslot_persistence::storage::Loss;
 use network::Network;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -60,9 +62,13 @@ pub struct Simulation {
     chance: Chance,
     nodes: Vec<SimulatedNode>,
     /// Who is reached where.
-    places: BTreeMap<String, usize>,
+    places: BTreeMap<(String, u16), usize>,
     network: Network,
     node_timeout_ms: i64,
+    /// The system's, for a cluster that runs in real time.
+    system: Option<Arc<SystemClock>>,
+    /// Told of every engine that is started.
+    on_start: Option<OnStart>,
     checks: Checks,
     trace: String,
     traces: bool,
@@ -71,12 +77,15 @@ pub struct Simulation {
     flaw: Option<crate::cluster::member::Flaw>,
 }
 
+/// Takes the number of a node, and the engine that it was started with.
+pub(crate) type OnStart = Box<dyn Fn(usize, &Engine) + Send>;
+
 struct SimulatedNode {
     machine: Machine,
     /// What its nodes.conf says.
     kept: Roster,
     address: NodeAddress,
-    clock: ManualClock,
+    clock: NodeClock,
     /// How far its clock is ahead.
     skew_ms: i64,
     /// Until when it does nothing, and hears nothing.
@@ -101,6 +110,8 @@ impl Simulation {
             places: BTreeMap::new(),
             network: Network::new(NetworkOptions::CALM),
             node_timeout_ms: 1000,
+            system: None,
+            on_start: None,
             checks: Checks::default(),
             trace: String::new(),
             traces: true,
@@ -108,6 +119,36 @@ impl Simulation {
             #[cfg(test)]
             flaw: None,
         }
+    }
+
+    /// One that runs in real time, whenever it is [run](Self::run_to) on.
+    #[cfg(feature = "host")]
+    pub(crate) fn in_real_time(seed: u64, system: Arc<SystemClock>, on_start: OnStart) -> Self {
+        let mut sim = Self::new(seed);
+        sim.now = keyslot_engine::Clock::now(&*system);
+        (sim.system, sim.on_start, sim.traces) = (Some(system), Some(on_start), true);
+        sim
+    }
+
+    /// Does all that is due by now, and what clients have left to do; returns when something is due next.
+    #[cfg(feature = "host")]
+    pub(crate) fn run_to(&mut self, now: UnixMillis) -> UnixMillis {
+        self.now = self.now.min(now);
+        (0..self.nodes.len()).for_each(|node| self.tend(node));
+        while self.step(now.0) {}
+        let timers = self.nodes.iter().filter_map(|it| it.due_ms);
+        UnixMillis(timers.chain(self.network.next_arrival_ms()).min().unwrap_or(now.0 + 100))
+    }
+
+    /// A cluster at these addresses: primaries, each followed by its replicas.
+    #[cfg(feature = "host")]
+    pub(crate) fn form_at(&mut self, shards: Vec<Vec<NodeAddress>>) {
+        self.form_shards(shards);
+    }
+
+    /// Where a node is.
+    pub fn address(&self, node: usize) -> &NodeAddress {
+        &self.nodes[node].address
     }
 
     /// How long a node may be silent (`cluster-node-timeout`), for nodes that are started from here on. 1000 ms if nothing is said.
@@ -132,6 +173,10 @@ impl Simulation {
                 (0..=replicas).map(|at| address_of(self.nodes.len() + shard * (replicas + 1) + at, 0)).collect()
             })
             .collect();
+        self.form_shards(shards);
+    }
+
+    fn form_shards(&mut self, shards: Vec<Vec<NodeAddress>>) {
         let seed = self.chance.next();
         for (roster, address) in agreed_rosters(&shards, seed).into_iter().zip(shards.into_iter().flatten()) {
             self.add(roster, address);
@@ -152,7 +197,10 @@ impl Simulation {
             machine: Machine::new(MachineOptions::default(), seed),
             kept: roster,
             address,
-            clock: ManualClock::at(self.now),
+            clock: match &self.system {
+                Some(system) => NodeClock::System(system.clone()),
+                None => NodeClock::Virtual(ManualClock::at(self.now)),
+            },
             skew_ms: 0,
             paused_until: self.now,
             next_tick: self.now,
@@ -245,7 +293,9 @@ impl Simulation {
         let now = self.tell_time(node);
         let seed = self.chance.next();
         let it = &mut self.nodes[node];
-        self.places.insert(it.address.ip.clone(), node);
+        for port in [it.address.port, it.address.bus_port] {
+            self.places.insert((it.address.ip.clone(), port), node);
+        }
         let options = MemberOptions {
             announced: NodeAddress { ip: it.address.ip.clone(), ..it.address.clone() },
             node_timeout_ms: self.node_timeout_ms,
@@ -264,6 +314,9 @@ impl Simulation {
         let member = member.with_flaw(self.flaw);
         if let Some(process) = &mut it.machine.process {
             process.node.join(member, now);
+            if let Some(on_start) = &self.on_start {
+                on_start(node, &process.engine);
+            }
         }
         let name = it.kept.me().name;
         self.note(format_args!("{node} starts as {name}"));
@@ -274,7 +327,10 @@ impl Simulation {
     pub fn move_node(&mut self, node: usize, generation: usize) {
         if !self.is_on(node) {
             let address = address_of(node, generation);
-            self.places.remove(&self.nodes[node].address.ip);
+            let left = &self.nodes[node].address;
+            for port in [left.port, left.bus_port] {
+                self.places.remove(&(left.ip.clone(), port));
+            }
             self.nodes[node].address = address;
         }
     }
@@ -382,9 +438,11 @@ impl Simulation {
     fn tell_time(&mut self, node: usize) -> UnixMillis {
         let it = &mut self.nodes[node];
         let there = UnixMillis(self.now.0 + it.skew_ms);
-        let behind_ms = there.0 - keyslot_engine::Clock::now(&it.clock).0;
-        if behind_ms > 0 {
-            it.clock.advance(Duration::from_millis(behind_ms as u64));
+        if let NodeClock::Virtual(clock) = &it.clock {
+            let behind_ms = there.0 - keyslot_engine::Clock::now(clock).0;
+            if behind_ms > 0 {
+                clock.advance(Duration::from_millis(behind_ms as u64));
+            }
         }
         there
     }
@@ -504,8 +562,12 @@ impl Simulation {
             self.nodes[node].machine.process.as_mut().and_then(|process| process.node.poll_output())
         {
             match output {
-                Output::Connect { connection, target } => self.connect(node, connection, &target.host, false),
-                Output::ConnectBus { connection, address } => self.connect(node, connection, &address.ip, true),
+                Output::Connect { connection, target } => {
+                    self.connect(node, connection, (target.host, target.port), false);
+                }
+                Output::ConnectBus { connection, address } => {
+                    self.connect(node, connection, (address.ip, address.bus_port), true);
+                }
                 Output::Close { connection, .. } => self.close(node, connection),
                 Output::KeepRoster => {
                     if let Some(roster) = self.roster(node).cloned() {
@@ -523,8 +585,20 @@ impl Simulation {
                 }
                 Output::Member(event) => self.hear(node, &event),
                 Output::DropKeys(slots) => self.drop_keys(node, &slots),
-                Output::Served { .. } | Output::Failover(_) | Output::Waited { .. } | Output::Publication(..) => {}
+                Output::Publication(publication, reach) => self.deliver_publication(node, &publication, reach),
+                Output::Served { .. } | Output::Failover(_) | Output::Waited { .. } => {}
             }
+        }
+    }
+
+    fn deliver_publication(&self, node: usize, publication: &Publication, reach: Reach) {
+        let channel = match reach {
+            Reach::Cluster => Channel::Plain,
+            Reach::Shard => Channel::Sharded,
+        };
+        if let Some(process) = &self.nodes[node].machine.process {
+            let (name, message) = (&publication.channel, &publication.message);
+            process.engine.deliver(Published { channel, name, message });
         }
     }
 
@@ -540,11 +614,11 @@ impl Simulation {
         self.nodes[node].kept = roster;
     }
 
-    fn connect(&mut self, node: usize, connection: ConnectionId, ip: &str, is_bus: bool) {
+    fn connect(&mut self, node: usize, connection: ConnectionId, place: (String, u16), is_bus: bool) {
         let run = self.nodes[node].machine.run;
         let client = End { node, run, id: Some(connection), is_open: true };
         // Where nobody is, nobody answers: as at a node that is off.
-        let server = self.places.get(ip).copied();
+        let server = self.places.get(&place).copied();
         let number = self.network.connect(client, server.unwrap_or(node), self.now.0, &mut self.chance);
         self.nodes[node].note_wire(connection, (number, Way::Up), is_bus);
         if is_bus {

@@ -1,0 +1,393 @@
+//! The cluster, and the thread that moves it.
+
+use super::client::ClusterClient;
+use super::listen::Doors;
+use crate::chance::Chance;
+use crate::cluster::NodeAddress;
+use crate::cluster::control::{change, show};
+use crate::cluster::member::{Member, Reach};
+use crate::cluster::message::Publication;
+use crate::cluster::view::{ClusterCommand, Viewer};
+use crate::sim::cluster::Simulation;
+use keyslot_engine::resp::ReplyWriter;
+use keyslot_engine::{Asker, Channel, Clock, Engine, Host, InfoSection, Published, SystemClock};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+/// How a cluster in this process is made.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    primaries: usize,
+    replicas: usize,
+    node_timeout: Duration,
+    listens: bool,
+}
+
+/// A cluster in this process. Dropping it ends it.
+pub struct Cluster {
+    shared: Arc<Shared>,
+    driver: Option<JoinHandle<()>>,
+}
+
+/// What the threads of a cluster share.
+pub(super) struct Shared {
+    world: Mutex<Simulation>,
+    live: RwLock<Vec<Option<Live>>>,
+    pub(super) addresses: Vec<NodeAddress>,
+    published: Mutex<Vec<(usize, Publication, Reach)>>,
+    driver: OnceLock<Thread>,
+    is_over: AtomicBool,
+    doors: Mutex<Doors>,
+}
+
+/// A node that is on.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) engine: Engine,
+    /// Cleared when it is killed.
+    pub(super) is_on: Arc<AtomicBool>,
+}
+
+/// Why a cluster does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There has to be somebody.
+    #[error("a cluster has one primary at least")]
+    NoPrimaries,
+    /// No port to listen on.
+    #[error("no port to listen on: {0}")]
+    Listen(io::Error),
+    /// The system gave no thread.
+    #[error("no thread: {0}")]
+    Thread(io::Error),
+    /// The nodes do not find together.
+    #[error(transparent)]
+    Unsettled(#[from] Unsettled),
+}
+
+/// The nodes of a cluster do not see the same, or not every slot is served.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the cluster is not whole after {waited_ms} ms: {why}")]
+pub struct Unsettled {
+    /// How long it was waited for.
+    pub waited_ms: u128,
+    /// What is missing.
+    pub why: String,
+}
+
+impl ClusterBuilder {
+    /// So many primaries, which share the slots evenly; 3 if nothing is said.
+    #[must_use]
+    pub fn primaries(mut self, count: usize) -> Self {
+        self.primaries = count;
+        self
+    }
+
+    /// So many replicas for each; none if nothing is said.
+    #[must_use]
+    pub fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// How long a node may be silent before it is down (`cluster-node-timeout`); a second if nothing is said.
+    #[must_use]
+    pub fn node_timeout(mut self, timeout: Duration) -> Self {
+        self.node_timeout = timeout;
+        self
+    }
+
+    /// Listens on free ports of the loopback address, for any client.
+    #[must_use]
+    pub fn listen(mut self) -> Self {
+        self.listens = true;
+        self
+    }
+
+    /// Starts it; returns once every slot is served and replicas have their primaries' data.
+    pub fn start(self) -> Result<Cluster, StartError> {
+        if self.primaries == 0 {
+            return Err(StartError::NoPrimaries);
+        }
+        let count = self.primaries * (self.replicas + 1);
+        let doors = match self.listens {
+            true => Doors::open(count).map_err(StartError::Listen)?,
+            false => Doors::none(),
+        };
+        let addresses: Vec<NodeAddress> = (0..count).map(|node| address_of(node, doors.port(node))).collect();
+        let clock = Arc::new(SystemClock::default());
+        let shared = Arc::new_cyclic(|this: &Weak<Shared>| Shared {
+            world: Mutex::new(world(this.clone(), clock.clone(), self.node_timeout)),
+            live: RwLock::new(vec![None; count]),
+            addresses: addresses.clone(),
+            published: Mutex::default(),
+            driver: OnceLock::new(),
+            is_over: AtomicBool::new(false),
+            doors: Mutex::new(doors),
+        });
+        let shards = addresses.chunks(self.replicas + 1).map(<[NodeAddress]>::to_vec).collect();
+        shared.world().form_at(shards);
+        let driven = shared.clone();
+        let thread = std::thread::Builder::new().name("keyslot-cluster".to_owned());
+        let driver = thread.spawn(move || drive(&driven, &clock)).map_err(StartError::Thread)?;
+        let _ = shared.driver.set(driver.thread().clone());
+        shared.doors().serve(&shared).map_err(StartError::Thread)?;
+        let cluster = Cluster { shared, driver: Some(driver) };
+        cluster.settle()?;
+        Ok(cluster)
+    }
+}
+
+/// An empty world whose engines are told of the cluster that they are in.
+fn world(this: Weak<Shared>, clock: Arc<SystemClock>, node_timeout: Duration) -> Simulation {
+    let seed = clock.monotonic_ns() ^ clock.now().0.unsigned_abs();
+    let told = this.clone();
+    let on_start = move |node: usize, engine: &Engine| {
+        engine.attach_host(Arc::new(Resident { node, shared: this.clone() }));
+        if let Some(shared) = told.upgrade() {
+            let live = Live { engine: engine.clone(), is_on: Arc::new(AtomicBool::new(true)) };
+            shared.live.write().unwrap_or_else(PoisonError::into_inner)[node] = Some(live);
+        }
+    };
+    let mut world = Simulation::in_real_time(Chance::new(seed).next(), clock, Box::new(on_start));
+    world.set_node_timeout(i64::try_from(node_timeout.as_millis()).unwrap_or(i64::MAX));
+    world
+}
+
+/// Where a node is: on the port that it listens on, or on one of its own that nobody listens on.
+fn address_of(node: usize, port: Option<u16>) -> NodeAddress {
+    let port = port.unwrap_or(FIRST_PORT + node as u16);
+    let bus_port = port.checked_add(BUS_PORT_DISTANCE).unwrap_or_else(|| port - BUS_PORT_DISTANCE);
+    NodeAddress { ip: "127.0.0.1".to_owned(), port, bus_port, ..NodeAddress::default() }
+}
+
+/// Moves the nodes until the cluster is over.
+fn drive(shared: &Shared, clock: &SystemClock) {
+    while !shared.is_over.load(Ordering::Acquire) {
+        let published = std::mem::take(&mut *lock(&shared.published));
+        let mut world = shared.world();
+        for (node, publication, reach) in published {
+            world.command(node, |member, _| member.publish(publication, reach));
+        }
+        let due = world.run_to(clock.now());
+        drop(world);
+        let wait_ms = u64::try_from(due.0 - clock.now().0).unwrap_or(0);
+        if wait_ms > 0 {
+            std::thread::park_timeout(Duration::from_millis(wait_ms));
+        }
+    }
+}
+
+impl Cluster {
+    /// Three primaries, if nothing else is said.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder { primaries: 3, replicas: 0, node_timeout: Duration::from_secs(1), listens: false }
+    }
+
+    /// A client that finds its way to whoever serves a key, without sockets.
+    pub fn client(&self) -> ClusterClient {
+        ClusterClient::new(self.shared.clone())
+    }
+
+    /// How many nodes there are, those included that are off.
+    pub fn node_count(&self) -> usize {
+        self.shared.addresses.len()
+    }
+
+    /// Where nodes listen; where they would, of a cluster that does not.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.shared.addresses.iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
+    }
+
+    /// The engine of a node, if it is on: reads of what a replica has, sessions of one's own.
+    pub fn engine(&self, node: usize) -> Option<Engine> {
+        Some(self.shared.live(node)?.engine)
+    }
+
+    /// Who serves a key, as those who serve see it.
+    pub fn primary_of(&self, key: &str) -> Option<usize> {
+        self.shared.world().owner_of(key)
+    }
+
+    /// Who follows a node.
+    pub fn replicas_of(&self, node: usize) -> Vec<usize> {
+        let world = self.shared.world();
+        let name = world.roster(node).map(|roster| roster.me().name);
+        let follows = |other: &usize| world.roster(*other).is_some_and(|it| it.me().primary == name);
+        (0..self.node_count()).filter(|other| name.is_some() && follows(other)).collect()
+    }
+
+    /// Ends a node at once, as a crash does. Its data is in memory, and lost; what it knows of the cluster is kept.
+    pub fn kill(&self, node: usize) {
+        let live = self.shared.live.write().unwrap_or_else(PoisonError::into_inner)[node].take();
+        if let Some(live) = live {
+            live.is_on.store(false, Ordering::Release);
+        }
+        self.shared.doors().close(node);
+        self.shared.world().kill(node);
+        self.shared.wake();
+    }
+
+    /// Starts a node that was killed, without data, at its old address.
+    pub fn restart(&self, node: usize) -> io::Result<()> {
+        self.shared.world().start(node);
+        self.shared.wake();
+        self.shared.doors().reopen(node, &self.shared)
+    }
+
+    /// A node does nothing for so long, and hears nothing of others.
+    pub fn pause(&self, node: usize, time: Duration) {
+        self.shared.world().pause(node, i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        self.shared.wake();
+    }
+
+    /// Nothing gets between these nodes and all others. Clients reach everybody.
+    pub fn part(&self, nodes: &[usize]) {
+        self.shared.world().part(nodes);
+    }
+
+    /// Everything gets everywhere.
+    pub fn heal(&self) {
+        self.shared.world().heal();
+        self.shared.wake();
+    }
+
+    /// What happened in the cluster, a line each.
+    pub fn trace(&self) -> String {
+        self.shared.world().trace().to_owned()
+    }
+
+    /// Has a node's member do something that CLUSTER has no word for; `None` if it is off.
+    pub fn command<R>(
+        &self,
+        node: usize,
+        work: impl FnOnce(&mut Member, keyslot_engine::UnixMillis) -> R,
+    ) -> Option<R> {
+        let done = self.shared.world().command(node, work);
+        self.shared.wake();
+        done
+    }
+
+    /// Waits until every slot is served, all see the same and replicas have their primaries' data; an error after ten seconds.
+    pub fn settle(&self) -> Result<(), Unsettled> {
+        let begun = Instant::now();
+        loop {
+            let Err(why) = self.shared.world().stability() else { return Ok(()) };
+            if begun.elapsed() > SETTLES_WITHIN {
+                return Err(Unsettled { waited_ms: begun.elapsed().as_millis(), why });
+            }
+            self.shared.wake();
+            std::thread::park_timeout(LOOK_INTERVAL);
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        for node in 0..self.node_count() {
+            self.shared.doors().close(node);
+        }
+        self.shared.wake();
+        if let Some(driver) = self.driver.take() {
+            let _ = driver.join();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn world(&self) -> MutexGuard<'_, Simulation> {
+        lock(&self.world)
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Doors> {
+        lock(&self.doors)
+    }
+
+    /// A node, if it is on.
+    pub(super) fn live(&self, node: usize) -> Option<Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).get(node)?.clone()
+    }
+
+    /// There is something to be moved.
+    pub(super) fn wake(&self) {
+        if let Some(driver) = self.driver.get() {
+            driver.unpark();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Who panicked with it is a test that has failed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The host of one node's engine.
+struct Resident {
+    node: usize,
+    shared: Weak<Shared>,
+}
+
+impl Host for Resident {
+    fn control(&self, _: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
+        let Some(shared) = self.shared.upgrade().filter(|_| args[0].eq_ignore_ascii_case(b"cluster")) else {
+            return false;
+        };
+        let command = match ClusterCommand::parse(&args[1..]) {
+            Ok(command) => command,
+            Err(text) => {
+                reply.error(&text);
+                return true;
+            }
+        };
+        let Some(live) = shared.live(self.node) else { return false };
+        let mut world = shared.world();
+        let viewer = Viewer { own_offset: live.engine.position().0, ..Viewer::default() };
+        let is_shown = world.member(self.node).is_some_and(|member| show(member, &viewer, &command, reply));
+        if !is_shown {
+            match world.command(self.node, |member, now| change(member, &command, &live.engine, now)) {
+                Some(Ok(answer)) => answer.write(reply),
+                Some(Err(refusal)) => reply.error(&refusal.to_string()),
+                None => return false,
+            }
+        }
+        drop(world);
+        shared.wake();
+        true
+    }
+
+    fn info(&self, section: InfoSection, out: &mut String) {
+        if section == InfoSection::Cluster {
+            out.push_str("cluster_enabled:1\r\n");
+        }
+    }
+
+    fn published(&self, message: Published<'_>) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let reach = match message.channel {
+            Channel::Plain => Reach::Cluster,
+            Channel::Sharded => Reach::Shard,
+        };
+        let publication = Publication { channel: message.name.to_vec(), message: message.message.to_vec() };
+        lock(&shared.published).push((self.node, publication, reach));
+        shared.wake();
+    }
+
+    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
+        None
+    }
+
+    fn needs_password(&self) -> bool {
+        false
+    }
+}
+
+/// The port of the first node, where nobody listens.
+const FIRST_PORT: u16 = 7000;
+const BUS_PORT_DISTANCE: u16 = 10_000;
+const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
