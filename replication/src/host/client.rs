@@ -1,16 +1,15 @@
 //! A client of a cluster in this process, without sockets.
 
-use super::cluster::{Live, Shared};
+use super::residents::{Live, Residents};
 use keyslot_engine::resp::{Value, parse_reply};
 use keyslot_engine::{PeerInfo, Slot};
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Finds its way to whoever serves a key: follows MOVED and ASK, and asks again while a slot has no owner or a node is gone.
 pub struct ClusterClient {
-    shared: Arc<Shared>,
+    residents: Arc<Residents>,
     /// Who served a slot last.
     routes: Mutex<HashMap<Slot, usize>>,
 }
@@ -32,8 +31,8 @@ pub enum ClientError {
 }
 
 impl ClusterClient {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, routes: Mutex::default() }
+    pub(super) fn new(residents: Arc<Residents>) -> Self {
+        Self { residents, routes: Mutex::default() }
     }
 
     /// Does a command at whoever serves its keys. Asked again for ten seconds while nobody does; blocking commands do not block.
@@ -44,10 +43,10 @@ impl ClusterClient {
         let mut node = slot.and_then(|slot| self.routes().get(&slot).copied()).unwrap_or(0);
         let (mut asks, mut last) = (false, "no node is on".to_owned());
         while begun.elapsed() < PATIENCE {
-            match self.shared.live(node).map(|live| answer(&live, &args, asks)) {
+            match self.residents.live(node).map(|live| answer(&live, &args, asks)) {
                 Some(Some(Value::Error(text))) => {
                     last = String::from_utf8_lossy(&text).into_owned();
-                    match Redirect::of(&last, &self.shared) {
+                    match Redirect::of(&last, &self.residents) {
                         Redirect::None => return Err(ClientError::Refused(last)),
                         Redirect::Later => node = self.rest(node, slot),
                         Redirect::Moved(to) => {
@@ -67,7 +66,7 @@ impl ClusterClient {
                     if let Some(slot) = slot.filter(|_| !asks) {
                         self.routes().insert(slot, node);
                     }
-                    self.shared.wake();
+                    self.residents.wake();
                     return Ok(value);
                 }
                 Some(None) | None => node = self.rest(node, slot),
@@ -83,7 +82,7 @@ impl ClusterClient {
             self.routes().remove(&slot);
         }
         std::thread::park_timeout(REST);
-        (node + 1) % self.shared.addresses.len()
+        (node + 1) % self.residents.addresses.len()
     }
 
     /// The slot whose owner is asked first: that of the first word behind the name. Where that is no key, MOVED tells.
@@ -99,7 +98,7 @@ impl ClusterClient {
 /// What a node answers; nothing if it is killed meanwhile.
 fn answer(live: &Live, args: &[&[u8]], asks: bool) -> Option<Value> {
     let value = if asks { ask(live, args)? } else { live.engine.call(args) };
-    live.is_on.load(Ordering::Acquire).then_some(value)
+    live.is_on().then_some(value)
 }
 
 /// ASKING and the command, of one client.
@@ -123,11 +122,11 @@ enum Redirect {
 }
 
 impl Redirect {
-    fn of(text: &str, shared: &Shared) -> Self {
+    fn of(text: &str, residents: &Residents) -> Self {
         let mut words = text.split(' ');
         let (code, place) = (words.next(), words.nth(1));
         let port = place.and_then(|place| place.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
-        let node = port.and_then(|port| shared.addresses.iter().position(|it| it.port == port));
+        let node = port.and_then(|port| residents.addresses.iter().position(|it| it.port == port));
         match (code, node) {
             (Some("MOVED"), Some(node)) => Self::Moved(node),
             (Some("ASK"), Some(node)) => Self::Ask(node),

@@ -2,6 +2,7 @@
 
 use super::client::ClusterClient;
 use super::listen::Doors;
+use super::residents::Residents;
 use crate::chance::Chance;
 use crate::cluster::NodeAddress;
 use crate::cluster::control::{change, show};
@@ -14,8 +15,8 @@ use keyslot_engine::{Asker, Channel, Clock, Engine, Host, InfoSection, Published
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
-use std::thread::{JoinHandle, Thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How a cluster in this process is made.
@@ -34,22 +35,12 @@ pub struct Cluster {
 }
 
 /// What the threads of a cluster share.
-pub(super) struct Shared {
+struct Shared {
     world: Mutex<Simulation>,
-    live: RwLock<Vec<Option<Live>>>,
-    pub(super) addresses: Vec<NodeAddress>,
+    residents: Arc<Residents>,
     published: Mutex<Vec<(usize, Publication, Reach)>>,
-    driver: OnceLock<Thread>,
     is_over: AtomicBool,
     doors: Mutex<Doors>,
-}
-
-/// A node that is on.
-#[derive(Clone)]
-pub(super) struct Live {
-    pub(super) engine: Engine,
-    /// Cleared when it is killed.
-    pub(super) is_on: Arc<AtomicBool>,
 }
 
 /// Why a cluster does not start.
@@ -119,13 +110,12 @@ impl ClusterBuilder {
             false => Doors::none(),
         };
         let addresses: Vec<NodeAddress> = (0..count).map(|node| address_of(node, doors.port(node))).collect();
+        let residents = Arc::new(Residents::new(addresses.clone()));
         let clock = Arc::new(SystemClock::default());
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| Shared {
-            world: Mutex::new(world(this.clone(), clock.clone(), self.node_timeout)),
-            live: RwLock::new(vec![None; count]),
-            addresses: addresses.clone(),
+            world: Mutex::new(world(this.clone(), residents.clone(), clock.clone(), self.node_timeout)),
+            residents: residents.clone(),
             published: Mutex::default(),
-            driver: OnceLock::new(),
             is_over: AtomicBool::new(false),
             doors: Mutex::new(doors),
         });
@@ -134,8 +124,8 @@ impl ClusterBuilder {
         let driven = shared.clone();
         let thread = std::thread::Builder::new().name("keyslot-cluster".to_owned());
         let driver = thread.spawn(move || drive(&driven, &clock)).map_err(StartError::Thread)?;
-        let _ = shared.driver.set(driver.thread().clone());
-        shared.doors().serve(&shared).map_err(StartError::Thread)?;
+        let _ = residents.driver.set(driver.thread().clone());
+        shared.doors().serve(&residents).map_err(StartError::Thread)?;
         let cluster = Cluster { shared, driver: Some(driver) };
         cluster.settle()?;
         Ok(cluster)
@@ -143,15 +133,11 @@ impl ClusterBuilder {
 }
 
 /// An empty world whose engines are told of the cluster that they are in.
-fn world(this: Weak<Shared>, clock: Arc<SystemClock>, node_timeout: Duration) -> Simulation {
+fn world(this: Weak<Shared>, residents: Arc<Residents>, clock: Arc<SystemClock>, node_timeout: Duration) -> Simulation {
     let seed = clock.monotonic_ns() ^ clock.now().0.unsigned_abs();
-    let told = this.clone();
     let on_start = move |node: usize, engine: &Engine| {
-        engine.attach_host(Arc::new(Resident { node, shared: this.clone() }));
-        if let Some(shared) = told.upgrade() {
-            let live = Live { engine: engine.clone(), is_on: Arc::new(AtomicBool::new(true)) };
-            shared.live.write().unwrap_or_else(PoisonError::into_inner)[node] = Some(live);
-        }
+        engine.attach_host(Arc::new(Resident { node, shared: this.clone(), residents: residents.clone() }));
+        residents.arrive(node, engine.clone());
     };
     let mut world = Simulation::in_real_time(Chance::new(seed).next(), clock, Box::new(on_start));
     world.set_node_timeout(i64::try_from(node_timeout.as_millis()).unwrap_or(i64::MAX));
@@ -190,22 +176,22 @@ impl Cluster {
 
     /// A client that finds its way to whoever serves a key, without sockets.
     pub fn client(&self) -> ClusterClient {
-        ClusterClient::new(self.shared.clone())
+        ClusterClient::new(self.shared.residents.clone())
     }
 
     /// How many nodes there are, those included that are off.
     pub fn node_count(&self) -> usize {
-        self.shared.addresses.len()
+        self.shared.residents.addresses.len()
     }
 
     /// Where nodes listen; where they would, of a cluster that does not.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.shared.addresses.iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
+        self.shared.residents.addresses.iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
     }
 
     /// The engine of a node, if it is on: reads of what a replica has, sessions of one's own.
     pub fn engine(&self, node: usize) -> Option<Engine> {
-        Some(self.shared.live(node)?.engine)
+        Some(self.shared.residents.live(node)?.engine)
     }
 
     /// Who serves a key, as those who serve see it.
@@ -223,26 +209,23 @@ impl Cluster {
 
     /// Ends a node at once, as a crash does. Its data is in memory, and lost; what it knows of the cluster is kept.
     pub fn kill(&self, node: usize) {
-        let live = self.shared.live.write().unwrap_or_else(PoisonError::into_inner)[node].take();
-        if let Some(live) = live {
-            live.is_on.store(false, Ordering::Release);
-        }
+        self.shared.residents.leave(node);
         self.shared.doors().close(node);
         self.shared.world().kill(node);
-        self.shared.wake();
+        self.shared.residents.wake();
     }
 
     /// Starts a node that was killed, without data, at its old address.
     pub fn restart(&self, node: usize) -> io::Result<()> {
         self.shared.world().start(node);
-        self.shared.wake();
-        self.shared.doors().reopen(node, &self.shared)
+        self.shared.residents.wake();
+        self.shared.doors().reopen(node, &self.shared.residents)
     }
 
     /// A node does nothing for so long, and hears nothing of others.
     pub fn pause(&self, node: usize, time: Duration) {
         self.shared.world().pause(node, i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        self.shared.wake();
+        self.shared.residents.wake();
     }
 
     /// Nothing gets between these nodes and all others. Clients reach everybody.
@@ -253,7 +236,7 @@ impl Cluster {
     /// Everything gets everywhere.
     pub fn heal(&self) {
         self.shared.world().heal();
-        self.shared.wake();
+        self.shared.residents.wake();
     }
 
     /// What happened in the cluster, a line each.
@@ -268,7 +251,7 @@ impl Cluster {
         work: impl FnOnce(&mut Member, keyslot_engine::UnixMillis) -> R,
     ) -> Option<R> {
         let done = self.shared.world().command(node, work);
-        self.shared.wake();
+        self.shared.residents.wake();
         done
     }
 
@@ -280,7 +263,7 @@ impl Cluster {
             if begun.elapsed() > SETTLES_WITHIN {
                 return Err(Unsettled { waited_ms: begun.elapsed().as_millis(), why });
             }
-            self.shared.wake();
+            self.shared.residents.wake();
             std::thread::park_timeout(LOOK_INTERVAL);
         }
     }
@@ -292,7 +275,7 @@ impl Drop for Cluster {
         for node in 0..self.node_count() {
             self.shared.doors().close(node);
         }
-        self.shared.wake();
+        self.shared.residents.wake();
         if let Some(driver) = self.driver.take() {
             let _ = driver.join();
         }
@@ -300,24 +283,12 @@ impl Drop for Cluster {
 }
 
 impl Shared {
-    pub(super) fn world(&self) -> MutexGuard<'_, Simulation> {
+    fn world(&self) -> MutexGuard<'_, Simulation> {
         lock(&self.world)
     }
 
     fn doors(&self) -> MutexGuard<'_, Doors> {
         lock(&self.doors)
-    }
-
-    /// A node, if it is on.
-    pub(super) fn live(&self, node: usize) -> Option<Live> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).get(node)?.clone()
-    }
-
-    /// There is something to be moved.
-    pub(super) fn wake(&self) {
-        if let Some(driver) = self.driver.get() {
-            driver.unpark();
-        }
     }
 }
 
@@ -330,6 +301,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Resident {
     node: usize,
     shared: Weak<Shared>,
+    residents: Arc<Residents>,
 }
 
 impl Host for Resident {
@@ -344,7 +316,7 @@ impl Host for Resident {
                 return true;
             }
         };
-        let Some(live) = shared.live(self.node) else { return false };
+        let Some(live) = self.residents.live(self.node) else { return false };
         let mut world = shared.world();
         let viewer = Viewer { own_offset: live.engine.position().0, ..Viewer::default() };
         let is_shown = world.member(self.node).is_some_and(|member| show(member, &viewer, &command, reply));
@@ -356,7 +328,7 @@ impl Host for Resident {
             }
         }
         drop(world);
-        shared.wake();
+        self.residents.wake();
         true
     }
 
@@ -374,7 +346,7 @@ impl Host for Resident {
         };
         let publication = Publication { channel: message.name.to_vec(), message: message.message.to_vec() };
         lock(&shared.published).push((self.node, publication, reach));
-        shared.wake();
+        self.residents.wake();
     }
 
     fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {

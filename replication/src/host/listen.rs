@@ -1,6 +1,6 @@
 //! Nodes on loopback ports: for each a thread that accepts, for each connection one that reads and one that is woken to write.
 
-use super::cluster::{Live, Shared};
+use super::residents::{Live, Residents};
 use keyslot_engine::{PeerInfo, Session, SessionState};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -48,12 +48,12 @@ impl Doors {
     }
 
     /// Lets clients in.
-    pub(super) fn serve(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
-        (0..self.doors.len()).try_for_each(|node| self.reopen(node, shared))
+    pub(super) fn serve(&mut self, residents: &Arc<Residents>) -> io::Result<()> {
+        (0..self.doors.len()).try_for_each(|node| self.reopen(node, residents))
     }
 
     /// Lets clients in again.
-    pub(super) fn reopen(&mut self, node: usize, shared: &Arc<Shared>) -> io::Result<()> {
+    pub(super) fn reopen(&mut self, node: usize, residents: &Arc<Residents>) -> io::Result<()> {
         let Some(door) = self.doors.get_mut(node).filter(|door| door.open.is_none()) else { return Ok(()) };
         let listener = match door.listener.take() {
             Some(listener) => listener,
@@ -61,17 +61,17 @@ impl Doors {
         };
         let (is_over, connections): (Arc<AtomicBool>, Arc<Mutex<Vec<TcpStream>>>) = Default::default();
         let (ends, kept) = (is_over.clone(), connections.clone());
-        let shared = Arc::downgrade(shared);
+        let residents = Arc::downgrade(residents);
         let accepts = std::thread::Builder::new().name("keyslot-door".to_owned()).spawn(move || {
             for stream in listener.incoming() {
-                let live = shared.upgrade().and_then(|shared| Some((shared.live(node)?, shared)));
-                let Some((live, shared)) = live.filter(|_| !ends.load(Ordering::Acquire)) else { return };
+                let live = residents.upgrade().and_then(|residents| Some((residents.live(node)?, residents)));
+                let Some((live, residents)) = live.filter(|_| !ends.load(Ordering::Acquire)) else { return };
                 if let Ok(stream) = stream
                     && let Ok(copy) = stream.try_clone()
                 {
                     lock(&kept).push(copy);
                     // Without a thread the connection ends.
-                    let _ = std::thread::Builder::new().spawn(move || serve(stream, &live, &shared));
+                    let _ = std::thread::Builder::new().spawn(move || serve(stream, &live, &residents));
                 }
             }
         })?;
@@ -103,7 +103,7 @@ impl Wake for Bell {
 }
 
 /// Moves the bytes of a client until it leaves, or the node is killed.
-fn serve(mut stream: TcpStream, live: &Live, shared: &Shared) {
+fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
     let _ = stream.set_nodelay(true);
     let text = |address: io::Result<SocketAddr>| address.map(|it| it.to_string()).unwrap_or_default();
     let peer = PeerInfo { addr: text(stream.peer_addr()), laddr: text(stream.local_addr()), ..PeerInfo::default() };
@@ -113,10 +113,10 @@ fn serve(mut stream: TcpStream, live: &Live, shared: &Shared) {
     let Ok(writer) = stream.try_clone() else { return };
     let writer = Arc::new(Mutex::new(writer));
     let (woken, later) = (session.clone(), writer.clone());
-    let is_on = live.is_on.clone();
+    let watched = live.clone();
     let waits = std::thread::Builder::new().spawn(move || {
         while rung.recv().is_ok() {
-            if !is_on.load(Ordering::Acquire) || !send(&woken, &later) {
+            if !watched.is_on() || !send(&woken, &later) {
                 return;
             }
         }
@@ -127,8 +127,8 @@ fn serve(mut stream: TcpStream, live: &Live, shared: &Shared) {
     let mut input = [0; READ_BYTES];
     while let Ok(count @ 1..) = stream.read(&mut input) {
         lock(&session).feed(&input[..count]);
-        let goes_on = live.is_on.load(Ordering::Acquire) && send(&session, &writer);
-        shared.wake();
+        let goes_on = live.is_on() && send(&session, &writer);
+        residents.wake();
         if !goes_on {
             break;
         }

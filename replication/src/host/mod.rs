@@ -27,6 +27,7 @@
 mod client;
 mod cluster;
 mod listen;
+mod residents;
 #[cfg(test)]
 mod tests;
 

@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    /// Who won an epoch.
-    won: BTreeMap<u64, usize>,
+    /// Who won an epoch, and which slots with it. Two may, of different shards, while others see different primaries: one of them takes
+    /// another epoch once they meet.
+    won: BTreeMap<u64, Vec<(usize, SlotSet)>>,
     /// Whom a node voted for in an epoch.
     votes: BTreeMap<(usize, u64), NodeName>,
     /// What each node acknowledged since it leads.
@@ -61,14 +62,14 @@ impl Checks {
     }
 
     /// What is wrong with what happened, if anything.
-    pub(super) fn hear(&mut self, node: usize, event: &MemberEvent) -> Option<String> {
+    pub(super) fn hear(&mut self, node: usize, event: &MemberEvent, slots: &SlotSet) -> Option<String> {
         match event {
             MemberEvent::Elected(epoch) => {
                 self.elections += 1;
-                match self.won.insert(*epoch, node) {
-                    Some(other) if other != node => Some(format!("epoch {epoch} was won by {other} and by {node}")),
-                    _ => None,
-                }
+                let won = self.won.entry(*epoch).or_default();
+                let other = won.iter().find(|(other, its)| *other != node && !its.is_disjoint(slots)).map(|it| it.0);
+                won.push((node, slots.clone()));
+                other.map(|other| format!("epoch {epoch} was won by {other} and by {node} for the same slots"))
             }
             MemberEvent::Voted { candidate, epoch } => {
                 let other = self.votes.insert((node, *epoch), *candidate);

@@ -19,7 +19,7 @@
 //! The same seed gives the same [trace](Simulation::trace), to the byte.
 //!
 //! Checked after every step
-//! - No epoch is won by two nodes, and no node votes twice in one, not even after a restart.
+//! - No epoch is won by two nodes for one slot, and no node votes twice in one, not even after a restart.
 //! - No two nodes serve one slot in one epoch.
 //! - A node has what it acknowledged as long as it leads and is not killed.
 //!
@@ -645,7 +645,8 @@ impl Simulation {
 
     fn hear(&mut self, node: usize, event: &MemberEvent) {
         self.note(format_args!("{node}: {event}"));
-        if let Some(what) = self.checks.hear(node, event) {
+        let slots = self.roster(node).map(|roster| roster.me().slots.clone()).unwrap_or_default();
+        if let Some(what) = self.checks.hear(node, event, &slots) {
             self.fail(what);
         }
     }

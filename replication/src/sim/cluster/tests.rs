@@ -151,8 +151,9 @@ fn a_cluster_that_starts_on_other_addresses_finds_itself_where_one_is_known() {
 
 #[test]
 fn planted_bugs_are_found() {
-    // A lost epoch shows where a voter is started anew between two elections of one epoch: seldom.
-    for (flaw, first) in [(Flaw::TwoOwners, 0), (Flaw::LostEpoch, 230), (Flaw::VotesTwice, 0), (Flaw::StaleUpdate, 0)] {
+    // Some show seldom: where two ask for votes at once, or a voter is started anew between two elections of one epoch.
+    for (flaw, first) in [(Flaw::TwoOwners, 505), (Flaw::LostEpoch, 785), (Flaw::VotesTwice, 0), (Flaw::StaleUpdate, 0)]
+    {
         let found = (first..first + 1000).find(|seed| {
             let mut sim = Simulation::new(*seed);
             sim.set_tracing(false);
