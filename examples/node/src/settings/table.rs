@@ -320,7 +320,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Serve the slots of a cluster node; only database 0 exists then."),
     row("cluster-config-file", Kind::Text, "nodes.conf").at_start()
         .live(Cluster, "The file in which the node keeps its name, epoch and slots."),
-    count("cluster-node-timeout", 0, LONG, "15000"),
+    count("cluster-node-timeout", 0, LONG, "15000")
+        .live(Cluster, "How long, in milliseconds, a node may be silent before it is down."),
     count("cluster-port", 0, PORT, "0").at_start()
         .live(Cluster, "The port that other nodes are told to use; 0 for port + 10000."),
     text("cluster-announce-ip", "").live(Cluster, "The address that clients and nodes are told to use."),
@@ -329,19 +330,26 @@ pub(crate) static ROWS: &[Row] = &[
     count("cluster-announce-bus-port", 0, PORT, "0")
         .live(Cluster, "The bus port that nodes are told to use; 0 for cluster-port."),
     row("cluster-announce-hostname", Kind::HostName, "").live(Cluster, "The host name that clients are told."),
-    row("cluster-announce-human-nodename", Kind::HostName, ""),
+    row("cluster-announce-human-nodename", Kind::HostName, "").live(Cluster, "What people call this node."),
     row("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip")
         .live(Cluster, "What CLUSTER SLOTS names first: ip, hostname or unknown-endpoint."),
-    count("cluster-migration-barrier", 0, INT, "1"),
-    count("cluster-replica-validity-factor", 0, INT, "10").alias("cluster-slave-validity-factor"),
+    count("cluster-migration-barrier", 0, INT, "1")
+        .live(Cluster, "Replicas that a primary keeps before one of them goes to a primary without."),
+    count("cluster-replica-validity-factor", 0, INT, "10")
+        .alias("cluster-slave-validity-factor")
+        .live(Cluster, "A replica whose data is older than so many node timeouts does not stand for election; 0 for any."),
     switch("cluster-require-full-coverage", "yes")
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
-    switch("cluster-replica-no-failover", "no").alias("cluster-slave-no-failover"),
-    switch("cluster-allow-replica-migration", "yes"),
+    switch("cluster-replica-no-failover", "no")
+        .alias("cluster-slave-no-failover")
+        .live(Cluster, "Never stand for election by itself."),
+    switch("cluster-allow-replica-migration", "yes")
+        .live(Cluster, "Replicas go to primaries that have none."),
     switch("cluster-allow-reads-when-down", "no").live(Cluster, "Serve reads of own slots while the cluster is down."),
     switch("cluster-allow-pubsubshard-when-down", "yes")
         .live(Cluster, "Serve shard channels of own slots while the cluster is down."),
-    bytes("cluster-link-sendbuf-limit", 0, u64::MAX, "0"),
+    bytes("cluster-link-sendbuf-limit", 0, u64::MAX, "0")
+        .live(Cluster, "How much may wait to be sent to one node of the cluster; 0 for any."),
 
     // Expiry, lazy freeing, defragmentation.
     count("hz", 0, INT, "10").live(Process, "How often a second background work runs, 1 to 500."),

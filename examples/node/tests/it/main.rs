@@ -3,6 +3,7 @@
 
 mod acks;
 mod clients;
+mod cluster;
 mod differential;
 mod failover;
 mod full_disk;

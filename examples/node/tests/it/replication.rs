@@ -11,7 +11,7 @@ pub(crate) struct Peer {
     folder: tempfile::TempDir,
     options: Vec<String>,
     pub(crate) node: Option<Node>,
-    _redis: Option<Redis>,
+    redis: Option<Redis>,
 }
 
 impl Peer {
@@ -21,7 +21,7 @@ impl Peer {
         let all = [&["--port", &text, "--bind", "127.0.0.1", "--save", ""], OPTIONS, options].concat();
         let node = Node::start(folder.path(), &all);
         let options = all.iter().map(|word| (*word).to_owned()).collect();
-        Self { port, client: node.client(), folder, options, node: Some(node), _redis: None }
+        Self { port, client: node.client(), folder, options, node: Some(node), redis: None }
     }
 
     /// Stops a node: SHUTDOWN, or a signal. Asked again where it writes the first base of its log and does not end meanwhile.
@@ -42,6 +42,21 @@ impl Peer {
         }
     }
 
+    /// Ends it as a crash does.
+    pub(crate) fn kill(&mut self) {
+        match self.node.take() {
+            Some(mut node) => {
+                node.signal("KILL");
+                node.wait();
+            }
+            None => self.redis = None,
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.node.is_some() || self.redis.is_some()
+    }
+
     /// Starts a node that was stopped.
     pub(crate) fn restart(&mut self) {
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
@@ -55,7 +70,7 @@ impl Peer {
         let text = port.to_string();
         let redis = Redis::start(folder.path(), &[&["--port", &text], OPTIONS, options].concat());
         let client = Client::on(&redis.socket());
-        Self { port, client, folder, options: Vec::new(), node: None, _redis: Some(redis) }
+        Self { port, client, folder, options: Vec::new(), node: None, redis: Some(redis) }
     }
 
     pub(crate) fn ask(&mut self, words: &[&str]) -> String {
