@@ -1,6 +1,8 @@
 //! What nodes say to each other on the bus.
 
 mod codec;
+#[cfg(test)]
+mod golden_tests;
 
 pub use codec::{BusDecoder, BusProtocolError, decode, encode};
 
