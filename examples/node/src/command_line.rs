@@ -6,6 +6,7 @@
 //!   value. `--save` is the exception and may stand alone, which means no save points.
 
 use crate::settings::quote;
+use crate::subcommand::cluster::ClusterOptions;
 use crate::subcommand::data::DataOptions;
 use crate::subcommand::health::HealthOptions;
 use crate::subcommand::repair::RepairOptions;
@@ -21,6 +22,7 @@ pub(crate) enum Invocation {
     Health(HealthOptions),
     Repair(RepairOptions),
     Data(DataOptions),
+    Cluster(ClusterOptions),
     HelpKey(String),
     Help,
     Version,
@@ -50,6 +52,8 @@ pub(crate) enum UsageError {
     UnknownHealthOption(String),
     #[error("health: {0} is not a number in range")]
     BadNumber(String),
+    #[error("cluster: {0} is not understood; try: keyslot-node cluster up --primaries 3 --replicas 1 --port 7000")]
+    Cluster(String),
     #[error("repair: name the folder of the data, as in: keyslot-node repair data --dry-run")]
     RepairWithoutFolder,
     #[error("repair: {0} is not understood; try --dry-run, --salvage, --appenddirname name, --appendfilename name")]
@@ -74,6 +78,9 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
         Some(b"--test-memory") => return Err(UsageError::MemoryTest("--test-memory")),
         Some(b"--check-system") => return Err(UsageError::MemoryTest("--check-system")),
         Some(b"health") => return HealthOptions::read(&arguments[1..]).map(Invocation::Health),
+        Some(b"cluster") => {
+            return ClusterOptions::read(&arguments[1..]).map(Invocation::Cluster).map_err(UsageError::Cluster);
+        }
         Some(b"repair") => return RepairOptions::read(&arguments[1..]).map(Invocation::Repair),
         Some(b"check" | b"inspect" | b"convert") => return DataOptions::read(&arguments).map(Invocation::Data),
         Some(b"help") => {

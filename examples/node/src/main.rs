@@ -50,6 +50,11 @@ fn main() -> ExitCode {
             Ok(report) => println!("{}", report.trim_end()),
             Err(error) => return fail(error),
         },
+        Invocation::Cluster(options) => {
+            if let Err(reason) = subcommand::cluster::up(options) {
+                return fail(reason);
+            }
+        }
         Invocation::CheckConfig(sources) => return launch::check_config(&sources),
         Invocation::Serve(sources) => return launch::serve(&sources),
     }

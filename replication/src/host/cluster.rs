@@ -25,7 +25,17 @@ pub struct ClusterBuilder {
     primaries: usize,
     replicas: usize,
     node_timeout: Duration,
-    listens: bool,
+    listens: Listens,
+}
+
+/// On which ports of the loopback address nodes listen.
+#[derive(Clone, Copy, Debug)]
+enum Listens {
+    Nowhere,
+    /// On free ones.
+    Anywhere,
+    /// On this one, and on those behind it.
+    From(u16),
 }
 
 /// A cluster in this process. Dropping it ends it.
@@ -50,7 +60,7 @@ pub enum StartError {
     #[error("a cluster has one primary at least")]
     NoPrimaries,
     /// No port to listen on.
-    #[error("no port to listen on: {0}")]
+    #[error("cannot listen on a port: {0}")]
     Listen(io::Error),
     /// The system gave no thread.
     #[error("no thread: {0}")]
@@ -95,7 +105,14 @@ impl ClusterBuilder {
     /// Listens on free ports of the loopback address, for any client.
     #[must_use]
     pub fn listen(mut self) -> Self {
-        self.listens = true;
+        self.listens = Listens::Anywhere;
+        self
+    }
+
+    /// Listens on this port of the loopback address, and on those behind it, one for each node: a primary, then its replicas.
+    #[must_use]
+    pub fn listen_from(mut self, port: u16) -> Self {
+        self.listens = Listens::From(port);
         self
     }
 
@@ -106,8 +123,9 @@ impl ClusterBuilder {
         }
         let count = self.primaries * (self.replicas + 1);
         let doors = match self.listens {
-            true => Doors::open(count).map_err(StartError::Listen)?,
-            false => Doors::none(),
+            Listens::Nowhere => Doors::none(),
+            Listens::Anywhere => Doors::open(count, None).map_err(StartError::Listen)?,
+            Listens::From(first) => Doors::open(count, Some(first)).map_err(StartError::Listen)?,
         };
         let addresses: Vec<NodeAddress> = (0..count).map(|node| address_of(node, doors.port(node))).collect();
         let residents = Arc::new(Residents::new(addresses.clone()));
@@ -171,7 +189,7 @@ fn drive(shared: &Shared, clock: &SystemClock) {
 impl Cluster {
     /// Three primaries, if nothing else is said.
     pub fn builder() -> ClusterBuilder {
-        ClusterBuilder { primaries: 3, replicas: 0, node_timeout: Duration::from_secs(1), listens: false }
+        ClusterBuilder { primaries: 3, replicas: 0, node_timeout: Duration::from_secs(1), listens: Listens::Nowhere }
     }
 
     /// A client that finds its way to whoever serves a key, without sockets.

@@ -34,10 +34,15 @@ impl Doors {
         Self { doors: Vec::new() }
     }
 
-    /// So many, on free ports.
-    pub(super) fn open(count: usize) -> io::Result<Self> {
-        let door = |_| {
-            let listener = TcpListener::bind((LOOPBACK, 0))?;
+    /// So many, on free ports or from this one on.
+    pub(super) fn open(count: usize, first: Option<u16>) -> io::Result<Self> {
+        let door = |node: usize| {
+            let port = match first {
+                Some(first) => u16::try_from(usize::from(first) + node).map_err(io::Error::other)?,
+                None => 0,
+            };
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{LOOPBACK}:{port}: {error}"));
+            let listener = TcpListener::bind((LOOPBACK, port)).map_err(named)?;
             Ok(Door { port: listener.local_addr()?.port(), listener: Some(listener), open: None })
         };
         Ok(Self { doors: (0..count).map(door).collect::<io::Result<_>>()? })
