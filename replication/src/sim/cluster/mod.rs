@@ -219,6 +219,12 @@ impl Simulation {
         self.nodes.len()
     }
 
+    /// How many messages nodes that are on have sent over the bus.
+    pub fn messages_sent(&self) -> u64 {
+        let members = (0..self.nodes.len()).filter_map(|node| self.member(node));
+        members.map(|member| member.counts().sent.iter().sum::<u64>()).sum()
+    }
+
     /// How long it runs, in virtual time.
     pub fn elapsed_ms(&self) -> i64 {
         self.now.0 - START_MS
