@@ -70,6 +70,14 @@ impl Node {
         self.with_member(now, |member| member.link_opened(link, now));
     }
 
+    /// A connection to the bus of a node is there, at another address than that which was given: its host name led there.
+    pub fn bus_opened_at(&mut self, connection: ConnectionId, ip: &str, now: UnixMillis) {
+        if let Some(Connection::Bus(link)) = self.connections.get(&connection) {
+            let link = *link;
+            self.with_member(now, |member| member.link_opened_at(link, ip, now));
+        }
+    }
+
     pub(super) fn end_bus(&mut self, link: BusLink, now: UnixMillis) {
         if let Some(membership) = &mut self.membership {
             membership.connections.remove(&link);

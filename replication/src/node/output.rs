@@ -54,7 +54,8 @@ pub enum Output {
     /// Keep what the [roster](crate::cluster::member::Member::roster) of the cluster is now, on the disk, before anything more is sent
     /// or answered.
     KeepRoster,
-    /// As [`Connect`](Self::Connect), to the bus of a node.
+    /// As [`Connect`](Self::Connect), to the bus of a node. Where it is not at its address its host name may lead to another: then
+    /// [`bus_opened_at`](super::Node::bus_opened_at).
     ConnectBus {
         /// What it is called from here on.
         connection: ConnectionId,

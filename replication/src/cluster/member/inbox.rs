@@ -171,6 +171,7 @@ impl Member {
         let node = self.roster.node(&asked)?;
         if !node.is_in_handshake() {
             if asked == header.sender {
+                self.settle_place(link, asked);
                 return Some(asked);
             }
             // Another node took its place: where this one is now is not known.
@@ -203,6 +204,16 @@ impl Member {
         self.tell(MemberEvent::Joined(header.sender));
         (self.is_unsaved, self.is_unserved) = (true, true);
         Some(header.sender)
+    }
+
+    /// A node that answered where its host name led is there.
+    fn settle_place(&mut self, link: BusLink, name: NodeName) {
+        let reached_at = self.links.get_mut(&link).and_then(|link| link.reached_at.take());
+        let Some(node) = self.roster.node(&name) else { return };
+        if let Some(ip) = reached_at.filter(|ip| *ip != node.address.ip) {
+            let address = NodeAddress { ip, ..node.address.clone() };
+            self.take_place(name, address);
+        }
     }
 
     /// Takes what a node says it does and knows.
@@ -241,13 +252,24 @@ impl Member {
         if is_same {
             return;
         }
+        let reached_at =
+            self.peers.get(&name).and_then(|peer| self.links.get(&peer.link?)).and_then(|link| link.reached_at.clone());
+        if !is_place
+            && reached_at.as_ref() != Some(&address.ip)
+            && let Some(link) = self.peers.get(&name).and_then(|peer| peer.link)
+        {
+            self.close(link, "the node is elsewhere", now);
+        }
+        self.take_place(name, address);
+    }
+
+    /// A node is at this address.
+    fn take_place(&mut self, name: NodeName, address: NodeAddress) {
+        let Some(node) = self.roster.node_mut(&name) else { return };
         let kept = std::mem::take(&mut node.address);
         node.address = NodeAddress { hostname: kept.hostname, human_name: kept.human_name, ..address };
         node.flags = node.flags.without(NodeFlags::NO_ADDRESS);
         let address = node.address.clone();
-        if !is_place && let Some(link) = self.peers.get(&name).and_then(|peer| peer.link) {
-            self.close(link, "the node is elsewhere", now);
-        }
         if self.roster.me().primary == Some(name) {
             self.outputs.push_back(MemberOutput::Follow(name, address));
         }

@@ -18,6 +18,8 @@ pub(super) struct Link {
     pub(super) outbox: Vec<u8>,
     pub(super) since: UnixMillis,
     pub(super) is_open: bool,
+    /// Where the node was reached, if not where it was looked for.
+    pub(super) reached_at: Option<String>,
 }
 
 /// Who made a connection.
@@ -60,7 +62,10 @@ impl Member {
     fn insert_link(&mut self, side: Side, is_open: bool, now: UnixMillis) -> BusLink {
         let link = BusLink(self.next_link);
         self.next_link += 1;
-        self.links.insert(link, Link { side, decoder: BusDecoder::default(), outbox: Vec::new(), since: now, is_open });
+        self.links.insert(
+            link,
+            Link { side, decoder: BusDecoder::default(), outbox: Vec::new(), since: now, is_open, reached_at: None },
+        );
         link
     }
 
@@ -70,6 +75,15 @@ impl Member {
         opened.is_open = true;
         let Side::Outbound(name) = opened.side.clone() else { return };
         self.greet(name, now);
+    }
+
+    /// A connection that was asked for is there, at another address than that which was given: the host name led there. Once the node
+    /// says its name, that is where it is.
+    pub fn link_opened_at(&mut self, link: BusLink, ip: &str, now: UnixMillis) {
+        if let Some(opened) = self.links.get_mut(&link) {
+            opened.reached_at = Some(ip.to_owned());
+        }
+        self.link_opened(link, now);
     }
 
     /// A connection has ended, or did not come about.

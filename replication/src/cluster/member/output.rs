@@ -19,7 +19,8 @@ pub enum MemberOutput {
     /// Have the engine's gate follow: who owns which slot, or whether the cluster serves, is another than it was.
     Serve,
     /// Connect to the bus of a node; then [`link_opened`](super::Member::link_opened) or
-    /// [`link_closed`](super::Member::link_closed).
+    /// [`link_closed`](super::Member::link_closed). Where it is not at its address its host name, if it has one, is to be resolved
+    /// again, and [`link_opened_at`](super::Member::link_opened_at) told where that led.
     Connect {
         /// Which connection it will be.
         link: BusLink,

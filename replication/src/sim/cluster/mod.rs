@@ -61,6 +61,8 @@ pub struct Simulation {
     now: UnixMillis,
     chance: Chance,
     nodes: Vec<SimulatedNode>,
+    /// Connections on which host names led elsewhere, and where.
+    named: BTreeMap<(usize, ConnectionId), String>,
     /// Who is reached where.
     places: BTreeMap<(String, u16), usize>,
     network: Network,
@@ -107,6 +109,7 @@ impl Simulation {
             now: UnixMillis(START_MS),
             chance: Chance::new(seed),
             nodes: Vec::new(),
+            named: BTreeMap::new(),
             places: BTreeMap::new(),
             network: Network::new(NetworkOptions::CALM),
             node_timeout_ms: 1000,
@@ -332,7 +335,8 @@ impl Simulation {
     /// Gives a node that is off another address.
     pub fn move_node(&mut self, node: usize, generation: usize) {
         if !self.is_on(node) {
-            let address = address_of(node, generation);
+            let hostname = self.nodes[node].address.hostname.clone();
+            let address = NodeAddress { hostname, ..address_of(node, generation) };
             let left = &self.nodes[node].address;
             for port in [left.port, left.bus_port] {
                 self.places.remove(&(left.ip.clone(), port));
@@ -505,7 +509,10 @@ impl Simulation {
         let process = machine.process.as_mut().filter(|_| machine.run == end.run && end.is_open);
         if let (Some(process), Some(id)) = (process, end.id) {
             match parcel {
-                Parcel::Open => process.node.link_opened(id, now),
+                Parcel::Open => match self.named.remove(&(end.node, id)) {
+                    Some(ip) => process.node.bus_opened_at(id, &ip, now),
+                    None => process.node.link_opened(id, now),
+                },
                 Parcel::Bytes(bytes) => process.node.handle_link(id, &bytes, now),
                 Parcel::Close => process.node.link_closed(id, now),
             }
@@ -571,9 +578,7 @@ impl Simulation {
                 Output::Connect { connection, target } => {
                     self.connect(node, connection, (target.host, target.port), false);
                 }
-                Output::ConnectBus { connection, address } => {
-                    self.connect(node, connection, (address.ip, address.bus_port), true);
-                }
+                Output::ConnectBus { connection, address } => self.connect_bus(node, connection, &address),
                 Output::Close { connection, .. } => self.close(node, connection),
                 Output::KeepRoster => {
                     if let Some(roster) = self.roster(node).cloned() {
@@ -618,6 +623,22 @@ impl Simulation {
             return;
         }
         self.nodes[node].kept = roster;
+    }
+
+    /// Where a node's address leads to nobody who is on, its host name may.
+    fn connect_bus(&mut self, node: usize, connection: ConnectionId, address: &NodeAddress) {
+        let is_on = |place: &usize| self.is_on(*place);
+        let known = self.places.get(&(address.ip.clone(), address.bus_port)).filter(|place| is_on(place));
+        let named =
+            self.nodes.iter().find(|it| !address.hostname.is_empty() && it.address.hostname == address.hostname);
+        let place = match (known, named) {
+            (None, Some(named)) => {
+                self.named.insert((node, connection), named.address.ip.clone());
+                (named.address.ip.clone(), named.address.bus_port)
+            }
+            _ => (address.ip.clone(), address.bus_port),
+        };
+        self.connect(node, connection, place, true);
     }
 
     fn connect(&mut self, node: usize, connection: ConnectionId, place: (String, u16), is_bus: bool) {

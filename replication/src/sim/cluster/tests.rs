@@ -150,6 +150,26 @@ fn a_cluster_that_starts_on_other_addresses_finds_itself_where_one_is_known() {
 }
 
 #[test]
+fn a_cluster_whose_nodes_have_names_finds_itself_at_six_other_addresses() {
+    for seed in 0..5 {
+        let mut sim = Simulation::new(seed);
+        let named = |node: usize| NodeAddress { hostname: format!("node-{node}"), ..address_of(node, 0) };
+        sim.form_shards((0..3).map(|shard| vec![named(shard * 2), named(shard * 2 + 1)]).collect());
+        sim.run_until_stable(10_000).unwrap();
+        for node in 0..6 {
+            sim.kill(node);
+            sim.move_node(node, 1);
+        }
+        (0..6).for_each(|node| sim.start(node));
+        sim.run_until_stable(60_000).unwrap();
+        for node in 0..6 {
+            let roster = sim.roster(node).unwrap();
+            assert!(roster.nodes().all(|it| it.address.ip.starts_with("10.1.")), "{roster:?}");
+        }
+    }
+}
+
+#[test]
 fn planted_bugs_are_found() {
     // Some show seldom: where two ask for votes at once, or a voter is started anew between two elections of one epoch.
     for (flaw, first) in [(Flaw::TwoOwners, 505), (Flaw::LostEpoch, 785), (Flaw::VotesTwice, 0), (Flaw::StaleUpdate, 0)]

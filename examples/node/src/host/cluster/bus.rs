@@ -77,6 +77,21 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     .await
 }
 
+/// Connects to the bus of a node: at its address, or where its host name leads now; then with that address.
+async fn reach(address: &NodeAddress, limit: Duration) -> Option<(TcpStream, Option<String>)> {
+    let known = TcpStream::connect((address.ip.as_str(), address.bus_port));
+    if let Ok(Ok(stream)) = tokio::time::timeout(limit, known).await {
+        return Some((stream, None));
+    }
+    if address.hostname.is_empty() {
+        return None;
+    }
+    let named = TcpStream::connect((address.hostname.as_str(), address.bus_port));
+    let stream = tokio::time::timeout(limit, named).await.ok()?.ok()?;
+    let ip = stream.peer_addr().ok()?.ip().to_canonical().to_string();
+    Some((stream, Some(ip)))
+}
+
 /// Deletes keys of slots that were lost, a few each time.
 fn drop_some(node: &Node, lost: &mut Vec<SlotSet>) {
     let Some(slots) = lost.last() else { return };
@@ -108,14 +123,19 @@ impl Tasks {
         let node = Arc::clone(node);
         let task = async move {
             let limit = Duration::from_millis(node.settings.values().number("cluster-node-timeout").max(1));
-            let connected = TcpStream::connect((address.ip.as_str(), address.bus_port));
-            match tokio::time::timeout(limit, connected).await {
-                Ok(Ok(stream)) => {
-                    node.register_carrier(link);
+            node.register_carrier(link);
+            match reach(&address, limit).await {
+                Some((stream, None)) => {
                     node.drive_member(|member, now| member.link_opened(link, now));
                     carry(node, link, stream).await;
                 }
-                Ok(Err(_)) | Err(_) => {
+                Some((stream, Some(ip))) => {
+                    tracing::info!("Cluster: {} is at {ip} now", address.hostname);
+                    node.drive_member(|member, now| member.link_opened_at(link, &ip, now));
+                    carry(node, link, stream).await;
+                }
+                None => {
+                    node.forget_carrier(link);
                     node.drive_member(|member, now| member.link_closed(link, now));
                 }
             }
