@@ -282,6 +282,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Text that can stand in nodes.conf, or none: servers let people call a node anything, spaces and commas included,
+    /// and a name that cannot be kept is no reason to lose the node.
+    fn word(&mut self, size: usize) -> Result<Option<String>, BusProtocolError> {
+        let bytes = self.take(size)?;
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(size);
+        let is_word = bytes[..end].iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
+        Ok(std::str::from_utf8(&bytes[..end]).ok().filter(|_| is_word).map(str::to_owned))
+    }
+
     fn expect_start(&mut self) -> Result<(), BusProtocolError> {
         let signature = self.take(4)?;
         if signature != SIGNATURE {
@@ -319,8 +328,8 @@ impl<'a> Reader<'a> {
         let (kind, _) = (self.u16()?, self.u16()?);
         let size = size - EXTENSION_HEADER_SIZE;
         match kind {
-            EXTENSION_HOSTNAME => extensions.hostname = Some(self.text(size)?),
-            EXTENSION_HUMAN_NAME => extensions.human_name = Some(self.text(size)?),
+            EXTENSION_HOSTNAME => extensions.hostname = self.word(size)?,
+            EXTENSION_HUMAN_NAME => extensions.human_name = self.word(size)?,
             EXTENSION_FORGOTTEN if size == NAME_SIZE + 8 => {
                 let name = self.name("the name of a node that is forgotten")?;
                 extensions.forgotten.push((name, self.u64()?));

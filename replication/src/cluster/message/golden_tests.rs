@@ -103,3 +103,19 @@ fn a_foreign_stream_is_refused_at_once_with_its_place() {
     decoder.feed(b"RCmb\xff\xff\xff\xff");
     assert!(decoder.next().unwrap_err().to_string().contains("the size of a message"));
 }
+
+#[test]
+fn a_name_for_people_that_cannot_be_kept_is_left_out_and_the_message_is_read() {
+    let (_, frame) = frames().into_iter().find(|(name, _)| *name == "7.2.4-fail").unwrap();
+    let header = decode(frame).unwrap().header;
+    for (name, kept) in [("first", true), ("my node", false), ("a,b", false), ("f\u{fc}r", false), ("a\nb", false)] {
+        let extensions =
+            Extensions { human_name: Some(name.to_owned()), shard: Some(header.sender), ..Extensions::default() };
+        let body = Body::Ping(Pulse { gossip: Vec::new(), extensions });
+        let mut bytes = Vec::new();
+        encode(&Message { header: header.clone(), body }, &mut bytes);
+        let Body::Ping(pulse) = decode(&bytes).unwrap().body else { panic!("a PING was written") };
+        assert_eq!(pulse.extensions.human_name, kept.then(|| name.to_owned()));
+        assert_eq!(pulse.extensions.shard, Some(header.sender));
+    }
+}
