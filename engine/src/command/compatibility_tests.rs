@@ -10,10 +10,7 @@ use std::fmt::Write;
 const DIFFERS: &[(&str, &str)] = &[
     ("client|no-evict", "accepted; nothing evicts clients yet"),
     ("client|tracking", "only OFF: invalidation is not there yet"),
-    ("cluster|nodes", "a cluster of one node"),
-    ("cluster|shards", "a cluster of one node"),
     ("cluster|slot-stats", "the number of keys is the only figure"),
-    ("cluster|slots", "a cluster of one node"),
     ("debug", "the parts that test suites use"),
     ("function|load", "libraries are kept as text and not compiled; what they register is read from the text"),
     ("hscan", "cursors of large hashes are positions in hash order; what stays is returned exactly once"),
@@ -32,10 +29,9 @@ const DIFFERS: &[(&str, &str)] = &[
 /// Beginnings of the names of commands that are not there, and why.
 const ABSENT: &[(&str, &str)] = &[
     ("acl", "users are not there yet; `requirepass` is"),
-    ("cluster", "a node is alone: there is no bus yet"),
     ("eval", "scripts are not there yet"),
     ("fcall", "scripts are not there yet"),
-    ("migrate", "slots do not move yet"),
+    ("migrate", "keys do not move between nodes yet"),
     ("module", "modules are written against the C interface of Redis"),
     ("monitor", "not there yet"),
     ("script", "scripts are not there yet"),

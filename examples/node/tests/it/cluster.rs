@@ -38,13 +38,13 @@ impl Nodes {
         self.settle();
     }
 
-    /// What a node knows: name, role, whom it follows, slots.
+    /// What a node knows: name, role, whom it follows, its epoch, slots.
     fn view(&mut self, node: usize) -> BTreeSet<String> {
         let nodes = self.0[node].ask(&["CLUSTER", "NODES"]);
         let line = |line: &str| {
             let words: Vec<&str> = line.split(' ').collect();
             let flags: Vec<&str> = words[2].split(',').filter(|flag| *flag != "myself").collect();
-            format!("{} {} {} {}", words[0], flags.join(","), words[3], words[8..].join(" "))
+            format!("{} {} {} {} {}", words[0], flags.join(","), words[3], words[6], words[8..].join(" "))
         };
         nodes
             .lines()
@@ -74,6 +74,22 @@ impl Nodes {
 
     fn wait_for_role(&mut self, node: usize, role: &str) {
         wait_until(role, || Some(self.role(node)).filter(|is| is != role));
+    }
+
+    /// Waits until a replica follows its primary.
+    fn wait_for_link(&mut self, node: usize) {
+        wait_until("the link", || {
+            Some(self.0[node].field("replication", "master_link_status")).filter(|status| status != "up")
+        });
+    }
+
+    /// Who replicates a primary.
+    fn replica_of(&mut self, primary: usize) -> usize {
+        let port = self.0[primary].port.to_string();
+        let is_replica = |nodes: &mut Self, node: usize| {
+            nodes.role(node) == "slave" && nodes.0[node].field("replication", "master_port") == port
+        };
+        (0..self.0.len()).find(|node| is_replica(self, *node)).unwrap()
     }
 
     /// Does a command at whoever serves its key.
@@ -170,6 +186,9 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
     let first = nodes.address(0);
     let check = cli(&["--cluster", "check", &first]);
     assert_eq!(check.matches("[OK]").count(), 3, "{check}");
+    let info = cli(&["--cluster", "info", &first]);
+    assert!(info.contains("in 3 masters."), "{info}");
+    assert_eq!(info.matches("1 slaves.").count(), 3, "{info}");
     assert_eq!(cli(&["--cluster", "call", &first, "ping"]).matches("PONG").count(), 6);
     assert_eq!(cli(&["-c", "-p", &nodes.0[1].port.to_string(), "GET", "key:7"]).trim(), "one");
     // Another primary and a replica of it come, and go.
@@ -190,14 +209,13 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
     }
     wait_until("six nodes", || Some(nodes.0[3].ask(&["CLUSTER", "INFO"])).filter(|it| !it.contains("known_nodes:6")));
     // A primary dies, and comes back as a replica of who took its place.
-    let heir = (3..6).find(|node| nodes.0[*node].field("replication", "master_port") == nodes.0[0].port.to_string());
-    let heir = heir.unwrap();
+    let heir = nodes.replica_of(0);
     nodes.replace(0, heir);
     nodes.assert_all("one");
     nodes.0[0].restart();
     nodes.wait_for_role(0, "slave");
     nodes.settle();
-    wait_until("the link", || Some(nodes.0[0].field("replication", "master_link_status")).filter(|it| it != "up"));
+    nodes.wait_for_link(0);
     // In peace, by force, and without asking.
     for words in [&["CLUSTER", "FAILOVER"][..], &["CLUSTER", "FAILOVER", "FORCE"], &["CLUSTER", "FAILOVER", "TAKEOVER"]]
     {
@@ -237,9 +255,7 @@ fn mixed_clusters_elect_across_both_kinds() {
     }
     nodes.settle();
     for node in 3..6 {
-        wait_until("the link", || {
-            Some(nodes.0[node].field("replication", "master_link_status")).filter(|it| it != "up")
-        });
+        nodes.wait_for_link(node);
     }
     nodes.write("two");
     // A Keyslot replica of a redis-server is elected, and a redis-server that replicates a Keyslot node.
@@ -247,18 +263,47 @@ fn mixed_clusters_elect_across_both_kinds() {
     nodes.assert_all("two");
     nodes.replace(1, 4);
     nodes.assert_all("two");
-    nodes.0[1].restart();
-    nodes.wait_for_role(1, "slave");
-    let on = nodes.on();
-    wait_until("one view of owners", || {
-        let owners = |nodes: &mut Nodes, node: usize| {
-            let view = nodes.view(node).into_iter().filter(|line| !line.contains("fail"));
-            view.collect::<BTreeSet<_>>()
-        };
-        let views: Vec<_> = on.iter().map(|node| owners(&mut nodes, *node)).collect();
-        views.iter().any(|view| *view != views[0]).then(|| format!("{views:#?}"))
-    });
+    // Both come back, and follow the other kind.
+    for (replica, primary) in [(0, 3), (1, 4)] {
+        nodes.0[replica].restart();
+        nodes.wait_for_role(replica, "slave");
+        nodes.wait_for_link(replica);
+        let port = nodes.0[primary].port.to_string();
+        assert_eq!(nodes.0[replica].field("replication", "master_port"), port);
+    }
+    nodes.settle();
     nodes.assert_all("two");
+    nodes.write("three");
+    nodes.assert_all("three");
+}
+
+#[test]
+fn nodes_that_come_back_at_other_addresses_are_found() {
+    if !has("redis-cli") {
+        return;
+    }
+    let mut nodes = Nodes::start(&[Kind::Keyslot; 6]);
+    nodes.create();
+    nodes.write("one");
+    // Only one is where the others left it.
+    (1..6).for_each(|node| nodes.kill(node));
+    for node in 1..6 {
+        nodes.0[node].restart_with(&["--bind", "127.0.0.2", "--cluster-announce-ip", "127.0.0.2"]);
+    }
+    for node in 0..6 {
+        wait_until("finding all", || {
+            let view = nodes.0[node].ask(&["CLUSTER", "NODES"]);
+            (view.matches(" 127.0.0.2:").count() != 5).then_some(view)
+        });
+    }
+    nodes.settle();
+    for node in 0..6 {
+        if nodes.role(node) == "slave" {
+            nodes.wait_for_link(node);
+        }
+    }
+    nodes.assert_all("one");
+    nodes.write("two");
 }
 
 #[test]
@@ -272,4 +317,15 @@ fn publications_cross_the_cluster() {
     assert!(listener.ask(&["SUBSCRIBE", "news"]).contains("subscribe"));
     assert_eq!(nodes.0[4].ask(&["PUBLISH", "news", "hello"]), ":0");
     assert!(listener.reply().contains("hello"));
+    // Within the nodes of one slot, if it is of a slot.
+    let published = &["SPUBLISH", "shard-news", "nobody"];
+    let primary = (0..3).find(|node| nodes.0[*node].ask(published) == ":0").unwrap();
+    let (replica, stranger) = (nodes.replica_of(primary), (primary + 1) % 3);
+    assert!(nodes.0[stranger].ask(&["SSUBSCRIBE", "shard-news"]).starts_with("-MOVED "));
+    for (publisher, subscriber) in [(primary, replica), (replica, primary)] {
+        let mut listener = Client::reach(nodes.0[subscriber].port).unwrap();
+        assert!(listener.ask(&["SSUBSCRIBE", "shard-news"]).contains("ssubscribe"));
+        assert_eq!(nodes.0[publisher].ask(&["SPUBLISH", "shard-news", "hello"]), ":0");
+        assert_eq!(listener.reply(), "smessage shard-news hello");
+    }
 }
