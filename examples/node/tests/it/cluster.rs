@@ -189,6 +189,14 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
     let info = cli(&["--cluster", "info", &first]);
     assert!(info.contains("in 3 masters."), "{info}");
     assert_eq!(info.matches("1 slaves.").count(), 3, "{info}");
+    // A slot that is left half moved is mended.
+    let other = nodes.0[1].ask(&["CLUSTER", "MYID"]);
+    assert_eq!(nodes.0[0].ask(&["CLUSTER", "SETSLOT", "0", "MIGRATING", &other]), "+OK");
+    let check = cli(&["--cluster", "check", &first]);
+    assert!(check.contains("in migrating state 0"), "{check}");
+    cli(&["--cluster", "fix", &first]);
+    let check = cli(&["--cluster", "check", &first]);
+    assert_eq!(check.matches("[OK]").count(), 3, "{check}");
     assert_eq!(cli(&["--cluster", "call", &first, "ping"]).matches("PONG").count(), 6);
     assert_eq!(cli(&["-c", "-p", &nodes.0[1].port.to_string(), "GET", "key:7"]).trim(), "one");
     // Another primary and a replica of it come, and go.
@@ -322,10 +330,15 @@ fn publications_cross_the_cluster() {
     let primary = (0..3).find(|node| nodes.0[*node].ask(published) == ":0").unwrap();
     let (replica, stranger) = (nodes.replica_of(primary), (primary + 1) % 3);
     assert!(nodes.0[stranger].ask(&["SSUBSCRIBE", "shard-news"]).starts_with("-MOVED "));
-    for (publisher, subscriber) in [(primary, replica), (replica, primary)] {
-        let mut listener = Client::reach(nodes.0[subscriber].port).unwrap();
+    let shard = [primary, replica];
+    let mut listeners = shard.map(|node| Client::reach(nodes.0[node].port).unwrap());
+    for listener in &mut listeners {
         assert!(listener.ask(&["SSUBSCRIBE", "shard-news"]).contains("ssubscribe"));
-        assert_eq!(nodes.0[publisher].ask(&["SPUBLISH", "shard-news", "hello"]), ":0");
-        assert_eq!(listener.reply(), "smessage shard-news hello");
+    }
+    for publisher in shard {
+        assert_eq!(nodes.0[publisher].ask(&["SPUBLISH", "shard-news", "hello"]), ":1");
+        for listener in &mut listeners {
+            assert_eq!(listener.reply(), "smessage shard-news hello");
+        }
     }
 }
