@@ -116,6 +116,15 @@ impl Nodes {
         }
     }
 
+    /// Waits until what was written outlives a crash of all nodes at once, which are Keyslot's.
+    fn keep(&mut self) {
+        for node in self.on() {
+            if self.role(node) == "master" {
+                assert_eq!(self.0[node].ask(&["WAITAOF", "1", "1", "10000"]), ":1 :1");
+            }
+        }
+    }
+
     fn assert_all(&mut self, value: &str) {
         for number in 0..30 {
             let key = format!("key:{number}");
@@ -240,10 +249,12 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
         .map(|line| line.split(' ').nth(6).unwrap().to_owned())
         .collect();
     assert_eq!(epochs.iter().collect::<BTreeSet<_>>().len(), 3, "{epochs:?}");
+    nodes.keep();
     // All of them, at once: what they knew of each other is in their files.
     (0..6).for_each(|node| nodes.kill(node));
     (0..6).for_each(|node| nodes.0[node].restart());
     nodes.settle();
+    nodes.assert_all("two");
     assert_eq!(nodes.follow(&["SET", "after", "all"]), "+OK");
 }
 
@@ -293,6 +304,7 @@ fn nodes_that_come_back_at_other_addresses_are_found() {
     let mut nodes = Nodes::start(&[Kind::Keyslot; 6]);
     nodes.create();
     nodes.write("one");
+    nodes.keep();
     // Only one is where the others left it.
     (1..6).for_each(|node| nodes.kill(node));
     for node in 1..6 {
