@@ -38,13 +38,13 @@ impl Nodes {
         self.settle();
     }
 
-    /// What a node knows: name, role, whom it follows, slots.
+    /// What a node knows: name, role, whom it follows, its epoch, slots.
     fn view(&mut self, node: usize) -> BTreeSet<String> {
         let nodes = self.0[node].ask(&["CLUSTER", "NODES"]);
         let line = |line: &str| {
             let words: Vec<&str> = line.split(' ').collect();
             let flags: Vec<&str> = words[2].split(',').filter(|flag| *flag != "myself").collect();
-            format!("{} {} {} {}", words[0], flags.join(","), words[3], words[8..].join(" "))
+            format!("{} {} {} {} {}", words[0], flags.join(","), words[3], words[6], words[8..].join(" "))
         };
         nodes
             .lines()
@@ -76,6 +76,22 @@ impl Nodes {
         wait_until(role, || Some(self.role(node)).filter(|is| is != role));
     }
 
+    /// Waits until a replica follows its primary.
+    fn wait_for_link(&mut self, node: usize) {
+        wait_until("the link", || {
+            Some(self.0[node].field("replication", "master_link_status")).filter(|status| status != "up")
+        });
+    }
+
+    /// Who replicates a primary.
+    fn replica_of(&mut self, primary: usize) -> usize {
+        let port = self.0[primary].port.to_string();
+        let is_replica = |nodes: &mut Self, node: usize| {
+            nodes.role(node) == "slave" && nodes.0[node].field("replication", "master_port") == port
+        };
+        (0..self.0.len()).find(|node| is_replica(self, *node)).unwrap()
+    }
+
     /// Does a command at whoever serves its key.
     fn follow(&mut self, words: &[&str]) -> String {
         let mut at = self.on()[0];
@@ -96,6 +112,15 @@ impl Nodes {
         for node in self.on() {
             if self.role(node) == "master" {
                 self.0[node].ask(&["WAIT", "1", "5000"]);
+            }
+        }
+    }
+
+    /// Waits until what was written outlives a crash of all nodes at once, which are Keyslot's.
+    fn keep(&mut self) {
+        for node in self.on() {
+            if self.role(node) == "master" {
+                assert_eq!(self.0[node].ask(&["WAITAOF", "1", "1", "10000"]), ":1 :1");
             }
         }
     }
@@ -170,6 +195,17 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
     let first = nodes.address(0);
     let check = cli(&["--cluster", "check", &first]);
     assert_eq!(check.matches("[OK]").count(), 3, "{check}");
+    let info = cli(&["--cluster", "info", &first]);
+    assert!(info.contains("in 3 masters."), "{info}");
+    assert_eq!(info.matches("1 slaves.").count(), 3, "{info}");
+    // A slot that is left half moved is mended.
+    let other = nodes.0[1].ask(&["CLUSTER", "MYID"]);
+    assert_eq!(nodes.0[0].ask(&["CLUSTER", "SETSLOT", "0", "MIGRATING", &other]), "+OK");
+    let check = cli(&["--cluster", "check", &first]);
+    assert!(check.contains("in migrating state 0"), "{check}");
+    cli(&["--cluster", "fix", &first]);
+    let check = cli(&["--cluster", "check", &first]);
+    assert_eq!(check.matches("[OK]").count(), 3, "{check}");
     assert_eq!(cli(&["--cluster", "call", &first, "ping"]).matches("PONG").count(), 6);
     assert_eq!(cli(&["-c", "-p", &nodes.0[1].port.to_string(), "GET", "key:7"]).trim(), "one");
     // Another primary and a replica of it come, and go.
@@ -190,14 +226,13 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
     }
     wait_until("six nodes", || Some(nodes.0[3].ask(&["CLUSTER", "INFO"])).filter(|it| !it.contains("known_nodes:6")));
     // A primary dies, and comes back as a replica of who took its place.
-    let heir = (3..6).find(|node| nodes.0[*node].field("replication", "master_port") == nodes.0[0].port.to_string());
-    let heir = heir.unwrap();
+    let heir = nodes.replica_of(0);
     nodes.replace(0, heir);
     nodes.assert_all("one");
     nodes.0[0].restart();
     nodes.wait_for_role(0, "slave");
     nodes.settle();
-    wait_until("the link", || Some(nodes.0[0].field("replication", "master_link_status")).filter(|it| it != "up"));
+    nodes.wait_for_link(0);
     // In peace, by force, and without asking.
     for words in [&["CLUSTER", "FAILOVER"][..], &["CLUSTER", "FAILOVER", "FORCE"], &["CLUSTER", "FAILOVER", "TAKEOVER"]]
     {
@@ -214,10 +249,12 @@ fn redis_cli_makes_a_cluster_that_survives_its_primaries() {
         .map(|line| line.split(' ').nth(6).unwrap().to_owned())
         .collect();
     assert_eq!(epochs.iter().collect::<BTreeSet<_>>().len(), 3, "{epochs:?}");
+    nodes.keep();
     // All of them, at once: what they knew of each other is in their files.
     (0..6).for_each(|node| nodes.kill(node));
     (0..6).for_each(|node| nodes.0[node].restart());
     nodes.settle();
+    nodes.assert_all("two");
     assert_eq!(nodes.follow(&["SET", "after", "all"]), "+OK");
 }
 
@@ -237,9 +274,7 @@ fn mixed_clusters_elect_across_both_kinds() {
     }
     nodes.settle();
     for node in 3..6 {
-        wait_until("the link", || {
-            Some(nodes.0[node].field("replication", "master_link_status")).filter(|it| it != "up")
-        });
+        nodes.wait_for_link(node);
     }
     nodes.write("two");
     // A Keyslot replica of a redis-server is elected, and a redis-server that replicates a Keyslot node.
@@ -247,18 +282,48 @@ fn mixed_clusters_elect_across_both_kinds() {
     nodes.assert_all("two");
     nodes.replace(1, 4);
     nodes.assert_all("two");
-    nodes.0[1].restart();
-    nodes.wait_for_role(1, "slave");
-    let on = nodes.on();
-    wait_until("one view of owners", || {
-        let owners = |nodes: &mut Nodes, node: usize| {
-            let view = nodes.view(node).into_iter().filter(|line| !line.contains("fail"));
-            view.collect::<BTreeSet<_>>()
-        };
-        let views: Vec<_> = on.iter().map(|node| owners(&mut nodes, *node)).collect();
-        views.iter().any(|view| *view != views[0]).then(|| format!("{views:#?}"))
-    });
+    // Both come back, and follow the other kind.
+    for (replica, primary) in [(0, 3), (1, 4)] {
+        nodes.0[replica].restart();
+        nodes.wait_for_role(replica, "slave");
+        nodes.wait_for_link(replica);
+        let port = nodes.0[primary].port.to_string();
+        assert_eq!(nodes.0[replica].field("replication", "master_port"), port);
+    }
+    nodes.settle();
     nodes.assert_all("two");
+    nodes.write("three");
+    nodes.assert_all("three");
+}
+
+#[test]
+fn nodes_that_come_back_at_other_addresses_are_found() {
+    if !has("redis-cli") {
+        return;
+    }
+    let mut nodes = Nodes::start(&[Kind::Keyslot; 6]);
+    nodes.create();
+    nodes.write("one");
+    nodes.keep();
+    // Only one is where the others left it.
+    (1..6).for_each(|node| nodes.kill(node));
+    for node in 1..6 {
+        nodes.0[node].restart_with(&["--bind", "127.0.0.2", "--cluster-announce-ip", "127.0.0.2"]);
+    }
+    for node in 0..6 {
+        wait_until("finding all", || {
+            let view = nodes.0[node].ask(&["CLUSTER", "NODES"]);
+            (view.matches(" 127.0.0.2:").count() != 5).then_some(view)
+        });
+    }
+    nodes.settle();
+    for node in 0..6 {
+        if nodes.role(node) == "slave" {
+            nodes.wait_for_link(node);
+        }
+    }
+    nodes.assert_all("one");
+    nodes.write("two");
 }
 
 #[test]
@@ -272,4 +337,20 @@ fn publications_cross_the_cluster() {
     assert!(listener.ask(&["SUBSCRIBE", "news"]).contains("subscribe"));
     assert_eq!(nodes.0[4].ask(&["PUBLISH", "news", "hello"]), ":0");
     assert!(listener.reply().contains("hello"));
+    // Within the nodes of one slot, if it is of a slot.
+    let published = &["SPUBLISH", "shard-news", "nobody"];
+    let primary = (0..3).find(|node| nodes.0[*node].ask(published) == ":0").unwrap();
+    let (replica, stranger) = (nodes.replica_of(primary), (primary + 1) % 3);
+    assert!(nodes.0[stranger].ask(&["SSUBSCRIBE", "shard-news"]).starts_with("-MOVED "));
+    let shard = [primary, replica];
+    let mut listeners = shard.map(|node| Client::reach(nodes.0[node].port).unwrap());
+    for listener in &mut listeners {
+        assert!(listener.ask(&["SSUBSCRIBE", "shard-news"]).contains("ssubscribe"));
+    }
+    for publisher in shard {
+        assert_eq!(nodes.0[publisher].ask(&["SPUBLISH", "shard-news", "hello"]), ":1");
+        for listener in &mut listeners {
+            assert_eq!(listener.reply(), "smessage shard-news hello");
+        }
+    }
 }

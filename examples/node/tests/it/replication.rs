@@ -12,6 +12,7 @@ pub(crate) struct Peer {
     options: Vec<String>,
     pub(crate) node: Option<Node>,
     redis: Option<Redis>,
+    is_redis: bool,
 }
 
 impl Peer {
@@ -21,7 +22,7 @@ impl Peer {
         let all = [&["--port", &text, "--bind", "127.0.0.1", "--save", ""], OPTIONS, options].concat();
         let node = Node::start(folder.path(), &all);
         let options = all.iter().map(|word| (*word).to_owned()).collect();
-        Self { port, client: node.client(), folder, options, node: Some(node), redis: None }
+        Self { port, client: node.client(), folder, options, node: Some(node), redis: None, is_redis: false }
     }
 
     /// Stops a node: SHUTDOWN, or a signal. Asked again where it writes the first base of its log and does not end meanwhile.
@@ -57,20 +58,41 @@ impl Peer {
         self.node.is_some() || self.redis.is_some()
     }
 
-    /// Starts a node that was stopped.
+    /// Starts it again after it ended.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same, with more options, which stay.
+    pub(crate) fn restart_with(&mut self, more: &[&str]) {
+        self.options.extend(more.iter().map(|word| (*word).to_owned()));
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
-        let node = Node::start(self.folder.path(), &options);
-        self.client = node.client();
-        self.node = Some(node);
+        if self.is_redis {
+            let redis = Redis::start(self.folder.path(), &options);
+            self.client = Client::on(&redis.socket());
+            self.redis = Some(redis);
+        } else {
+            let node = Node::start(self.folder.path(), &options);
+            self.client = node.client();
+            self.node = Some(node);
+        }
     }
 
     pub(crate) fn redis(options: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let text = port.to_string();
-        let redis = Redis::start(folder.path(), &[&["--port", &text], OPTIONS, options].concat());
-        let client = Client::on(&redis.socket());
-        Self { port, client, folder, options: Vec::new(), node: None, redis: Some(redis) }
+        let all = [&["--port", &text], OPTIONS, options].concat();
+        let redis = Redis::start(folder.path(), &all);
+        let options = all.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            port,
+            client: Client::on(&redis.socket()),
+            folder,
+            options,
+            node: None,
+            redis: Some(redis),
+            is_redis: true,
+        }
     }
 
     pub(crate) fn ask(&mut self, words: &[&str]) -> String {

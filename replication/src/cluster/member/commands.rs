@@ -90,7 +90,9 @@ impl Member {
     pub fn forget(&mut self, name: NodeName, now: UnixMillis) -> Result<(), ClusterRefusal> {
         let me = self.roster.me();
         if self.roster.node(&name).is_none() {
-            return Err(ClusterRefusal::UnknownNode(name));
+            // Another node that was told first may have passed it on.
+            let is_forgotten = self.forgotten.contains_key(&name);
+            return if is_forgotten { Ok(()) } else { Err(ClusterRefusal::UnknownNode(name)) };
         }
         if name == me.name {
             return Err(ClusterRefusal::ForgetMyself);

@@ -116,6 +116,20 @@ fn a_replica_takes_over_soon() {
 }
 
 #[test]
+fn who_heard_that_a_node_is_forgotten_may_still_be_told() {
+    let mut sim = Simulation::new(3);
+    sim.form(3, 0);
+    sim.run_until_stable(10_000).unwrap();
+    let name = sim.roster(2).unwrap().me().name;
+    sim.command(0, |member, now| member.forget(name, now).unwrap());
+    while sim.roster(1).unwrap().node(&name).is_some() {
+        sim.run_for(10).unwrap();
+        assert!(sim.elapsed_ms() < 20_000, "{}", sim.trace());
+    }
+    sim.command(1, |member, now| member.forget(name, now).unwrap());
+}
+
+#[test]
 fn a_manual_failover_loses_nothing() {
     for seed in 0..10 {
         let mut sim = Simulation::new(seed);
