@@ -126,7 +126,7 @@ mod tests {
         let roster = captured_roster();
         let primary = roster.me().name;
         let shown = reply_of(RespVersion::V2, |reply| replicas(&roster, primary, &Viewer::default(), reply));
-        let begin = "*1\r\n$133\r\n80b256f3a1cfd00c8884c934e2d70c92c8880667 127.0.0.1:21104@31104 slave ";
+        let begin = "*1\r\n$137\r\n80b256f3a1cfd00c8884c934e2d70c92c8880667 127.0.0.1:21104@31104 slave ";
         assert!(shown.starts_with(begin), "{shown}");
     }
 
