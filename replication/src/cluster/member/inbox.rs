@@ -219,12 +219,10 @@ impl Member {
     /// Takes what a node says it does and knows.
     fn take_marks(&mut self, name: NodeName, header: &Header) {
         let Some(node) = self.roster.node_mut(&name) else { return };
-        for mark in [NodeFlags::NO_FAILOVER, NodeFlags::EXTENSIONS] {
-            node.flags = match header.flags.has(mark) {
-                true => node.flags.with(mark),
-                false => node.flags.without(mark),
-            };
-        }
+        node.flags = match header.flags.has(NodeFlags::NO_FAILOVER) {
+            true => node.flags.with(NodeFlags::NO_FAILOVER),
+            false => node.flags.without(NodeFlags::NO_FAILOVER),
+        };
     }
 
     /// A node that speaks from elsewhere has moved.

@@ -141,6 +141,11 @@ impl Member {
     /// The member that this roster describes. `chance` seeds what is left to chance.
     pub fn new(roster: Roster, options: MemberOptions, chance: u64, now: UnixMillis) -> Self {
         let me = roster.me().name;
+        let mut roster = roster;
+        // What was asked in another life is not waited for.
+        for node in roster.nodes_mut() {
+            (node.ping_sent, node.pong_received, node.is_linked) = (None, None, false);
+        }
         let peers = roster.nodes().filter(|node| node.name != me).map(|node| (node.name, Peer::new(now))).collect();
         let mut member = Self {
             health: Health::at_start(now, options.writable_delay_ms),

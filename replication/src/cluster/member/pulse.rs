@@ -25,7 +25,7 @@ impl Member {
             offset: self.facts.offset,
             slots: shard.map_or_else(Default::default, |node| node.slots.clone()),
             primary: me.primary,
-            flags: me.flags.with(NodeFlags::EXTENSIONS),
+            flags: me.flags,
             is_up: self.health.is_up(),
             is_paused: self.holds_writes(),
             is_forced: false,
@@ -41,16 +41,14 @@ impl Member {
     pub(super) fn pulse_message(&mut self, body: fn(Pulse) -> Body, to: Option<NodeName>, now: UnixMillis) -> Message {
         let gossip = self.choose_gossip(to);
         let me = self.roster.me();
-        let knows = to.and_then(|name| self.roster.node(&name)).is_some_and(|n| n.flags.has(NodeFlags::EXTENSIONS));
-        let mut extensions = Extensions::default();
-        // Who does not say that it knows them is told the first all the same: it may be one that came to know.
-        if knows || to.is_none() {
-            extensions.hostname = Some(me.address.hostname.clone()).filter(|name| !name.is_empty());
-            extensions.human_name = Some(me.address.human_name.clone()).filter(|name| !name.is_empty());
-            extensions.shard = Some(me.shard);
-            let left = |until: &UnixMillis| u64::try_from((until.0 - now.0) / 1000).unwrap_or(0);
-            extensions.forgotten = self.forgotten.iter().map(|(name, until)| (*name, left(until))).collect();
-        }
+        let left = |until: &UnixMillis| u64::try_from((until.0 - now.0) / 1000).unwrap_or(0);
+        // Who does not know one reads over it.
+        let extensions = Extensions {
+            hostname: Some(me.address.hostname.clone()).filter(|name| !name.is_empty()),
+            human_name: Some(me.address.human_name.clone()).filter(|name| !name.is_empty()),
+            forgotten: self.forgotten.iter().map(|(name, until)| (*name, left(until))).take(FORGOTTEN_MAX).collect(),
+            shard: Some(me.shard),
+        };
         self.message(body(Pulse { gossip, extensions }))
     }
 
@@ -232,6 +230,9 @@ const GOSSIP_COUNT_MIN: usize = 3;
 
 /// So much another clock may be ahead.
 const CLOCK_SKEW_MS_MAX: i64 = 500;
+
+/// Of so many forgotten nodes a pulse tells at most.
+const FORGOTTEN_MAX: usize = 256;
 
 /// So many nodes are known at most: what others say is bounded.
 const NODES_MAX: usize = 4096;

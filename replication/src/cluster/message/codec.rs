@@ -83,7 +83,7 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
     let mark = |is_set: bool, mark: u8| if is_set { mark } else { 0 };
     let marks = mark(header.is_paused, MARK_PAUSED)
         | mark(header.is_forced, MARK_FORCED)
-        | mark(header.flags.has(NodeFlags::EXTENSIONS), MARK_EXTENSIONS);
+        | mark(extension_count > 0, MARK_EXTENSIONS);
     out.extend_from_slice(&[u8::from(!header.is_up), marks, 0, 0]);
     match body {
         Body::Ping(pulse) | Body::Pong(pulse) | Body::Meet(pulse) => put_pulse(out, pulse),
@@ -361,6 +361,9 @@ impl BusDecoder {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.held.drain(..self.from);
         self.from = 0;
+        if self.held.is_empty() && self.held.capacity() > HELD_CAPACITY_BYTES_MAX {
+            self.held = Vec::new();
+        }
         self.held.extend_from_slice(bytes);
     }
 
@@ -393,6 +396,8 @@ const VERSION: u16 = 1;
 const HEADER_SIZE: usize = 2256;
 /// No message is larger: a publication may be as large as a value of a client.
 const FRAME_SIZE_MAX: usize = 1 << 30;
+/// Room that is kept behind a large message.
+const HELD_CAPACITY_BYTES_MAX: usize = 1 << 20;
 const ADDRESS_SIZE: usize = 46;
 const EXTENSION_HEADER_SIZE: usize = 8;
 const EXTENSION_HOSTNAME: u16 = 0;
