@@ -15,8 +15,8 @@
 //!
 //! Two connections join two nodes: each asks on the one that it made, and is answered there.
 //!
-//! Decided in one file each: who is down ([`detection`]), who owns which slot ([`ownership`]), whether the cluster serves ([`health`]),
-//! who is elected ([`election`]), how a replica takes over in peace ([`hand_over`]), where replicas are needed ([`migration`]).
+//! Decided in one file each: who is down (`detection`), who owns which slot (`ownership`), whether the cluster serves (`health`),
+//! who is elected (`election`), how a replica takes over in peace (`hand_over`), where replicas are needed (`migration`).
 //!
 //! Invariants
 //! - The epoch that a node votes or stands in is on its disk before others hear of it, and it votes once in an epoch.

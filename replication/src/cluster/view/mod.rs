@@ -1,4 +1,4 @@
-//! How a [`Roster`] is shown and kept: the replies of CLUSTER's views, `nodes.conf`, and the words of CLUSTER.
+//! How a [`Roster`](super::Roster) is shown and kept: the replies of CLUSTER's views, `nodes.conf`, and the words of CLUSTER.
 //!
 //! Pure functions: what a view needs beside the roster comes as an argument. Redis shows nodes in the order of its hash
 //! table, which is one of chance; here they stand in the order of their names, in a shard the primary first.
