@@ -78,6 +78,16 @@ impl Node {
         }
     }
 
+    /// A connection to the bus of a node is refused: nobody listens there.
+    pub fn bus_refused(&mut self, connection: ConnectionId, now: UnixMillis) {
+        if let Some(Connection::Bus(link)) = self.connections.remove(&connection) {
+            if let Some(membership) = &mut self.membership {
+                membership.connections.remove(&link);
+            }
+            self.with_member(now, |member| member.link_refused(link, now));
+        }
+    }
+
     pub(super) fn end_bus(&mut self, link: BusLink, now: UnixMillis) {
         if let Some(membership) = &mut self.membership {
             membership.connections.remove(&link);

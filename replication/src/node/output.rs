@@ -55,7 +55,7 @@ pub enum Output {
     /// or answered.
     KeepRoster,
     /// As [`Connect`](Self::Connect), to the bus of a node. Where it is not at its address its host name may lead to another: then
-    /// [`bus_opened_at`](super::Node::bus_opened_at).
+    /// [`bus_opened_at`](super::Node::bus_opened_at). Where nobody listens: [`bus_refused`](super::Node::bus_refused).
     ConnectBus {
         /// What it is called from here on.
         connection: ConnectionId,

@@ -340,6 +340,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "A replica whose data is older than so many node timeouts does not stand for election; 0 for any."),
     switch("cluster-require-full-coverage", "yes")
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
+    switch("cluster-fast-detection", "no")
+        .live(Cluster, "A node that refuses connections is suspected at once: its process has died."),
     switch("cluster-replica-no-failover", "no")
         .alias("cluster-slave-no-failover")
         .live(Cluster, "Never stand for election by itself."),

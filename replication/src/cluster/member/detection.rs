@@ -7,6 +7,9 @@
 //!    '------------ it answers: a replica, or one without slots, at once; else after two node timeouts, if nobody took its slots
 //! ```
 //!
+//! With `cluster-fast-detection` a node that was there and refuses a connection is PFAIL at once. A partition refuses nothing, and a
+//! node that starts again in its place answers; who is elected meanwhile is elected as ever.
+//!
 //! PFAIL is what this node sees. It is told in gossip, and who is suspected by a majority of those that vote, this node counted, is
 //! FAIL for everybody: whoever finds that out first says so to all.
 
@@ -73,6 +76,18 @@ impl Member {
             }
         }
         if is_new {
+            self.tell_suspicion(now);
+        }
+    }
+
+    /// Nobody listens where a node was: it has died, and is suspected without waiting for its silence.
+    pub(super) fn suspect_dead(&mut self, name: NodeName, now: UnixMillis) {
+        let was_there = self
+            .roster
+            .node(&name)
+            .is_some_and(|node| node.pong_received.is_some() && Self::is_there(node) && !node.is_in_handshake());
+        if was_there {
+            self.suspect(name, now);
             self.tell_suspicion(now);
         }
     }

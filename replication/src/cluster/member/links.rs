@@ -91,6 +91,15 @@ impl Member {
         self.forget_link(link, now);
     }
 
+    /// A connection that was asked for is refused: nobody listens there.
+    pub fn link_refused(&mut self, link: BusLink, now: UnixMillis) {
+        let side = self.links.get(&link).map(|link| link.side.clone());
+        self.forget_link(link, now);
+        if let Some(Side::Outbound(name)) = side.filter(|_| self.options.detects_refusals) {
+            self.suspect_dead(name, now);
+        }
+    }
+
     /// Ends a connection.
     pub(super) fn close(&mut self, link: BusLink, why: &str, now: UnixMillis) {
         self.forget_link(link, now);
@@ -106,6 +115,9 @@ impl Member {
             node.is_linked = false;
             // What is not reached does not answer: its time runs from here.
             node.ping_sent.get_or_insert(now);
+            if self.options.detects_refusals {
+                self.next_tick = self.next_tick.min(now.saturating_add(RECONNECT_MS));
+            }
         }
     }
 
@@ -218,3 +230,6 @@ impl Member {
         self.links.values().filter(|link| link.is_open).filter_map(status).collect()
     }
 }
+
+/// How soon a lost connection is made anew where refusals are of interest.
+const RECONNECT_MS: i64 = 10;

@@ -22,6 +22,9 @@ pub struct MemberOptions {
     pub replication_ping_ms: i64,
     /// Whether this node never stands for election by itself (`cluster-replica-no-failover`).
     pub never_fails_over: bool,
+    /// Whether a node whose connection ended and that refuses another one is suspected at once: its process has died
+    /// (`cluster-fast-detection`).
+    pub detects_refusals: bool,
     /// How much may wait to be sent to one node; 0 for any (`cluster-link-sendbuf-limit`).
     pub outbox_size_bytes_max: usize,
     /// How long after its start a primary with slots serves nothing: others may have taken its place.
@@ -61,6 +64,7 @@ impl Default for MemberOptions {
             replica_validity_factor: 10,
             replication_ping_ms: 10_000,
             never_fails_over: false,
+            detects_refusals: false,
             outbox_size_bytes_max: 0,
             writable_delay_ms: 2000,
         }

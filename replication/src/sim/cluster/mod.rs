@@ -67,6 +67,7 @@ pub struct Simulation {
     places: BTreeMap<(String, u16), usize>,
     network: Network,
     node_timeout_ms: i64,
+    detects_refusals: bool,
     /// The system's, for a cluster that runs in real time.
     system: Option<Arc<SystemClock>>,
     /// Told of every engine that is started.
@@ -113,6 +114,7 @@ impl Simulation {
             places: BTreeMap::new(),
             network: Network::new(NetworkOptions::CALM),
             node_timeout_ms: 1000,
+            detects_refusals: false,
             system: None,
             on_start: None,
             checks: Checks::default(),
@@ -157,6 +159,11 @@ impl Simulation {
     /// How long a node may be silent (`cluster-node-timeout`), for nodes that are started from here on. 1000 ms if nothing is said.
     pub fn set_node_timeout(&mut self, ms: i64) {
         self.node_timeout_ms = ms;
+    }
+
+    /// Whether nodes that refuse connections are suspected at once (`cluster-fast-detection`), by nodes that are started from here on.
+    pub fn set_fast_detection(&mut self, on: bool) {
+        self.detects_refusals = on;
     }
 
     /// How the network behaves from here on.
@@ -309,6 +316,7 @@ impl Simulation {
             announced: NodeAddress { ip: it.address.ip.clone(), ..it.address.clone() },
             node_timeout_ms: self.node_timeout_ms,
             replication_ping_ms: 1000,
+            detects_refusals: self.detects_refusals,
             writable_delay_ms: if it.machine.run == 0 { 0 } else { 2000 },
             ..MemberOptions::default()
         };
@@ -501,6 +509,8 @@ impl Simulation {
             return self.admit(number, end.node, client);
         }
         let is_end = parcel == Parcel::Close;
+        // Who was asked for a connection and never granted one: nobody listens there.
+        let is_refusal = is_end && way == Way::Down && wire.server.id.is_none() && self.checks.buses.contains(&number);
         if is_end {
             wire.end(way.back()).is_open = false;
         }
@@ -514,6 +524,7 @@ impl Simulation {
                     None => process.node.link_opened(id, now),
                 },
                 Parcel::Bytes(bytes) => process.node.handle_link(id, &bytes, now),
+                Parcel::Close if is_refusal => process.node.bus_refused(id, now),
                 Parcel::Close => process.node.link_closed(id, now),
             }
             if is_end {

@@ -24,6 +24,8 @@ pub fn explore(seed: u64) -> Result<ClusterSummary, Violation> {
 /// As [`explore`], in a simulation that is given, so that its trace can be read.
 pub(super) fn explore_with(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
     let (primaries, replicas) = [(3, 1), (3, 1), (3, 2), (5, 1)][sim.chance.below(4) as usize];
+    let is_fast = sim.chance.once_in(2);
+    sim.set_fast_detection(is_fast);
     sim.form(primaries, replicas);
     sim.run_until_stable(10_000)?;
     sim.set_network(NetworkOptions::ROUGH);

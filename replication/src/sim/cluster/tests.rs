@@ -130,6 +130,24 @@ fn who_heard_that_a_node_is_forgotten_may_still_be_told() {
 }
 
 #[test]
+fn a_process_that_died_is_replaced_at_once_where_refusals_count() {
+    for seed in 0..10 {
+        let mut sim = Simulation::new(seed);
+        sim.set_fast_detection(true);
+        sim.set_node_timeout(15_000);
+        sim.form(3, 1);
+        sim.run_until_stable(10_000).unwrap();
+        let primary = sim.owner_of("a").unwrap();
+        sim.kill(primary);
+        let begun = sim.elapsed_ms();
+        while sim.owner_of("a").is_none() {
+            sim.run_for(5).unwrap();
+            assert!(sim.elapsed_ms() - begun < 300, "{}", sim.trace());
+        }
+    }
+}
+
+#[test]
 fn a_manual_failover_loses_nothing() {
     for seed in 0..10 {
         let mut sim = Simulation::new(seed);

@@ -77,19 +77,33 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     .await
 }
 
-/// Connects to the bus of a node: at its address, or where its host name leads now; then with that address.
-async fn reach(address: &NodeAddress, limit: Duration) -> Option<(TcpStream, Option<String>)> {
+/// Where a node was found.
+enum Reached {
+    /// At its address.
+    There(TcpStream),
+    /// At another, where its host name leads now.
+    At(String, TcpStream),
+    /// Nobody answers; `is_refused`: nobody listens.
+    Nowhere { is_refused: bool },
+}
+
+/// Connects to the bus of a node.
+async fn reach(address: &NodeAddress, limit: Duration) -> Reached {
     let known = TcpStream::connect((address.ip.as_str(), address.bus_port));
-    if let Ok(Ok(stream)) = tokio::time::timeout(limit, known).await {
-        return Some((stream, None));
+    let is_refused = match tokio::time::timeout(limit, known).await {
+        Ok(Ok(stream)) => return Reached::There(stream),
+        Ok(Err(error)) => error.kind() == io::ErrorKind::ConnectionRefused,
+        Err(_) => false,
+    };
+    if !address.hostname.is_empty() {
+        let named = TcpStream::connect((address.hostname.as_str(), address.bus_port));
+        if let Ok(Ok(stream)) = tokio::time::timeout(limit, named).await
+            && let Ok(at) = stream.peer_addr()
+        {
+            return Reached::At(at.ip().to_canonical().to_string(), stream);
+        }
     }
-    if address.hostname.is_empty() {
-        return None;
-    }
-    let named = TcpStream::connect((address.hostname.as_str(), address.bus_port));
-    let stream = tokio::time::timeout(limit, named).await.ok()?.ok()?;
-    let ip = stream.peer_addr().ok()?.ip().to_canonical().to_string();
-    Some((stream, Some(ip)))
+    Reached::Nowhere { is_refused }
 }
 
 /// Deletes keys of slots that were lost, a few each time.
@@ -125,18 +139,21 @@ impl Tasks {
             let limit = Duration::from_millis(node.settings.values().number("cluster-node-timeout").max(1));
             node.register_carrier(link);
             match reach(&address, limit).await {
-                Some((stream, None)) => {
+                Reached::There(stream) => {
                     node.drive_member(|member, now| member.link_opened(link, now));
                     carry(node, link, stream).await;
                 }
-                Some((stream, Some(ip))) => {
+                Reached::At(ip, stream) => {
                     tracing::info!("Cluster: {} is at {ip} now", address.hostname);
                     node.drive_member(|member, now| member.link_opened_at(link, &ip, now));
                     carry(node, link, stream).await;
                 }
-                None => {
+                Reached::Nowhere { is_refused } => {
                     node.forget_carrier(link);
-                    node.drive_member(|member, now| member.link_closed(link, now));
+                    node.drive_member(|member, now| match is_refused {
+                        true => member.link_refused(link, now),
+                        false => member.link_closed(link, now),
+                    });
                 }
             }
         };
