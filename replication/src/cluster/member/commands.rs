@@ -126,6 +126,8 @@ impl Member {
         }
         self.follow(name);
         self.review_health(now);
+        // Others need not wait for the next ping to know it.
+        self.tell_pulse(|_| true, now);
         Ok(())
     }
 

@@ -39,7 +39,11 @@ impl Member {
             (Body::PublishShard(publication), Some(_)) => {
                 self.outputs.push_back(MemberOutput::Deliver(publication.clone(), Reach::Shard));
             }
-            (Body::VoteRequest, Some(name)) => self.consider_vote(name, header, now),
+            (Body::VoteRequest, Some(name)) => {
+                // It may follow its primary since a moment ago.
+                self.take_role(name, header, now);
+                self.consider_vote(name, header, now);
+            }
             (Body::Vote, Some(name)) => self.take_vote(name, header, now),
             (Body::Update { owner, config_epoch, slots }, Some(_)) => {
                 self.take_update(*owner, *config_epoch, slots, now);
