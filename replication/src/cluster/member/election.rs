@@ -12,8 +12,8 @@
 //! The replica with the most of the stream is to win: each waits half a second for every one of its shard that has more than it, or
 //! as much and a lower name.
 //!
-//! Who votes does so once in an epoch, once in two node timeouts for replicas of one primary, and only for a candidate whose claims
-//! are newer than what it knows.
+//! Who votes does so once in an epoch, once in two node timeouts for replicas of one primary (but for manual failovers), and only for a
+//! candidate whose claims are newer than what it knows.
 
 use super::super::message::{Body, Header};
 use super::super::name::NodeName;
@@ -231,7 +231,8 @@ impl Member {
             return Err("its primary is not down");
         }
         let voted = self.peers.get(&primary.name).and_then(|peer| peer.voted);
-        if voted.is_some_and(|at| now.0 - at.0 < self.options.node_timeout_ms * VOTE_TIMEOUTS) {
+        // An operator's word is not held up by an election of before: one vote in an epoch is what keeps owners apart.
+        if !header.is_forced && voted.is_some_and(|at| now.0 - at.0 < self.options.node_timeout_ms * VOTE_TIMEOUTS) {
             return Err("this node voted for a replica of the same primary lately");
         }
         let is_stale = |owner: &super::KnownNode| {
