@@ -74,7 +74,11 @@ impl Doors {
                 if let Ok(stream) = stream
                     && let Ok(copy) = stream.try_clone()
                 {
-                    lock(&kept).push(copy);
+                    let mut kept = lock(&kept);
+                    // Those that have ended need not be ended.
+                    kept.retain(|stream: &TcpStream| stream.peer_addr().is_ok());
+                    kept.push(copy);
+                    drop(kept);
                     // Without a thread the connection ends.
                     let _ = std::thread::Builder::new().spawn(move || serve(stream, &live, &residents));
                 }
@@ -113,15 +117,17 @@ fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
     let text = |address: io::Result<SocketAddr>| address.map(|it| it.to_string()).unwrap_or_default();
     let peer = PeerInfo { addr: text(stream.peer_addr()), laddr: text(stream.local_addr()), ..PeerInfo::default() };
     let (ring, rung) = channel();
+    let ring_for_end = ring.clone();
     let waker: Waker = Arc::new(Bell(Mutex::new(ring))).into();
     let session = Arc::new(Mutex::new(live.engine.session(waker, peer)));
     let Ok(writer) = stream.try_clone() else { return };
     let writer = Arc::new(Mutex::new(writer));
-    let (woken, later) = (session.clone(), writer.clone());
+    let (is_over, last) = (Arc::new(AtomicBool::new(false)), ring_for_end);
+    let (woken, later, ends) = (session.clone(), writer.clone(), is_over.clone());
     let watched = live.clone();
     let waits = std::thread::Builder::new().spawn(move || {
         while rung.recv().is_ok() {
-            if !watched.is_on() || !send(&woken, &later) {
+            if ends.load(Ordering::Acquire) || !watched.is_on() || !send(&woken, &later) {
                 return;
             }
         }
@@ -139,6 +145,9 @@ fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
         }
     }
     let _ = stream.shutdown(Shutdown::Both);
+    // The session wakes who waits for it, who holds the session: told apart.
+    is_over.store(true, Ordering::Release);
+    let _ = last.send(());
 }
 
 /// Sends what a session has to say; false once it has no more.

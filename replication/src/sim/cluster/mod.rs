@@ -690,6 +690,13 @@ impl Simulation {
     }
 
     fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        // What runs in real time may run for long.
+        if self.system.is_some() && self.trace.len() > TRACE_BYTES_MAX {
+            let half = self.trace.len() / 2;
+            let end = self.trace.as_bytes()[half..].iter().position(|byte| *byte == b'\n');
+            let cut = end.map_or(self.trace.len(), |at| half + at + 1);
+            self.trace.drain(..cut);
+        }
         if self.traces {
             let _ = writeln!(self.trace, "{:>8} {what}", self.now.0 - START_MS);
         }
@@ -731,4 +738,6 @@ fn address_of(node: usize, generation: usize) -> NodeAddress {
 const TICK_INTERVAL_MS: i64 = 100;
 /// Entries that a tick of an engine may look at.
 const TICK_BUDGET: usize = 100;
+/// So much is written down of a cluster that runs in real time.
+const TRACE_BYTES_MAX: usize = 1 << 20;
 const OUTPUT_BUDGET_BYTES: usize = 1 << 16;

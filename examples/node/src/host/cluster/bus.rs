@@ -106,15 +106,24 @@ async fn reach(address: &NodeAddress, limit: Duration) -> Reached {
     Reached::Nowhere { is_refused }
 }
 
-/// Deletes keys of slots that were lost, a few each time.
+/// Deletes keys of slots that were lost, a few each time. What came back meanwhile stays: the lock keeps it from coming back now.
 fn drop_some(node: &Node, lost: &mut Vec<SlotSet>) {
-    let Some(slots) = lost.last() else { return };
-    if !node.engine.drop_slots(slots, DROP_BUDGET_KEYS).more {
+    let (Some(slots), Some(cluster)) = (lost.last(), &node.cluster) else { return };
+    let state = cluster.state.lock();
+    let roster = state.member.roster();
+    let is_done = match roster.me().is_primary() {
+        true => {
+            let kept = roster.me().slots.union(&roster.importing.keys().copied().collect());
+            !node.engine.drop_slots(&slots.difference(&kept), DROP_BUDGET_KEYS).more
+        }
+        // What a primary has is not this node's to delete.
+        false => true,
+    };
+    drop(state);
+    if is_done {
         lost.pop();
     }
-    if !lost.is_empty()
-        && let Some(cluster) = &node.cluster
-    {
+    if !lost.is_empty() {
         cluster.wake.notify_one();
     }
 }
@@ -221,7 +230,7 @@ impl Node {
         work: impl FnOnce(&mut Member, UnixMillis) -> R,
     ) -> Option<Result<R, String>> {
         let cluster = self.cluster.as_ref()?;
-        Some(cluster.drive(&self.engine, self.facts(), &mut |role| self.take_role(role), work))
+        Some(cluster.drive(&self.engine, || self.facts(), &mut |role| self.take_role(role), work))
     }
 
     fn take_role(&self, role: Role) {

@@ -105,13 +105,14 @@ impl Cluster {
     fn drive<R>(
         &self,
         engine: &Engine,
-        facts: Facts,
+        facts: impl FnOnce() -> Facts,
         act: &mut dyn FnMut(Role),
         work: impl FnOnce(&mut Member, UnixMillis) -> R,
     ) -> Result<R, String> {
         let now = engine.now();
         let mut state = self.state.lock();
-        state.member.set_facts(facts);
+        // Looked at with the lock held: older ones would say what is not so any more.
+        state.member.set_facts(facts());
         let before = state.member.next_timeout();
         let done = work(&mut state.member, now);
         self.obey(engine, &mut state, act);
