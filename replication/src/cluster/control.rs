@@ -1,7 +1,7 @@
 //! CLUSTER at a member: commands that show something write it from the roster, the others are done by the member or refused.
 
-use super::member::{ClusterRefusal, Contents, LinkStatus, Member};
-use super::view::{self, ClusterCommand, FailoverMode, Link, LinkDirection, MessageCounts, ResetMode, SetSlot, Viewer};
+use super::member::{ClusterRefusal, Contents, Member};
+use super::view::{self, ClusterCommand, FailoverMode, ResetMode, SetSlot, Viewer};
 use keyslot_engine::resp::ReplyWriter;
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Engine, Slot, UnixMillis};
@@ -42,20 +42,13 @@ pub fn show(member: &Member, viewer: &Viewer, command: &ClusterCommand, reply: &
     let roster = member.roster();
     match command {
         ClusterCommand::Info => {
-            let counts = member.counts();
-            let counts = MessageCounts {
-                sent: counts.sent,
-                received: counts.received,
-                links_over_limit: member.outbox_limit_exceeded(),
-            };
-            view::info(roster, member.is_up(), &counts, reply);
+            view::info(roster, member.is_up(), member.counts(), reply);
         }
         ClusterCommand::Nodes => view::nodes(roster, viewer, reply),
         ClusterCommand::Slots => view::slots(roster, viewer, reply),
         ClusterCommand::Shards => view::shards(roster, viewer, reply),
         ClusterCommand::Links => {
-            let links: Vec<Link> = member.link_statuses().into_iter().map(shown).collect();
-            view::links(&links, reply);
+            view::links(&member.shown_links(), reply);
         }
         ClusterCommand::MyId => reply.bulk(roster.me().name.as_bytes()),
         ClusterCommand::MyShardId => reply.bulk(roster.me().shard.as_bytes()),
@@ -67,18 +60,6 @@ pub fn show(member: &Member, viewer: &Viewer, command: &ClusterCommand, reply: &
         _ => return false,
     }
     true
-}
-
-fn shown(link: LinkStatus) -> Link {
-    Link {
-        direction: if link.is_outbound { LinkDirection::To } else { LinkDirection::From },
-        node: link.node,
-        created: link.since,
-        is_read: true,
-        is_written: link.outbox_size_bytes > 0,
-        send_buffer_allocated: link.outbox_capacity_bytes as u64,
-        send_buffer_used: link.outbox_size_bytes as u64,
-    }
 }
 
 /// Does a command that changes something. One that only [shows](show) something is not to be given.

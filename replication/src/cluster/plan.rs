@@ -47,8 +47,5 @@ pub fn agreed_rosters(shards: &[Vec<NodeAddress>], seed: u64) -> Vec<Roster> {
 /// The slots of one of `count` shards.
 fn share(at: usize, count: usize) -> SlotSet {
     let edge = |at: usize| at * SLOT_COUNT / count;
-    Slot::all().skip(edge(at)).take(edge(at + 1) - edge(at)).fold(SlotSet::new(), |mut slots, slot| {
-        slots.insert(slot);
-        slots
-    })
+    Slot::all().skip(edge(at)).take(edge(at + 1) - edge(at)).collect()
 }

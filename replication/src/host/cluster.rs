@@ -143,8 +143,9 @@ impl ClusterBuilder {
         let thread = std::thread::Builder::new().name("keyslot-cluster".to_owned());
         let driver = thread.spawn(move || drive(&driven, &clock)).map_err(StartError::Thread)?;
         let _ = residents.driver.set(driver.thread().clone());
-        shared.doors().serve(&residents).map_err(StartError::Thread)?;
+        // From here on what fails ends what has begun.
         let cluster = Cluster { shared, driver: Some(driver) };
+        cluster.shared.doors().serve(&residents).map_err(StartError::Thread)?;
         cluster.settle()?;
         Ok(cluster)
     }

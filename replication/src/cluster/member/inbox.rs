@@ -5,7 +5,7 @@ use super::super::name::NodeName;
 use super::super::roster::{KnownNode, NodeAddress};
 use super::links::Side;
 use super::output::{BusLink, MemberEvent, MemberOutput, Reach};
-use super::{KIND_COUNT, Member, Peer};
+use super::{Member, Peer};
 use keyslot_engine::UnixMillis;
 
 /// Which of the three messages a pulse came in.
@@ -20,9 +20,8 @@ impl Member {
     /// Takes a message.
     pub(super) fn take(&mut self, link: BusLink, message: &Message, now: UnixMillis) {
         let Message { header, body } = message;
-        let kind = usize::from(body.kind());
-        if kind < KIND_COUNT {
-            self.counts.received[kind] += 1;
+        if let Some(count) = self.counts.received.get_mut(usize::from(body.kind())) {
+            *count += 1;
         }
         let known = self.known_sender(header);
         if let Some(name) = known {

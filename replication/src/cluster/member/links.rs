@@ -7,8 +7,9 @@
 
 use super::super::message::{BusDecoder, Message, encode};
 use super::super::name::NodeName;
+use super::super::view::{Link as ShownLink, LinkDirection};
+use super::Member;
 use super::output::{BusLink, MemberOutput};
-use super::{KIND_COUNT, Member};
 use keyslot_engine::UnixMillis;
 
 /// A connection.
@@ -36,21 +37,6 @@ pub(super) enum Side {
         /// Who it says it is.
         name: Option<NodeName>,
     },
-}
-
-/// What is known of a connection, for people.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LinkStatus {
-    /// The other node, if it is known.
-    pub node: NodeName,
-    /// Whether this node made it.
-    pub is_outbound: bool,
-    /// Since when it is there.
-    pub since: UnixMillis,
-    /// How much room is held for what is to be sent.
-    pub outbox_capacity_bytes: usize,
-    /// How much waits to be sent.
-    pub outbox_size_bytes: usize,
 }
 
 impl Member {
@@ -131,7 +117,7 @@ impl Member {
             .map(|(number, _)| *number)
             .collect();
         for link in full {
-            self.outbox_limit_exceeded += 1;
+            self.counts.links_over_limit += 1;
             self.close(link, "more waits to be sent than cluster-link-sendbuf-limit allows", now);
         }
         let lost: Vec<NodeName> =
@@ -189,9 +175,8 @@ impl Member {
         let Some(link) = self.links.get_mut(&link) else { return };
         if link.is_open {
             encode(message, &mut link.outbox);
-            let kind = usize::from(message.body.kind());
-            if kind < KIND_COUNT {
-                self.counts.sent[kind] += 1;
+            if let Some(count) = self.counts.sent.get_mut(usize::from(message.body.kind())) {
+                *count += 1;
             }
         }
     }
@@ -213,21 +198,23 @@ impl Member {
     }
 
     /// The connections with known nodes, in the order in which they were made.
-    pub fn link_statuses(&self) -> Vec<LinkStatus> {
-        let status = |link: &Link| {
-            let (node, is_outbound) = match &link.side {
-                Side::Outbound(name) => (*name, true),
-                Side::Inbound { name, .. } => ((*name)?, false),
+    pub fn shown_links(&self) -> Vec<ShownLink> {
+        let shown = |link: &Link| {
+            let (node, direction) = match &link.side {
+                Side::Outbound(name) => (*name, LinkDirection::To),
+                Side::Inbound { name, .. } => ((*name)?, LinkDirection::From),
             };
-            Some(LinkStatus {
+            Some(ShownLink {
+                direction,
                 node,
-                is_outbound,
-                since: link.since,
-                outbox_capacity_bytes: link.outbox.capacity(),
-                outbox_size_bytes: link.outbox.len(),
+                created: link.since,
+                is_read: true,
+                is_written: !link.outbox.is_empty(),
+                send_buffer_allocated: link.outbox.capacity() as u64,
+                send_buffer_used: link.outbox.len() as u64,
             })
         };
-        self.links.values().filter(|link| link.is_open).filter_map(status).collect()
+        self.links.values().filter(|link| link.is_open).filter_map(shown).collect()
     }
 }
 

@@ -36,13 +36,13 @@ mod ownership;
 mod pulse;
 
 pub use commands::{ClusterRefusal, Contents};
-pub use links::LinkStatus;
 pub use options::MemberOptions;
 pub use output::{BusLink, Facts, MemberEvent, MemberOutput, Reach, Upstream};
 
 use super::message::NodeFlags;
 use super::name::NodeName;
 use super::roster::{KnownNode, Roster};
+use super::view::MessageCounts;
 use crate::chance::Chance;
 use election::Candidacy;
 use hand_over::HandOver;
@@ -75,7 +75,6 @@ pub struct Member {
     next_tick: UnixMillis,
     ticks: u64,
     counts: MessageCounts,
-    outbox_limit_exceeded: u64,
     chance: Chance,
     #[cfg(test)]
     flaw: Option<Flaw>,
@@ -128,15 +127,6 @@ impl Peer {
     }
 }
 
-/// How many messages of each kind there were, by their numbers on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct MessageCounts {
-    /// To others.
-    pub sent: [u64; KIND_COUNT],
-    /// From others.
-    pub received: [u64; KIND_COUNT],
-}
-
 impl Member {
     /// The member that this roster describes. `chance` seeds what is left to chance.
     pub fn new(roster: Roster, options: MemberOptions, chance: u64, now: UnixMillis) -> Self {
@@ -164,7 +154,6 @@ impl Member {
             next_tick: now,
             ticks: 0,
             counts: MessageCounts::default(),
-            outbox_limit_exceeded: 0,
             chance: Chance::new(chance),
             #[cfg(test)]
             flaw: None,
@@ -246,14 +235,9 @@ impl Member {
         self.health.is_up()
     }
 
-    /// How many messages there were.
+    /// What went over the bus.
     pub fn counts(&self) -> &MessageCounts {
         &self.counts
-    }
-
-    /// How many connections were ended because too much waited to be sent over them.
-    pub fn outbox_limit_exceeded(&self) -> u64 {
-        self.outbox_limit_exceeded
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
@@ -349,6 +333,3 @@ impl Member {
         self.size() / 2 + 1
     }
 }
-
-/// Kinds of messages on the wire.
-pub(super) const KIND_COUNT: usize = 11;

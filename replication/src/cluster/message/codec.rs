@@ -79,7 +79,7 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 30]);
     put_u16(out, header.plain_port);
     put_u16(out, header.bus_port);
-    put_u16(out, header.flags.without(NodeFlags::EXTENSIONS).0);
+    put_u16(out, header.flags.0);
     let mark = |is_set: bool, mark: u8| if is_set { mark } else { 0 };
     let marks = mark(header.is_paused, MARK_PAUSED)
         | mark(header.is_forced, MARK_FORCED)
@@ -118,7 +118,7 @@ fn put_pulse(out: &mut Vec<u8>, pulse: &Pulse) {
         put_text(out, &gossip.ip, ADDRESS_SIZE);
         put_u16(out, gossip.port);
         put_u16(out, gossip.bus_port);
-        put_u16(out, gossip.flags.without(NodeFlags::EXTENSIONS).0);
+        put_u16(out, gossip.flags.0);
         put_u16(out, gossip.plain_port);
         put_u16(out, 0);
     }
@@ -185,7 +185,6 @@ pub fn decode(frame: &[u8]) -> Result<Message, BusProtocolError> {
     reader.take(30)?;
     let (plain_port, bus_port, flags) = (reader.u16()?, reader.u16()?, NodeFlags(reader.u16()?));
     let [state, marks, ..] = *reader.take(4)? else { return Err(reader.short()) };
-    let flags = if marks & MARK_EXTENSIONS != 0 { flags.with(NodeFlags::EXTENSIONS) } else { flags };
     let header = Header {
         sender,
         ip,

@@ -162,8 +162,6 @@ impl NodeFlags {
     pub const MIGRATE_TO: Self = Self(1 << 8);
     /// It does not stand for election.
     pub const NO_FAILOVER: Self = Self(1 << 9);
-    /// It knows extensions.
-    pub const EXTENSIONS: Self = Self(1 << 10);
 
     /// Whether all of these are set.
     pub fn has(self, flags: Self) -> bool {

@@ -19,8 +19,6 @@ pub(super) struct Checks {
     /// What each node acknowledged since it leads.
     acknowledged: Vec<BTreeMap<String, String>>,
     next_value: u64,
-    /// Which connections are of the bus.
-    pub(super) buses: BTreeSet<u64>,
     /// How many elections were won.
     pub(super) elections: usize,
     /// How many writes were acknowledged.

@@ -510,7 +510,7 @@ impl Simulation {
         }
         let is_end = parcel == Parcel::Close;
         // Who was asked for a connection and never granted one: nobody listens there.
-        let is_refusal = is_end && way == Way::Down && wire.server.id.is_none() && self.checks.buses.contains(&number);
+        let is_refusal = is_end && way == Way::Down && wire.server.id.is_none() && wire.is_bus;
         if is_end {
             wire.end(way.back()).is_open = false;
         }
@@ -540,7 +540,7 @@ impl Simulation {
         let now = self.tell_time(node);
         let (from, at) = (self.nodes[client].address.ip.clone(), self.nodes[node].address.ip.clone());
         let run = self.nodes[node].machine.run;
-        let is_bus = self.checks.buses.contains(&number);
+        let is_bus = self.network.wire(number).is_some_and(|wire| wire.is_bus);
         let id = self.nodes[node].machine.process.as_mut().and_then(|process| match is_bus {
             true => process.node.accept_bus(&from, &at, now),
             false => Some(process.node.accept()),
@@ -657,11 +657,8 @@ impl Simulation {
         let client = End { node, run, id: Some(connection), is_open: true };
         // Where nobody is, nobody answers: as at a node that is off.
         let server = self.places.get(&place).copied();
-        let number = self.network.connect(client, server.unwrap_or(node), self.now.0, &mut self.chance);
+        let number = self.network.connect(client, server.unwrap_or(node), is_bus, self.now.0, &mut self.chance);
         self.nodes[node].note_wire(connection, (number, Way::Up), is_bus);
-        if is_bus {
-            self.checks.buses.insert(number);
-        }
         if server.is_none() {
             self.network.reset(number, self.now.0, &mut self.chance);
         }

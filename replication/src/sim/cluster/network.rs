@@ -37,6 +37,8 @@ struct Pipe {
 pub(super) struct Wire {
     pub(super) client: End,
     pub(super) server: End,
+    /// Whether it is of the bus; else a link of replication.
+    pub(super) is_bus: bool,
     up: Pipe,
     down: Pipe,
 }
@@ -93,11 +95,18 @@ impl Network {
         self.blocked.clear();
     }
 
-    pub(super) fn connect(&mut self, client: End, server: usize, now_ms: i64, chance: &mut Chance) -> u64 {
+    pub(super) fn connect(
+        &mut self,
+        client: End,
+        server: usize,
+        is_bus: bool,
+        now_ms: i64,
+        chance: &mut Chance,
+    ) -> u64 {
         let number = self.next_wire;
         self.next_wire += 1;
         let server = End { node: server, run: 0, id: None, is_open: false };
-        self.wires.insert(number, Wire { client, server, up: Pipe::default(), down: Pipe::default() });
+        self.wires.insert(number, Wire { client, server, is_bus, up: Pipe::default(), down: Pipe::default() });
         self.of_node[client.node].insert(number);
         self.of_node[server.node].insert(number);
         self.send(number, Way::Up, Parcel::Open, now_ms, chance);
