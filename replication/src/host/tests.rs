@@ -96,3 +96,22 @@ fn publications_reach_clients_of_other_nodes() {
         session.poll_output(&mut heard);
     }
 }
+
+#[test]
+fn connections_that_end_leave_nothing() {
+    let cluster = Cluster::builder().primaries(1).listen().start().unwrap();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(cluster.addresses()[0]).unwrap();
+        stream.write_all(b"PING\r\n").unwrap();
+        let mut reply = [0; 7];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"+PONG\r\n");
+    }
+    let engine = cluster.engine(0).unwrap();
+    let listed = || String::from_utf8_lossy(engine.call(&["CLIENT", "LIST"]).as_bytes().unwrap()).lines().count();
+    let begun = Instant::now();
+    while listed() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(8), "{} sessions are still there", listed());
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
