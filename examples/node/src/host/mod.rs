@@ -186,7 +186,7 @@ impl Host {
                             workers.serve(&self.node, arrival);
                         }
                     }
-                    Err(error) => doors.rest(&error).await,
+                    Err(error) => rest("a client connection", &error).await,
                 },
                 outcome = loading::ended(&mut loaded) => {
                     outcome?;
@@ -294,6 +294,12 @@ impl Node {
     }
 }
 
+/// After a failed accept: the system lacks something, usually descriptors, and needs a moment.
+async fn rest(what: &str, error: &io::Error) {
+    tracing::warn!("Error accepting {what}: {}", os_message(error));
+    tokio::time::sleep(ACCEPT_REST).await;
+}
+
 /// The sockets that wait for clients.
 struct Doors {
     tcp: Vec<TcpListener>,
@@ -342,12 +348,6 @@ impl Doors {
                 .map(|accepted| accepted.and_then(|(stream, _)| Ok((Arrival::Unix(stream.into_std()?), None))))
         })
         .await
-    }
-
-    /// After a failed accept: the system lacks something, usually descriptors, and needs a moment.
-    async fn rest(&self, error: &io::Error) {
-        tracing::warn!("Error accepting a client connection: {}", os_message(error));
-        tokio::time::sleep(ACCEPT_REST).await;
     }
 }
 

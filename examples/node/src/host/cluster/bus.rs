@@ -3,8 +3,8 @@
 //! One task waits for time, orders and connections; each connection has a task that moves its bytes.
 
 use super::{Order, Role, bus_port};
-use crate::host::Node;
 use crate::host::listen::{ListenError, tcp_listeners_at};
+use crate::host::{Node, rest};
 use crate::settings::Values;
 use keyslot::engine::{SlotSet, UnixMillis};
 use keyslot::replication::cluster::NodeAddress;
@@ -39,10 +39,7 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
         tokio::select! {
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, peer)) => tasks.receive(&node, stream, peer),
-                Err(error) => {
-                    tracing::warn!("Error accepting a node of the cluster: {error}");
-                    tokio::time::sleep(ACCEPT_REST).await;
-                }
+                Err(error) => rest("a node of the cluster", &error).await,
             },
             () = tokio::time::sleep(wait) => {}
             () = cluster.wake.notified() => {}
@@ -273,6 +270,5 @@ impl Node {
 }
 
 const READ_BYTES: usize = 16 << 10;
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Keys of lost slots that are deleted at a time.
 const DROP_BUDGET_KEYS: usize = 500;
