@@ -3,7 +3,7 @@
 mod life;
 mod mixed;
 mod publications;
-mod tools;
+mod upkeep;
 
 use crate::replication::{Peer, wait_until};
 use std::collections::BTreeSet;
