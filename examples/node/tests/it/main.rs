@@ -15,6 +15,7 @@ mod matrix;
 mod node;
 mod persistence;
 mod process;
+mod proxy;
 mod redis;
 mod replication;
 mod restarts;
