@@ -6,8 +6,6 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
-use super::relay::Relayed;
-use super::transaction::broken;
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
@@ -54,6 +52,14 @@ pub(crate) enum Parked {
     Blocked(Arc<Waiter>),
     /// Another node does it. It is not tried again from the start.
     Relayed(Arc<Relayed>),
+}
+
+/// A request that another node does.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    pub(super) later: LaterReply,
+    /// Its arguments, to count it by.
+    pub(super) request: Vec<Box<[u8]>>,
 }
 
 /// What became of a request.
@@ -587,6 +593,11 @@ fn error_of(reply: &[u8]) -> CommandResult {
         None => Ok(()),
         Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
     }
+}
+
+/// What EXEC answers where a request was refused when it was to be queued.
+pub(super) fn broken() -> CommandError {
+    CommandError::text("EXECABORT Transaction discarded because of previous errors.")
 }
 
 /// Whether a command runs at once, also after MULTI.

@@ -11,7 +11,7 @@
 //! - Keys that are watched, and what EXEC does, must be at one node.
 
 use super::Session;
-use super::execute::{Answered, Execution, Failure, Parked};
+use super::execute::{Answered, Execution, Failure, Parked, Relayed};
 use crate::client::Transaction;
 use crate::command::How;
 use crate::command::keys::Include;
@@ -22,14 +22,6 @@ use crate::host::{Join, LaterReply, Relay, RelayPart};
 use crate::slot::Slot;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// A request that another node does.
-#[derive(Debug)]
-pub(crate) struct Relayed {
-    later: LaterReply,
-    /// Its arguments, to count it by.
-    request: Vec<Box<[u8]>>,
-}
 
 impl Execution<'_> {
     /// Has another node do a request that was answered this error. `None` if it is to be answered.

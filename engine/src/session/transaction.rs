@@ -10,7 +10,7 @@
 //! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
 //! its [progress](Progress) and goes on from there.
 
-use super::execute::{Answered, Execution, Failure, Parked};
+use super::execute::{Answered, Execution, Failure, Parked, broken};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
 use crate::command::row::{Flags, Group, flag};
@@ -400,11 +400,6 @@ impl<'a> Execution<'a> {
         }
         error
     }
-}
-
-/// What EXEC answers where a request was refused when it was to be queued.
-pub(super) fn broken() -> CommandError {
-    CommandError::text("EXECABORT Transaction discarded because of previous errors.")
 }
 
 /// Whether a command may lock slots while it runs, and so cannot run while a turn holds some.
