@@ -26,10 +26,17 @@
 
 mod client;
 mod cluster;
+mod conversation;
+pub mod faults;
 mod listen;
+#[cfg(feature = "redis-rs")]
+pub mod redis_rs;
 mod residents;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 pub use client::{ClientError, ClusterClient};
-pub use cluster::{Cluster, ClusterBuilder, StartError, Unsettled};
+pub use cluster::{Cluster, ClusterBuilder, FailoverError, StartError, Unsettled};
+pub use faults::{Fault, FaultError, Faults};
+pub use rules::{Endpoints, Refusal};

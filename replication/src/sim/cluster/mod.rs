@@ -356,7 +356,15 @@ impl Simulation {
     /// A node does nothing for so long, and then goes on as if nothing had been.
     pub fn pause(&mut self, node: usize, ms: i64) {
         self.note(format_args!("{node} is paused for {ms} ms"));
-        self.nodes[node].paused_until = UnixMillis(self.now.0 + ms);
+        self.nodes[node].paused_until = UnixMillis(self.now.0.saturating_add(ms));
+        self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
+    }
+
+    /// A pause is over.
+    #[cfg(feature = "host")]
+    pub(crate) fn resume(&mut self, node: usize) {
+        self.note(format_args!("{node} goes on"));
+        self.nodes[node].paused_until = self.now;
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
