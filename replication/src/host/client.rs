@@ -1,7 +1,7 @@
 //! A client of a cluster in this process, without sockets.
 
 use super::residents::{Live, Residents};
-use super::rules::{Manner, Verdict};
+use super::rules::{Manner, Verdict, slots_of};
 use keyslot_engine::command::row::flag;
 use keyslot_engine::command::table::table;
 use keyslot_engine::resp::{RespVersion, Value, parse_reply};
@@ -12,7 +12,8 @@ use std::task::Wake;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// Finds its way to whoever serves a key: follows MOVED and ASK, and asks again while a slot has no owner or a node is gone.
+/// Finds its way to whoever serves a key: follows MOVED and ASK, and asks again while a slot has no owner or a node is gone. Meets
+/// [faults](super::faults) as a client on sockets does.
 pub struct ClusterClient {
     residents: Arc<Residents>,
     /// Who served a slot last.
@@ -175,9 +176,14 @@ impl ClusterClient {
         (node + 1) % self.residents.addresses.len()
     }
 
-    /// The slot whose owner is asked first: that of the first word behind the name. Where that is no key, MOVED tells.
+    /// The slot whose owner is asked first: that of the first key.
     pub(super) fn slot_of(args: &[&[u8]]) -> Option<Slot> {
-        args.get(1).map(|word| Slot::of(word))
+        Self::slots_of(args).into_iter().next()
+    }
+
+    /// The slots of a command's keys.
+    pub(super) fn slots_of(args: &[&[u8]]) -> Vec<Slot> {
+        table().lookup(args).map(|command| slots_of(command, args)).unwrap_or_default()
     }
 
     fn routes(&self) -> std::sync::MutexGuard<'_, HashMap<Slot, usize>> {

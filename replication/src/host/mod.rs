@@ -21,6 +21,9 @@
 //!   one thread: the nodes' control machines, the bytes between them, the time
 //! ```
 //!
+//! For those who write clients there are [`faults`]: half a reply, a stale topology, MOVED in a loop. With the feature `redis-rs` the crate
+//! `redis` is a client of it, with sockets and without.
+//!
 //! It is what [`sim`](crate::sim::cluster) runs, with another clock: nodes start knowing each other and speak the bus from then on;
 //! what is cut, parted or killed they have to find out.
 

@@ -20,6 +20,7 @@
 
 use super::client::{ClientError, ClusterClient};
 use super::cluster::Cluster;
+use keyslot_engine::Slot;
 use keyslot_engine::resp::{ArgRange, Decoded, Limits, RequestDecoder, RespVersion, Source, Value as Reply};
 use redis::cluster::{ClusterClientBuilder, ClusterConnection};
 use redis::{ConnectionLike, ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
@@ -82,8 +83,12 @@ impl ClusterClient {
         let requests: Vec<&[&[u8]]> = requests.iter().map(Vec::as_slice).collect();
         let begins = requests.first().and_then(|args| args.first());
         if begins.is_some_and(|name| name.eq_ignore_ascii_case(b"MULTI")) {
-            let slot = requests.iter().find_map(|args| Self::slot_of(args));
-            return self.converse(&requests, slot).map_err(error_of);
+            let slots: Vec<Slot> = requests.iter().flat_map(|args| Self::slots_of(args)).collect();
+            if slots.windows(2).any(|pair| pair[0] != pair[1]) {
+                // What EXEC would say, if there was a node to take all of them.
+                value_of(&Reply::Error(CROSS_SLOT.into()))?.extract_error()?;
+            }
+            return self.converse(&requests, slots.first().copied()).map_err(error_of);
         }
         let answer = |args: &&[&[u8]]| {
             let replies = self.converse(&[args], Self::slot_of(args)).map_err(error_of)?;
@@ -130,3 +135,5 @@ fn error_of(error: ClientError) -> RedisError {
     };
     io::Error::new(kind, error).into()
 }
+
+const CROSS_SLOT: &[u8] = b"CROSSSLOT Keys in request don't hash to the same slot";

@@ -367,14 +367,18 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     fn of(args: &'a [&'a [u8]]) -> Self {
         let command = table().lookup(args).ok();
-        let keys = command.map(|command| command.keys(args, Include::Routed)).unwrap_or_default();
-        let slots = keys.iter().filter_map(|key| args.get(key.index as usize)).map(|key| Slot::of(key)).collect();
-        Self { args, command, slots }
+        Self { args, command, slots: command.map(|command| slots_of(command, args)).unwrap_or_default() }
     }
 
     fn has(&self, bits: u32) -> bool {
         self.command.is_some_and(|command| command.flags.has(bits))
     }
+}
+
+/// The slots of a command's keys.
+pub(super) fn slots_of(command: &Command, args: &[&[u8]]) -> Vec<Slot> {
+    let keys = command.keys(args, Include::Routed);
+    keys.iter().filter_map(|key| args.get(key.index as usize)).map(|key| Slot::of(key)).collect()
 }
 
 impl Filter {
