@@ -413,7 +413,8 @@ impl Host for Resident {
         let viewer = Viewer { own_offset: live.engine.position().0, ..Viewer::default() };
         let mut world = shared.world();
         let Some(member) = world.member(self.node) else { return false };
-        let is_shown = self.show_amiss(member.roster(), viewer, &command, reply) || show(member, &viewer, &command, reply);
+        let is_shown =
+            self.show_amiss(member.roster(), viewer, &command, reply) || show(member, &viewer, &command, reply);
         if !is_shown {
             match world.command(self.node, |member, now| change(member, &command, &live.engine, now)) {
                 Some(Ok(answer)) => answer.write(reply),

@@ -102,7 +102,8 @@ fn a_kill_ends_a_pause() {
 fn a_cluster_ends_under_its_faults() {
     let cluster = Cluster::builder().primaries(3).listen().start().unwrap();
     let node = owner(&cluster, "k");
-    let (paused, refused) = (cluster.faults().at(node).pause(), cluster.faults().at((node + 1) % 3).refuse_connections());
+    let (paused, refused) =
+        (cluster.faults().at(node).pause(), cluster.faults().at((node + 1) % 3).refuse_connections());
     let stalled = cluster.faults().at((node + 2) % 3).requests().stall_reply(1);
     let (mut held, mut half) = (Wire::to(&cluster, node), Wire::to(&cluster, (node + 2) % 3));
     held.send("PING");

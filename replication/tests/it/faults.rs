@@ -172,7 +172,8 @@ fn connections_are_refused_to_a_node_that_the_cluster_knows_as_well() {
 fn refusals_end_with_the_last_and_not_for_a_node_that_is_off() {
     let cluster = three();
     let connects = || TcpStream::connect(cluster.addresses()[0]).is_ok();
-    let (one, other) = (cluster.faults().at(0).refuse_connections(), cluster.faults().everywhere().refuse_connections());
+    let (one, other) =
+        (cluster.faults().at(0).refuse_connections(), cluster.faults().everywhere().refuse_connections());
     one.heal().unwrap();
     assert!(!connects());
     cluster.kill(0);

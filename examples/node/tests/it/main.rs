@@ -9,6 +9,7 @@ mod failover;
 mod full_disk;
 mod full_sync;
 mod kill;
+mod libraries;
 mod linearizable;
 mod live_log;
 mod matrix;
