@@ -91,7 +91,7 @@ fn a_kill_ends_a_pause() {
     wire.send("PING");
     fault.await_count(1).unwrap();
     cluster.kill(0);
-    assert_eq!(wire.to_the_end(), b"");
+    assert_eq!(wire.until_end(), b"");
     cluster.restart(0).unwrap();
     assert_eq!(Wire::to(&cluster, 0).ask("PING"), Value::Simple("PONG".into()));
     drop(fault);
@@ -111,8 +111,8 @@ fn a_cluster_ends_under_its_faults() {
     paused.await_count(1).unwrap();
     stalled.await_count(1).unwrap();
     drop(cluster);
-    assert_eq!(held.to_the_end(), b"");
-    assert_eq!(half.to_the_end(), b"+");
+    assert_eq!(held.until_end(), b"");
+    assert_eq!(half.until_end(), b"+");
     // They outlive it, and heal nothing.
     refused.heal().unwrap();
     drop((paused, stalled));

@@ -134,7 +134,7 @@ fn a_reply_is_cut_and_what_it_tells_of_is_done() {
     let fault = cluster.faults().at(node).requests().named("INCR").times(2).cut_reply(1);
     let mut wire = Wire::to(&cluster, node);
     wire.send("INCR n");
-    assert_eq!(wire.to_the_end(), b":");
+    assert_eq!(wire.until_end(), b":");
     // A client must not do it again, as it was done.
     let client = cluster.client();
     assert_eq!(client.call(&["INCR", "n"]), Err(ClientError::OutcomeUnknown { node }));
@@ -153,7 +153,7 @@ fn connections_are_refused_to_a_node_that_the_cluster_knows_as_well() {
     let mut stood = Wire::to(&cluster, node);
     assert_eq!(stood.ask("SET k v"), Value::Ok);
     let fault = cluster.faults().at(node).refuse_connections();
-    assert_eq!(stood.to_the_end(), b"");
+    assert_eq!(stood.until_end(), b"");
     let refused = TcpStream::connect(cluster.addresses()[node]).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     // The others send clients there all the same.

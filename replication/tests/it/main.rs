@@ -1,4 +1,5 @@
 //! Clusters in a process, as clients meet them.
+#![allow(clippy::unwrap_used)]
 
 mod disturbed;
 mod faults;

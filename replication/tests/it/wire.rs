@@ -71,7 +71,7 @@ impl Wire {
     }
 
     /// Everything up to the end of the connection, however it ends.
-    pub(crate) fn to_the_end(&mut self) -> Vec<u8> {
+    pub(crate) fn until_end(&mut self) -> Vec<u8> {
         let (mut bytes, mut part) = (Vec::new(), [0; 1024]);
         loop {
             match self.stream.read(&mut part) {
