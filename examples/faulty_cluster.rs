@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let owner = cluster.primary_of("hits").ok_or("nobody serves it")?;
 
     // The increment is done, and its reply is lost: who does it again counts twice.
-    let cut = cluster.faults().at(owner).requests().named("INCR").times(1).cut_reply(1);
+    let cut = cluster.faults().at(owner).requests().named("INCRBY").times(1).cut_reply(1);
     println!("half a reply:     {:?}", connection.incr::<_, _, i64>("hits", 1));
     drop(cut);
 
