@@ -15,6 +15,8 @@ use super::super::history::{Ask, Operation as Recorded};
 use super::Simulation;
 use super::ledger::{Known, Place, ReignNumber, WriteMark};
 use super::request::{self, Meaning, Redirect};
+use super::timeline::Ending;
+use crate::sim::Violation;
 use keyslot_engine::resp::Value;
 use keyslot_engine::{EffectSink, PeerInfo, Session, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,6 +198,19 @@ impl Simulation {
         self.clients.operations.get(&operation.0)?.outcome.as_ref()?;
         let taken = self.clients.operations.remove(&operation.0)?;
         taken.outcome
+    }
+
+    /// Lets time go by until an operation is over.
+    pub(super) fn run_until_done(&mut self, operation: OperationId) -> Result<OperationOutcome, Violation> {
+        loop {
+            if let Some(outcome) = self.outcome(operation) {
+                return Ok(outcome);
+            }
+            self.step(self.now.0 + ANSWER_TIMEOUT_MS);
+            if let Some(violation) = self.violation.clone() {
+                return Err(violation);
+            }
+        }
     }
 
     /// Has clients work by themselves from here on, or none any more. What they began is finished.
@@ -521,13 +536,15 @@ impl Simulation {
             return;
         }
         let words: Vec<_> = request.args.iter().map(|word| String::from_utf8_lossy(word)).collect();
-        let became = match outcome {
-            OperationOutcome::Reply(reply) => shown(reply),
-            OperationOutcome::Unknown(why) => format!("not known: {why}"),
-            OperationOutcome::NotDone(last) => format!("not done: {last}"),
+        let (became, ending) = match outcome {
+            OperationOutcome::Reply(reply) => (shown(reply), Ending::Answered),
+            OperationOutcome::Unknown(why) => (format!("not known: {why}"), Ending::Unknown),
+            OperationOutcome::NotDone(last) => (format!("not done: {last}"), Ending::NotDone),
         };
-        let (client, since_ms) = (request.client, request.begun_ms - super::START_MS);
-        self.note(format_args!("client {client}: {} since {since_ms}: {became}", words.join(" ")));
+        let (client, since_ms, words) = (request.client, request.begun_ms - super::START_MS, words.join(" "));
+        self.note(format_args!("client {client}: {words} since {since_ms}: {became}"));
+        let until_ms = self.elapsed_ms();
+        self.picture.operation(client, since_ms, until_ms, format!("{words}: {became}"), ending);
     }
 
     /// A client of the workload begins its next operation.

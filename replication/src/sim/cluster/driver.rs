@@ -45,6 +45,7 @@ impl Simulation {
             }
         }
         self.tend_waiting();
+        self.draw_roles();
         // What is due again in the same moment waits for the next.
         self.now = UnixMillis(self.now.0 + 1);
         self.check_owners();
@@ -233,7 +234,12 @@ impl Simulation {
     }
 
     fn hear(&mut self, node: usize, event: &MemberEvent) {
-        self.note(format_args!("{node}: {event}"));
+        match event {
+            MemberEvent::Elected(_) | MemberEvent::ElectionBegun(_) | MemberEvent::EpochCollision(_) => {
+                self.tell_fault(Some(node), format_args!("{node}: {event}"));
+            }
+            _ => self.note(format_args!("{node}: {event}")),
+        }
         let slots = self.roster(node).map(|roster| roster.me().slots.clone()).unwrap_or_default();
         if let Some(what) = self.checks.hear(node, event, &slots) {
             self.fail(what);

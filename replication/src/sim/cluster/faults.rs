@@ -22,7 +22,7 @@ impl Simulation {
         if !self.is_on(node) {
             return;
         }
-        self.note(format_args!("{node} is killed, {loss:?}"));
+        self.tell_fault(None, format_args!("{node} is killed, {loss:?}"));
         let left = self.left_by(node, loss);
         let run = self.nodes[node].machine.run;
         self.nodes[node].machine.kill(loss);
@@ -53,7 +53,7 @@ impl Simulation {
         if !self.is_on(node) {
             let text = view::print(&self.nodes[node].kept, false);
             let cut = self.chance.below(text.len() as u64) as usize;
-            self.note(format_args!("the nodes.conf of {node} is cut at byte {cut} of {}", text.len()));
+            self.tell_fault(None, format_args!("the nodes.conf of {node} is cut at byte {cut} of {}", text.len()));
             self.nodes[node].torn = Some(text[..cut].to_owned());
         }
     }
@@ -66,7 +66,7 @@ impl Simulation {
     /// Empties the disk of a node that is off, but for its nodes.conf: it starts without data.
     pub fn wipe(&mut self, node: usize) {
         if !self.is_on(node) {
-            self.note(format_args!("{node} loses its data"));
+            self.tell_fault(None, format_args!("{node} loses its data"));
             let seed = self.chance.next();
             self.nodes[node].machine.wipe(seed);
             self.nodes[node].left = Left::Nothing;
@@ -106,7 +106,7 @@ impl Simulation {
                 on_start(node, &process.engine);
             }
         }
-        self.note(format_args!("{node} starts as {name}"));
+        self.tell_fault(None, format_args!("{node} starts as {name}"));
         self.begin_reign(node);
         self.tend(node);
     }
@@ -123,7 +123,7 @@ impl Simulation {
         match (read, &it.torn) {
             (Ok(roster), None) => Some(roster),
             (Err(error), Some(_)) => {
-                self.note(format_args!("{node} does not start: {error}"));
+                self.tell_fault(None, format_args!("{node} does not start: {error}"));
                 None
             }
             (Ok(_), Some(torn)) => {
@@ -155,7 +155,7 @@ impl Simulation {
         let [old, new] = [&self.nodes[node].kept, &roster].map(|roster| view::print(roster, false));
         let [seed, call] = [self.chance.next(), self.chance.below(SAVE_CALLS)];
         let found = power_fails_at(&old, &new, seed, call);
-        self.note(format_args!("the power of {node} fails while it writes its nodes.conf"));
+        self.tell_fault(None, format_args!("the power of {node} fails while it writes its nodes.conf"));
         if found == new {
             self.nodes[node].kept = roster;
         } else if found != old {
@@ -179,28 +179,31 @@ impl Simulation {
 
     /// A node does nothing for so long, and then goes on as if nothing had been.
     pub fn pause(&mut self, node: usize, ms: i64) {
-        self.note(format_args!("{node} is paused for {ms} ms"));
+        self.tell_fault(None, format_args!("{node} is paused for {ms} ms"));
         self.nodes[node].paused_until = UnixMillis(self.now.0.saturating_add(ms));
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
     /// A node that is paused goes on.
     pub fn resume(&mut self, node: usize) {
-        self.note(format_args!("{node} goes on"));
+        if self.nodes[node].paused_until <= self.now {
+            return;
+        }
+        self.tell_fault(None, format_args!("{node} goes on"));
         self.nodes[node].paused_until = self.now;
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
     /// A node's clock is so far ahead of the others from here on, if it was less far.
     pub fn skew_clock(&mut self, node: usize, ms: i64) {
-        self.note(format_args!("the clock of {node} is {ms} ms ahead"));
+        self.tell_fault(None, format_args!("the clock of {node} is {ms} ms ahead"));
         self.nodes[node].skew_ms = self.nodes[node].skew_ms.max(ms);
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
     /// Nothing gets from one node to another from here on.
     pub fn block(&mut self, from: usize, to: usize) {
-        self.note(format_args!("nothing gets from {from} to {to}"));
+        self.tell_fault(None, format_args!("nothing gets from {from} to {to}"));
         self.network.block(from, to);
     }
 
@@ -218,12 +221,12 @@ impl Simulation {
                 self.network.block(*from, to);
             }
         }
-        self.note(format_args!("nothing gets from {nodes:?} to others"));
+        self.tell_fault(None, format_args!("nothing gets from {nodes:?} to others"));
     }
 
     /// Everything gets everywhere.
     pub fn heal(&mut self) {
-        self.note(format_args!("the network is whole"));
+        self.tell_fault(None, format_args!("the network is whole"));
         self.network.heal();
     }
 }

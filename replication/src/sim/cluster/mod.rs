@@ -56,12 +56,17 @@ mod ledger;
 mod network;
 mod request;
 mod scenario;
+mod scene;
+mod seeds;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 pub use clients::{OperationId, OperationOutcome, PATIENCE_MS, Workload};
 pub use network::NetworkOptions;
 pub use scenario::{ClusterSummary, Scenario, explore, explore_with};
+pub use scene::{SimulatedClient, SimulatedCluster, SimulationError};
+pub use seeds::{Failure, Seeds, simulate};
 
 use super::Violation;
 use super::machine::{Disk, Machine, MachineOptions, NodeClock, START_MS};
@@ -85,6 +90,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
+use timeline::{Role, Timeline};
 
 /// A cluster, what connects it, and the time. See the module.
 pub struct Simulation {
@@ -109,6 +115,9 @@ pub struct Simulation {
     on_start: Option<OnStart>,
     checks: Checks,
     trace: String,
+    picture: Timeline,
+    /// What nodes were when the picture was drawn on.
+    drawn: Vec<Drawn>,
     traces: bool,
     violation: Option<Violation>,
     #[cfg(test)]
@@ -169,6 +178,8 @@ impl Simulation {
             on_start: None,
             checks: Checks::default(),
             trace: String::new(),
+            picture: Timeline::default(),
+            drawn: Vec::new(),
             traces: true,
             violation: None,
             #[cfg(test)]
@@ -475,11 +486,78 @@ impl Simulation {
         }
     }
 
+    /// As [`note`](Self::note), and into the picture. Clusters that run in real time have none.
+    fn tell_fault(&mut self, node: Option<usize>, what: std::fmt::Arguments<'_>) {
+        self.note(what);
+        if self.traces && self.system.is_none() {
+            let at_ms = self.elapsed_ms();
+            self.picture.mark(at_ms, node, what.to_string());
+        }
+    }
+
+    /// Draws what nodes are, where that may be another than it was.
+    fn draw_roles(&mut self) {
+        if !self.traces || self.system.is_some() {
+            return;
+        }
+        self.drawn.resize(self.nodes.len(), Drawn::default());
+        for node in 0..self.nodes.len() {
+            let is_paused = self.nodes[node].paused_until > self.now;
+            let seen = Drawn { revision: self.member(node).map(Member::revision), is_paused, is_drawn: true };
+            if std::mem::replace(&mut self.drawn[node], seen) == seen {
+                continue;
+            }
+            let role = match self.member(node) {
+                None => Role::Off,
+                Some(_) if is_paused => Role::Paused,
+                Some(member) => {
+                    let me = member.roster().me();
+                    let number = |name| self.nodes.iter().position(|it| it.kept.me().name == name);
+                    match me.primary {
+                        Some(primary) => Role::Replica { of: number(primary) },
+                        None => Role::Primary { slots: me.slots.len(), epoch: me.config_epoch, serves: member.is_up() },
+                    }
+                }
+            };
+            let at_ms = self.elapsed_ms();
+            self.picture.turn(node, at_ms, role);
+        }
+    }
+
+    /// What happened, as a page of HTML that needs nothing else. `what` stands above it. Empty but for the trace where
+    /// [nothing was written down](Self::set_tracing).
+    pub fn timeline(&self, what: &str) -> String {
+        self.picture.page(&format!("Keyslot simulation, seed {}", self.seed), what, self.elapsed_ms(), &self.trace)
+    }
+
+    /// Heals all, starts who is off, runs until it is stable and every operation is over, and checks all that must hold.
+    fn end_well(&mut self) -> Result<(), Violation> {
+        self.heal();
+        self.set_network(NetworkOptions::CALM);
+        for node in 0..self.nodes.len() {
+            self.mend_disk(node);
+            self.resume(node);
+            self.start(node);
+        }
+        self.run_until_stable(scene::SETTLES_WITHIN_MS)?;
+        self.set_workload(None);
+        self.run_for(PATIENCE_MS)?;
+        self.run_until_stable(PATIENCE_MS)
+    }
+
     fn fail(&mut self, what: String) {
         self.note(format_args!("VIOLATION {what}"));
         let (seed, at_ms) = (self.seed, self.elapsed_ms());
         self.violation.get_or_insert(Violation { seed, at_ms, what });
     }
+}
+
+/// What a node was when the picture was drawn on.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Drawn {
+    revision: Option<u64>,
+    is_paused: bool,
+    is_drawn: bool,
 }
 
 /// Where a node is; another place for every generation.

@@ -83,13 +83,7 @@ pub fn explore_with(sim: &mut Simulation, scenario: &Scenario) -> Result<Cluster
         let ms = 1 + sim.chance.below(pause_ms) as i64;
         sim.run_for(ms)?;
     }
-    sim.heal();
-    sim.set_network(NetworkOptions::CALM);
-    (0..sim.node_count()).for_each(|node| start_whole(sim, node));
-    sim.run_until_stable(120_000)?;
-    sim.set_workload(None);
-    sim.run_for(super::PATIENCE_MS)?;
-    sim.run_until_stable(10_000)?;
+    sim.end_well()?;
     let lost = sim.lost_writes();
     if let (true, Some(first)) = (scenario.forbids_loss, lost.first()) {
         sim.fail(format!("{} acknowledged writes are lost, as {first}", lost.len()));
@@ -110,38 +104,58 @@ fn start_whole(sim: &mut Simulation, node: usize) {
     sim.start(node);
 }
 
-/// Two primaries die at once, and while their replicas ask for votes those who vote are started anew.
+/// Primaries die at once, and while their replicas ask for votes those who vote are started anew.
 fn elect_under_restarts(sim: &mut Simulation) {
-    let count = sim.node_count() as u64;
+    let count = sim.node_count();
     let leads = |sim: &Simulation, node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().votes());
-    let leaders: Vec<usize> = (0..count as usize).filter(|node| leads(sim, node)).collect();
+    let leaders: Vec<usize> = (0..count).filter(|node| leads(sim, node)).collect();
     if leaders.len() < 3 {
         return;
     }
     let first = sim.chance.below(leaders.len() as u64) as usize;
     let dies: Vec<usize> =
         (0..1 + sim.chance.below(2) as usize).map(|at| leaders[(first + at) % leaders.len()]).collect();
+    let late = late_candidate(sim, &dies);
     dies.iter().for_each(|node| sim.kill(*node));
     let voters: Vec<usize> = leaders.iter().copied().filter(|node| !dies.contains(node)).collect();
     // A vote is to be on the disk before anybody hears of it.
-    let is_at_save = sim.chance.once_in(3);
-    if is_at_save {
+    if sim.chance.once_in(3) {
         voters.iter().for_each(|node| sim.kill_at_save(*node));
     }
-    let elections = sim.checks.votes_cast();
+    let votes = sim.checks.votes_cast();
     let until_ms = sim.elapsed_ms() + 3000;
     // Up to the first vote, and a moment longer.
-    while sim.checks.votes_cast() == elections && sim.elapsed_ms() < until_ms {
+    while sim.checks.votes_cast() == votes && sim.elapsed_ms() < until_ms {
         if sim.run_for(5).is_err() {
             return;
         }
     }
-    for node in voters {
-        if sim.chance.once_in(2) {
-            sim.kill(node);
-            sim.start(node);
+    let restarts = if late.is_some() { 1 } else { 2 };
+    for node in &voters {
+        if sim.chance.once_in(restarts) {
+            sim.kill(*node);
+            sim.start(*node);
         }
     }
+    if let Some(late) = late {
+        // It does not hear that there was an election, but for those who voted.
+        let others: Vec<usize> = (0..count).filter(|node| *node != late && !voters.contains(node)).collect();
+        sim.part_one_way(&others);
+    }
+}
+
+/// By chance, where two die: a replica of the second that asks for votes later than the others, as it is paused.
+fn late_candidate(sim: &mut Simulation, dies: &[usize]) -> Option<usize> {
+    let [_, second] = dies else { return None };
+    let name = sim.roster(*second)?.me().name;
+    let follows = |node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().primary == Some(name));
+    let late = (0..sim.node_count()).find(follows)?;
+    let ms = 1000 + sim.chance.below(1500) as i64;
+    if sim.chance.once_in(2) {
+        sim.pause(late, ms);
+        return Some(late);
+    }
+    None
 }
 
 fn happen(sim: &mut Simulation) {
