@@ -249,7 +249,7 @@ pub fn decode(frame: &[u8]) -> Result<Frame, BusProtocolError> {
         10 => Body::PublishShard(reader.publication()?),
         other => Body::Unknown(other),
     };
-    Ok(Frame::Message(Message { header, body }))
+    Ok(Frame::Message(Box::new(Message { header, body })))
 }
 
 struct Reader<'a> {

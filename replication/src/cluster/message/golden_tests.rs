@@ -40,7 +40,7 @@ fn frames() -> Vec<(&'static str, &'static [u8])> {
 
 fn whole(frame: &[u8]) -> Message {
     match decode(frame).unwrap() {
-        Frame::Message(message) => message,
+        Frame::Message(message) => *message,
         Frame::Light(body) => panic!("{body:?}"),
     }
 }
@@ -49,7 +49,7 @@ fn whole(frame: &[u8]) -> Message {
 fn what_servers_send_is_read_and_written_the_same() {
     for (name, frame) in frames() {
         let message = match decode(frame).unwrap_or_else(|error| panic!("{name}: {error}")) {
-            Frame::Message(message) => message,
+            Frame::Message(message) => *message,
             Frame::Light(body) => {
                 assert!(
                     name.ends_with("-light") && matches!(&body, Body::Publish(it) if it.message == b"hello"),

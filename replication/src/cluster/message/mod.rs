@@ -13,7 +13,7 @@ use keyslot_engine::slot::SlotSet;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Frame {
     /// A message that says all of its sender.
-    Message(Message),
+    Message(Box<Message>),
     /// A [`Body::Publish`] or [`Body::PublishShard`] of which the connection tells who says it. Valkey 8 and this library send
     /// publications so to who [takes](NodeFlags::LIGHT) them.
     Light(Body),
