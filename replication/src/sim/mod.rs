@@ -25,6 +25,7 @@
 
 mod checks;
 pub mod cluster;
+pub mod history;
 mod machine;
 mod network;
 mod promises;
@@ -496,6 +497,7 @@ impl Simulation {
                 Output::KeepRoster
                 | Output::ConnectBus { .. }
                 | Output::DropKeys(_)
+                | Output::Seek
                 | Output::Publication(..)
                 | Output::Member(_) => {}
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),

@@ -330,6 +330,8 @@ pub(crate) static ROWS: &[Row] = &[
     count("cluster-announce-bus-port", 0, PORT, "0")
         .live(Cluster, "The bus port that nodes are told to use; 0 for cluster-port."),
     row("cluster-announce-hostname", Kind::HostName, "").live(Cluster, "The host name that clients are told."),
+    row("cluster-seed-name", Kind::Words { count_max: 64 }, "")
+        .live(Cluster, "Names, host or host:bus-port, at whose addresses members are looked for that are not reached."),
     row("cluster-announce-human-nodename", Kind::HostName, "").live(Cluster, "What people call this node."),
     row("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip")
         .live(Cluster, "What CLUSTER SLOTS names first: ip, hostname or unknown-endpoint."),
@@ -342,6 +344,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
     switch("cluster-fast-detection", "no")
         .live(Cluster, "A node that refuses connections is suspected at once: its process has died."),
+    switch("cluster-proxy", "no")
+        .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
     switch("cluster-replica-no-failover", "no")
         .alias("cluster-slave-no-failover")
         .live(Cluster, "Never stand for election by itself."),

@@ -16,6 +16,7 @@ mod matrix;
 mod node;
 mod persistence;
 mod process;
+mod proxy;
 mod redis;
 mod replication;
 mod restarts;

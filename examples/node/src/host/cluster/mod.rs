@@ -11,6 +11,7 @@
 
 mod bus;
 mod commands;
+mod proxy;
 
 use crate::settings::{Values, read_limited, replace_file};
 pub(super) use bus::{listen, run};
@@ -21,6 +22,7 @@ use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
 use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
 use parking_lot::Mutex;
+use proxy::Proxy;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub(crate) struct Cluster {
     wake: Notify,
     /// What clients published, for other nodes.
     published: Mutex<Vec<(Publication, Reach)>>,
+    /// What clients ask of other nodes through this one.
+    pub(super) proxy: Proxy,
 }
 
 struct State {
@@ -56,6 +60,7 @@ enum Order {
     Close(BusLink),
     Role(Role),
     DropKeys(Box<SlotSet>),
+    Seek,
 }
 
 /// Whom the node follows from here on.
@@ -88,7 +93,13 @@ impl Cluster {
             orders: Vec::new(),
             held_until: None,
         };
-        let cluster = Self { state: Mutex::new(state), path, wake: Notify::new(), published: Mutex::default() };
+        let cluster = Self {
+            state: Mutex::new(state),
+            path,
+            wake: Notify::new(),
+            published: Mutex::default(),
+            proxy: Proxy::default(),
+        };
         let mut state = cluster.state.lock();
         let mut roles = Vec::new();
         cluster.obey(engine, &mut state, &mut |role| roles.push(Order::Role(role)));
@@ -143,6 +154,7 @@ impl Cluster {
                 }
                 MemberOutput::Serve => state.gates.settle(engine, &state.member, state.view.preferred),
                 MemberOutput::Connect { link, address } => state.orders.push(Order::Connect(link, address)),
+                MemberOutput::Seek => state.orders.push(Order::Seek),
                 MemberOutput::Close(link, why) => {
                     tracing::debug!("a connection of the bus ends: {why}");
                     state.orders.push(Order::Close(link));
@@ -244,6 +256,7 @@ fn options(values: &Values) -> MemberOptions {
         replica_validity_factor: ms("cluster-replica-validity-factor"),
         replication_ping_ms: ms("repl-ping-replica-period").saturating_mul(1000),
         never_fails_over: values.switch("cluster-replica-no-failover"),
+        has_seed: !values.words("cluster-seed-name").is_empty(),
         detects_refusals: values.switch("cluster-fast-detection"),
         outbox_size_bytes_max: usize::try_from(values.number("cluster-link-sendbuf-limit")).unwrap_or(usize::MAX),
         ..MemberOptions::default()
