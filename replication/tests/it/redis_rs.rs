@@ -109,6 +109,8 @@ fn its_commands_go_without_sockets() {
 fn a_transaction_without_sockets_is_done_whole_or_not_at_all() {
     let cluster = Cluster::builder().primaries(3).start().unwrap();
     let mut client = cluster.client();
+    // From here on it knows whom to ask.
+    let () = client.set("{t}a", 0).unwrap();
     let fault = cluster.faults().everywhere().requests().named("INCRBY").times(1).refuse(Refusal::ClusterDown);
     let both: (i64, i64) = redis::pipe().atomic().incr("{t}a", 1).incr("{t}b", 2).query(&mut client).unwrap();
     assert_eq!(both, (1, 2), "refused once, and then asked for again");
