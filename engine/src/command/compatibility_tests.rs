@@ -32,7 +32,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("acl", "users are not there yet; `requirepass` is"),
     ("eval", "scripts are not there yet"),
     ("fcall", "scripts are not there yet"),
-    ("migrate", "slots do not move yet"),
     ("module", "modules are written against the C interface of Redis"),
     ("monitor", "not there yet"),
     ("script", "scripts are not there yet"),

@@ -9,6 +9,7 @@ mod exists;
 mod flush;
 mod keys;
 mod kind;
+mod migrate;
 mod move_key;
 mod object;
 mod random;
@@ -45,6 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     dump::DUMP,
     exists::EXISTS,
     keys::KEYS,
+    migrate::MIGRATE,
     move_key::MOVE,
     object::OBJECT,
     random::RANDOMKEY,

@@ -31,6 +31,7 @@ impl Host for Node {
                 std::thread::sleep(Duration::from_secs_f64(seconds));
                 reply.ok();
             }
+            (b"migrate", _) => self.migrate(asker, args, reply),
             (b"save", _) => self.save(asker, reply),
             (b"bgsave", _) => self.save_in_background(asker, &args[1..], reply),
             (b"lastsave", _) => self.last_save(reply),

@@ -18,6 +18,8 @@ mod info;
 mod listen;
 mod live;
 mod loading;
+mod migrate;
+mod peer;
 pub(crate) mod process;
 mod replication;
 mod roster;
@@ -60,6 +62,8 @@ pub(crate) struct Node {
     replication: Replication,
     /// Only with `cluster-enabled`.
     cluster: Option<Cluster>,
+    /// To servers that keys went to.
+    wires: migrate::Wires,
     pub(crate) settings: Settings,
     live: Live,
     log: LogControl,
@@ -123,6 +127,7 @@ impl Host {
             scheduled: Scheduled::default(),
             replication,
             cluster,
+            wires: migrate::Wires::default(),
             settings,
             live,
             log,
@@ -152,7 +157,7 @@ impl Host {
         let values = self.node.settings.values();
         let mut doors = Doors::open(&values)?;
         let mut bus = cluster::listen(&values)?;
-        let workers = Workers::start(self.thread_count, self.node.cluster.is_some())?;
+        let workers = Workers::start(self.thread_count)?;
         let loaded = loading::start(&self.node)?;
         let node = Arc::clone(&self.node);
         runtime.block_on(async move {

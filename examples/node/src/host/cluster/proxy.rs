@@ -12,17 +12,14 @@
 //! - A request that may have reached a node is not sent again.
 
 use crate::host::Node;
-use keyslot::engine::resp::{ReplyLimits, ReplyParser, RespVersion, Value};
-use keyslot::engine::{PeerInfo, Relay, RelayPart, Session, Slot};
+use crate::host::peer::{Inside, Requests, Wire};
+use keyslot::engine::resp::RespVersion;
+use keyslot::engine::{Relay, RelayPart, Slot};
 use keyslot::replication::cluster::NodeName;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -85,13 +82,13 @@ enum Failure {
 struct Runner {
     node: Arc<Node>,
     connections: HashMap<Place, Upstream>,
-    /// What is done here for a client of this node that does not ask this node alone.
-    here: Option<Session>,
+    /// What is done here for a client that does not ask this node alone.
+    here: Inside,
 }
 
 impl Runner {
     fn new(node: Arc<Node>) -> Self {
-        Self { node, connections: HashMap::new(), here: None }
+        Self { here: Inside::new(Arc::clone(&node)), node, connections: HashMap::new() }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Relay>) {
@@ -169,38 +166,11 @@ impl Runner {
 
     /// Asks the engine of this node.
     async fn do_here(&mut self, part: &RelayPart, resp: RespVersion) -> Result<Vec<Vec<u8>>, Failure> {
-        let node = Arc::clone(&self.node);
-        let mut input = Vec::new();
-        let mut asked = 0;
-        if self.here.is_none() {
-            let password = node.password.read().clone();
-            if !password.is_empty() {
-                asked += encode(&[b"AUTH", &password[..]], &mut input);
-            }
-        }
-        asked += encode(&[b"HELLO", version(resp)], &mut input) + encode(&[b"READWRITE"], &mut input);
-        part.requests.iter().for_each(|request| asked += encode(request, &mut input));
-        let here = &mut self.here;
-        let mut parser = Replies::default();
-        let mut output = Vec::new();
-        let replies = poll_fn(|context| {
-            let session = here.get_or_insert_with(|| {
-                let peer = PeerInfo { addr: "cluster-proxy".into(), ..PeerInfo::default() };
-                node.engine.session(context.waker().clone(), peer)
-            });
-            if !input.is_empty() {
-                session.feed(&std::mem::take(&mut input));
-            }
-            output.clear();
-            session.poll_output(&mut output);
-            match parser.take(&output, asked) {
-                Ok(true) => Poll::Ready(Ok(())),
-                Ok(false) => Poll::Pending,
-                Err(reason) => Poll::Ready(Err(Failure::Unknown(reason))),
-            }
-        });
-        replies.await?;
-        Ok(parser.last(part.requests.len()))
+        let mut requests = Requests::default();
+        requests.push(&[b"HELLO", version(resp)]);
+        part.requests.iter().for_each(|request| requests.push(request));
+        let replies = self.here.ask(requests).await.map_err(Failure::Unknown)?;
+        Ok(last(replies, part.requests.len()))
     }
 
     /// Asks another node.
@@ -211,7 +181,7 @@ impl Runner {
         asks: bool,
         resp: RespVersion,
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        if self.connections.get(place).is_some_and(Upstream::has_ended) {
+        if self.connections.get(place).is_some_and(|upstream| upstream.wire.has_ended()) {
             self.connections.remove(place);
         }
         if !self.connections.contains_key(place) {
@@ -231,109 +201,47 @@ impl Runner {
 
 /// A client's connection to another node.
 struct Upstream {
-    stream: TcpStream,
+    wire: Wire,
     resp: Option<RespVersion>,
     /// What is asked before the first request.
-    greeting: Vec<u8>,
-    greeting_count: usize,
+    greeting: Requests,
 }
 
 impl Upstream {
     async fn connect(node: &Node, place: &Place) -> Result<Self, String> {
         let values = node.settings.values();
         let limit = Duration::from_millis(values.number("cluster-node-timeout").max(1));
-        let stream = tokio::time::timeout(limit, TcpStream::connect((place.host.as_str(), place.port)))
-            .await
-            .map_err(|_| format!("{}:{} does not answer", place.host, place.port))?
-            .map_err(|error| format!("{}:{}: {error}", place.host, place.port))?;
-        let _ = stream.set_nodelay(true);
-        let (mut greeting, mut greeting_count) = (Vec::new(), 0);
+        let wire = Wire::connect(&place.host, place.port, limit).await?;
+        let mut greeting = Requests::default();
         let (user, password) = (values.text("masteruser"), values.text("masterauth"));
         match (user.is_empty(), password.is_empty()) {
             (_, true) => {}
-            (true, false) => greeting_count += encode(&[b"AUTH", password], &mut greeting),
-            (false, false) => greeting_count += encode(&[b"AUTH", user, password], &mut greeting),
+            (true, false) => greeting.push(&[b"AUTH", password]),
+            (false, false) => greeting.push(&[b"AUTH", user, password]),
         }
         // From who knows the cluster: it must not ask others in turn.
-        greeting_count += encode(&[b"READWRITE"], &mut greeting);
-        Ok(Self { stream, resp: None, greeting, greeting_count })
-    }
-
-    /// Whether the node has closed the connection.
-    fn has_ended(&self) -> bool {
-        let mut byte = [0];
-        match self.stream.try_read(&mut byte) {
-            Ok(_) => true,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
-        }
+        greeting.push(&[b"READWRITE"]);
+        Ok(Self { wire, resp: None, greeting })
     }
 
     /// Sends requests, and returns their replies.
     async fn ask(&mut self, part: &RelayPart, asks: bool, resp: RespVersion) -> Result<Vec<Vec<u8>>, Failure> {
-        let mut bytes = std::mem::take(&mut self.greeting);
-        let mut count = std::mem::take(&mut self.greeting_count);
+        let mut requests = std::mem::take(&mut self.greeting);
         if self.resp.replace(resp) != Some(resp) {
-            count += encode(&[b"HELLO", version(resp)], &mut bytes);
+            requests.push(&[b"HELLO", version(resp)]);
         }
         if asks {
-            count += encode(&[b"ASKING"], &mut bytes);
+            requests.push(&[b"ASKING"]);
         }
-        part.requests.iter().for_each(|request| count += encode(request, &mut bytes));
-        let lost = |error: std::io::Error| Failure::Unknown(error.to_string());
-        self.stream.write_all(&bytes).await.map_err(lost)?;
-        let mut parser = Replies::default();
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let read = self.stream.read(&mut buffer).await.map_err(lost)?;
-            if read == 0 {
-                return Err(Failure::Unknown("the connection was closed".into()));
-            }
-            if parser.take(&buffer[..read], count).map_err(Failure::Unknown)? {
-                return Ok(parser.last(part.requests.len()));
-            }
-        }
+        part.requests.iter().for_each(|request| requests.push(request));
+        let replies = self.wire.ask(&requests).await.map_err(|error| Failure::Unknown(error.to_string()))?;
+        Ok(last(replies, part.requests.len()))
     }
 }
 
-/// Replies as they come, each as it was encoded.
-struct Replies {
-    parser: ReplyParser,
-    bytes: Vec<u8>,
-    parsed: usize,
-    start: usize,
-    replies: Vec<Vec<u8>>,
-}
-
-impl Default for Replies {
-    fn default() -> Self {
-        let parser = ReplyParser::new(ReplyLimits::default());
-        Self { parser, bytes: Vec::new(), parsed: 0, start: 0, replies: Vec::new() }
-    }
-}
-
-impl Replies {
-    /// Takes more bytes; says whether so many replies are there.
-    fn take(&mut self, bytes: &[u8], count: usize) -> Result<bool, String> {
-        self.bytes.extend_from_slice(bytes);
-        while self.replies.len() < count {
-            let parsed = self.parser.parse(&self.bytes[self.parsed..]).map_err(|error| error.to_string())?;
-            self.parsed += parsed.consumed;
-            match parsed.value {
-                None => break,
-                Some(Value::Push(_)) => self.start = self.parsed,
-                Some(_) => {
-                    self.replies.push(self.bytes[self.start..self.parsed].to_vec());
-                    self.start = self.parsed;
-                }
-            }
-        }
-        Ok(self.replies.len() == count)
-    }
-
-    /// The newest replies.
-    fn last(mut self, count: usize) -> Vec<Vec<u8>> {
-        self.replies.split_off(self.replies.len().saturating_sub(count))
-    }
+/// The newest replies.
+fn last(mut replies: Vec<Vec<u8>>, count: usize) -> Vec<Vec<u8>> {
+    replies.split_off(replies.len().saturating_sub(count))
 }
 
 /// Where a reply sends its client: host, port, and whether behind ASKING.
@@ -353,20 +261,6 @@ fn version(resp: RespVersion) -> &'static [u8] {
         RespVersion::V3 => b"3",
     }
 }
-
-/// Appends a request, and returns how many that makes: one.
-fn encode(words: &[impl AsRef<[u8]>], out: &mut Vec<u8>) -> usize {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        let word = word.as_ref();
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
-    1
-}
-
-const READ_BYTES: usize = 16 << 10;
 
 /// How often a request is sent on that came to the wrong node.
 const HOPS_MAX: usize = 5;

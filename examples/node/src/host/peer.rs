@@ -1,0 +1,157 @@
+//! Asking other nodes, and this one, as a client does.
+
+use super::Node;
+use keyslot::engine::resp::{ReplyLimits, ReplyParser, Value};
+use keyslot::engine::{PeerInfo, Session};
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Requests that go out together.
+#[derive(Default)]
+pub(super) struct Requests {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Requests {
+    /// One more.
+    pub(super) fn push(&mut self, words: &[impl AsRef<[u8]>]) {
+        self.bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            let word = word.as_ref();
+            self.bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            self.bytes.extend_from_slice(word);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+        self.count += 1;
+    }
+}
+
+/// A connection to another node.
+pub(super) struct Wire(TcpStream);
+
+impl Wire {
+    pub(super) async fn connect(host: &str, port: u16, limit: Duration) -> Result<Self, String> {
+        let stream = tokio::time::timeout(limit, TcpStream::connect((host, port)))
+            .await
+            .map_err(|_| format!("{host}:{port} does not answer"))?
+            .map_err(|error| format!("{host}:{port}: {error}"))?;
+        let _ = stream.set_nodelay(true);
+        Ok(Self(stream))
+    }
+
+    /// Whether the node has closed the connection, or says what nobody asked for.
+    pub(super) fn has_ended(&self) -> bool {
+        match self.0.try_read(&mut [0]) {
+            Ok(_) => true,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Sends requests, and returns their replies, each as it was encoded. After an error the connection is of no use.
+    pub(super) async fn ask(&mut self, requests: &Requests) -> io::Result<Vec<Vec<u8>>> {
+        self.0.write_all(&requests.bytes).await?;
+        let mut replies = Replies::default();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match self.0.read(&mut buffer).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    if replies.take(&buffer[..read], requests.count).map_err(io::Error::other)? {
+                        return Ok(replies.whole);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A client of this node's own engine. It says that it knows the cluster.
+pub(super) struct Inside {
+    node: Arc<Node>,
+    session: Option<Session>,
+}
+
+impl Inside {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, session: None }
+    }
+
+    /// Has the engine do requests, and returns their replies. To be awaited in one task for as long as it lives.
+    pub(super) async fn ask(&mut self, requests: Requests) -> Result<Vec<Vec<u8>>, String> {
+        let mut all = Requests::default();
+        if self.session.is_none() {
+            let password = self.node.password.read().clone();
+            if !password.is_empty() {
+                all.push(&[b"AUTH", &password[..]]);
+            }
+            all.push(&[b"READWRITE"]);
+        }
+        let own = all.count;
+        let count = own + requests.count;
+        all.bytes.extend_from_slice(&requests.bytes);
+        let (mut input, mut output) = (Some(all.bytes), Vec::new());
+        let mut replies = Replies::default();
+        poll_fn(|context| {
+            let session = self.session.get_or_insert_with(|| {
+                let peer = PeerInfo { addr: "inside:0".into(), laddr: "inside:0".into(), ..PeerInfo::default() };
+                self.node.engine.session(context.waker().clone(), peer)
+            });
+            if let Some(input) = input.take() {
+                session.feed(&input);
+            }
+            output.clear();
+            session.poll_output(&mut output);
+            match replies.take(&output, count) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => Poll::Pending,
+                Err(reason) => Poll::Ready(Err(reason)),
+            }
+        })
+        .await?;
+        Ok(replies.whole.split_off(own))
+    }
+}
+
+/// Replies as they come, each as it was encoded.
+struct Replies {
+    parser: ReplyParser,
+    bytes: Vec<u8>,
+    parsed: usize,
+    start: usize,
+    whole: Vec<Vec<u8>>,
+}
+
+impl Default for Replies {
+    fn default() -> Self {
+        let parser = ReplyParser::new(ReplyLimits::default());
+        Self { parser, bytes: Vec::new(), parsed: 0, start: 0, whole: Vec::new() }
+    }
+}
+
+impl Replies {
+    /// Takes more bytes; says whether so many replies are there.
+    fn take(&mut self, bytes: &[u8], count: usize) -> Result<bool, String> {
+        self.bytes.extend_from_slice(bytes);
+        while self.whole.len() < count {
+            let parsed = self.parser.parse(&self.bytes[self.parsed..]).map_err(|error| error.to_string())?;
+            self.parsed += parsed.consumed;
+            match parsed.value {
+                None => break,
+                Some(Value::Push(_)) => self.start = self.parsed,
+                Some(_) => {
+                    self.whole.push(self.bytes[self.start..self.parsed].to_vec());
+                    self.start = self.parsed;
+                }
+            }
+        }
+        Ok(self.whole.len() == count)
+    }
+}
+
+const READ_BYTES: usize = 16 << 10;
