@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn names_are_in_the_order_of_their_texts() {
         let mut names: Vec<NodeName> =
-            (0..50_u64).map(|n| NodeName::from_chance([n * n << 57 >> 3, n % 3, n])).collect();
+            (0..50_u64).map(|n| NodeName::from_chance([n.wrapping_mul(n) << 50, n % 3, n])).collect();
         let mut texts: Vec<String> = names.iter().map(NodeName::to_string).collect();
         names.sort_unstable();
         texts.sort_unstable();
