@@ -7,7 +7,7 @@ use redis::{AsyncCommands, Commands, RedisResult};
 use std::time::{Duration, Instant};
 
 fn six() -> Cluster {
-    Cluster::builder().primaries(3).replicas(1).node_timeout(Duration::from_millis(300)).listen().start().unwrap()
+    Cluster::builder().primaries(3).replicas(1).listen().start().unwrap()
 }
 
 #[test]
