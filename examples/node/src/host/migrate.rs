@@ -98,8 +98,10 @@ impl Move {
 
 /// Why keys did not go.
 enum Failure {
-    /// The other server is not reached.
+    /// The other server does not answer.
     Unreached,
+    /// It refuses the connection.
+    Refused,
     /// The connection broke, or took too long.
     Broken,
     /// This text is the reply.
@@ -110,6 +112,7 @@ impl Failure {
     fn text(self) -> String {
         match self {
             Self::Unreached => unreachable_text(),
+            Self::Refused => "IOERR error or timeout writing to target instance".into(),
             Self::Broken => "IOERR error or timeout reading to target instance".into(),
             Self::Said(text) => text,
         }
@@ -254,7 +257,9 @@ async fn restore<'s>(
     });
     let mut wire = match kept.filter(|wire| !wire.has_ended()) {
         Some(wire) => wire,
-        None => Wire::connect(&request.host, request.port, request.limit).await.map_err(|_| Failure::Unreached)?,
+        None => Wire::connect(&request.host, request.port, request.limit).await.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::ConnectionRefused { Failure::Refused } else { Failure::Unreached }
+        })?,
     };
     let replies = match tokio::time::timeout(request.limit, wire.ask(&requests)).await {
         Ok(Ok(replies)) => replies,

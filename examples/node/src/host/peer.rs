@@ -36,11 +36,8 @@ impl Requests {
 pub(super) struct Wire(TcpStream);
 
 impl Wire {
-    pub(super) async fn connect(host: &str, port: u16, limit: Duration) -> Result<Self, String> {
-        let stream = tokio::time::timeout(limit, TcpStream::connect((host, port)))
-            .await
-            .map_err(|_| format!("{host}:{port} does not answer"))?
-            .map_err(|error| format!("{host}:{port}: {error}"))?;
+    pub(super) async fn connect(host: &str, port: u16, limit: Duration) -> io::Result<Self> {
+        let stream = tokio::time::timeout(limit, TcpStream::connect((host, port))).await??;
         let _ = stream.set_nodelay(true);
         Ok(Self(stream))
     }

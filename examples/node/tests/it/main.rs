@@ -13,6 +13,7 @@ mod libraries;
 mod linearizable;
 mod live_log;
 mod matrix;
+mod migrate;
 mod node;
 mod persistence;
 mod process;

@@ -211,7 +211,9 @@ impl Upstream {
     async fn connect(node: &Node, place: &Place) -> Result<Self, String> {
         let values = node.settings.values();
         let limit = Duration::from_millis(values.number("cluster-node-timeout").max(1));
-        let wire = Wire::connect(&place.host, place.port, limit).await?;
+        let wire = Wire::connect(&place.host, place.port, limit)
+            .await
+            .map_err(|error| format!("{}:{}: {error}", place.host, place.port))?;
         let mut greeting = Requests::default();
         let (user, password) = (values.text("masteruser"), values.text("masterauth"));
         match (user.is_empty(), password.is_empty()) {

@@ -2,6 +2,7 @@
 
 mod life;
 mod mixed;
+mod moving;
 mod publications;
 mod upkeep;
 
