@@ -37,7 +37,7 @@ impl Health {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Trouble {
     None,
-    /// Slots are not served, and all have to be.
+    /// Slots are not served, and all have to be; or this node's are not, as it lost what it acknowledged.
     Gaps,
     /// This node does not see a majority.
     Minority,
@@ -67,6 +67,12 @@ impl Member {
     }
 
     fn trouble(&self) -> Trouble {
+        let is_bereft = self.is_bereft();
+        #[cfg(test)]
+        let is_bereft = is_bereft && self.flaw != Some(super::Flaw::BereftServes);
+        if is_bereft {
+            return Trouble::Gaps;
+        }
         let (mut size, mut there, mut served) = (0, 0, 0);
         for node in self.voters() {
             size += 1;

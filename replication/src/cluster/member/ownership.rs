@@ -116,12 +116,17 @@ impl Member {
     }
 
     /// Two primaries of one epoch: this node takes another if its name is the lower one.
-    pub(super) fn settle_collision(&mut self, name: NodeName, header: &Header) {
+    pub(super) fn settle_collision(&mut self, name: NodeName, header: &Header, now: UnixMillis) {
         let me = self.roster.me();
         let Some(node) = self.roster.node(&name) else { return };
         let collides = me.is_primary() && node.is_primary() && header.config_epoch == me.config_epoch;
         if !collides || name <= me.name {
             return;
+        }
+        if self.is_strict() && self.roster.groups.all().next().is_some() {
+            // A newer epoch than that of who may have taken its place is not to be had by itself.
+            let above = self.roster.me().config_epoch;
+            return self.renew(above, now);
         }
         let epoch = self.take_next_epoch();
         self.tell(MemberEvent::EpochCollision(epoch));
