@@ -111,7 +111,7 @@ impl Member {
     }
 
     /// Whether this node may stand for election; an error tells why not, nothing where there is nothing to tell.
-    fn may_stand(&self, is_forced: bool, now: UnixMillis) -> Result<(), &'static str> {
+    pub(super) fn may_stand(&self, is_forced: bool, now: UnixMillis) -> Result<(), &'static str> {
         let me = self.roster.me();
         let primary = me.primary.and_then(|name| self.roster.node(&name)).ok_or("")?;
         if !me.is_replica() || primary.slots.is_empty() || !(primary.is_failed() || is_forced) {

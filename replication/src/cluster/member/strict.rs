@@ -350,3 +350,7 @@ impl Member {
         Some(MemberOutput::Confirm(quorums))
     }
 }
+
+#[cfg(test)]
+#[path = "strict_tests.rs"]
+mod tests;
