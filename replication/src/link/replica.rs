@@ -441,7 +441,11 @@ impl ReplicaLink {
         match what {
             "port" => {
                 let port = self.options.listening_port.to_string();
-                self.say(&[b"REPLCONF", b"listening-port", port.as_bytes()]);
+                // Here, as a request of who may be anybody has few words.
+                let node = self.options.node.as_ref().map(|name| [NODE_CAPABILITY, name.as_bytes()].concat());
+                let mut words = vec![&b"REPLCONF"[..], b"listening-port", port.as_bytes()];
+                words.extend(node.iter().flat_map(|word| [&b"capa"[..], word]));
+                self.say(&words);
             }
             "address" => {
                 let address = self.options.ip_address.clone().unwrap_or_default();
@@ -452,8 +456,6 @@ impl ReplicaLink {
                 if self.options.reads_native {
                     words.extend([&b"capa"[..], NATIVE_CAPABILITY]);
                 }
-                let node = self.options.node.as_ref().map(|name| [NODE_CAPABILITY, name.as_bytes()].concat());
-                words.extend(node.iter().flat_map(|word| [&b"capa"[..], word]));
                 self.say(&words);
             }
         }
