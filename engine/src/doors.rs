@@ -232,7 +232,8 @@ impl Engine {
                     self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
-                Err(Parked::Room | Parked::Awaited) => std::thread::park(),
+                // A call is never done elsewhere: it would be answered where to go.
+                Err(Parked::Room | Parked::Awaited | Parked::Relayed(_)) => std::thread::park(),
                 Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {
                     Some(offset) => break offset,
                     None => {

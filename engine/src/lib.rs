@@ -63,7 +63,7 @@ pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use follow::{StreamCommand, StreamPart};
 pub use gate::{Endpoint, Redirects};
-pub use host::{Asker, Channel, Host, InfoSection, LaterReply, Published};
+pub use host::{Asker, Channel, Host, InfoSection, LaterReply, Published, Relay, RelayPart};
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};

@@ -81,6 +81,9 @@ pub struct Options {
     pub cluster_reads_when_down: AtomicBool,
     /// Whether shard channels are served while the cluster is down (`cluster-allow-pubsubshard-when-down`).
     pub cluster_channels_when_down: AtomicBool,
+    /// Whether requests of clients that know nothing of the cluster are done at the nodes that serve them, by
+    /// [`Host::relay`](crate::Host::relay) (`cluster-proxy`).
+    pub cluster_proxy: AtomicBool,
     /// Whether turns of clients record nothing: the journal is a primary's stream.
     follows: AtomicBool,
     /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
@@ -213,6 +216,7 @@ impl Default for Options {
             lacks_replicas: AtomicBool::new(false),
             cluster_reads_when_down: AtomicBool::new(false),
             cluster_channels_when_down: AtomicBool::new(true),
+            cluster_proxy: AtomicBool::new(false),
             follows: AtomicBool::new(false),
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),

@@ -61,6 +61,18 @@ pub(crate) struct Connection {
     pub(crate) memory_credit: (u64, u64),
     /// The deadline that a request keeps which is run once more.
     pub(crate) deadline_kept: Option<Option<UnixMillis>>,
+    pub(crate) relay: RelayState,
+}
+
+/// What other nodes are to do for the client, or not.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct RelayState {
+    /// It said something that only clients say which know the cluster: nothing is done for it elsewhere.
+    pub(crate) knows_cluster: bool,
+    /// It watches keys at another node.
+    pub(crate) watches: bool,
+    /// It did, and that node does not know yet that it does so no more.
+    pub(crate) unwatches: bool,
 }
 
 impl Connection {
@@ -85,6 +97,7 @@ impl Connection {
             awaited: OnceCell::new(),
             memory_credit: (0, 0),
             deadline_kept: None,
+            relay: RelayState::default(),
         }
     }
 

@@ -30,6 +30,7 @@ impl Session {
     pub(super) fn go_on(&mut self, parked: Parked) {
         match parked {
             Parked::Blocked(waiter) => self.settle(waiter),
+            Parked::Relayed(relayed) => self.take_relayed(relayed),
             Parked::Pause | Parked::Room | Parked::Contended | Parked::Awaited => {
                 self.connection.client.is_parked.store(false, Ordering::Relaxed);
                 match self.again.take() {
@@ -71,7 +72,7 @@ impl Session {
             waiting::Outcome::Again => return self.run_again(waiter),
             waiting::Outcome::Gone => return,
         };
-        self.close_request(&waiter, start, Answered { offset, failed });
+        self.close_request(&waiter.request, start, Answered { offset, failed });
     }
 
     /// Runs the request that waited once more, in a turn of its own.
@@ -86,10 +87,10 @@ impl Session {
         let answered = execution.run(command, &args, None, &mut self.outbox.bytes);
         self.connection.deadline_kept = None;
         match answered {
-            Ok(answered) => self.close_request(&waiter, start, answered),
+            Ok(answered) => self.close_request(&waiter.request, start, answered),
             Err(parked) => {
                 wake_when_ready(&self.core, &parked, &self.connection.client);
-                if !matches!(parked, Parked::Blocked(_)) {
+                if !matches!(parked, Parked::Blocked(_) | Parked::Relayed(_)) {
                     self.again = Some(Arc::clone(&waiter));
                 }
                 self.parked = Some(parked);
@@ -97,13 +98,13 @@ impl Session {
         }
     }
 
-    /// Sends the reply of the request that waited, counts it, and goes on with the input behind it.
-    fn close_request(&mut self, waiter: &Waiter, start: usize, answered: Answered) {
+    /// Sends the reply of a request that waited, counts it, and goes on with the input behind it.
+    pub(super) fn close_request(&mut self, request: &[Box<[u8]>], start: usize, answered: Answered) {
         let answer = (answered.failed, self.outbox.bytes.len().saturating_sub(start));
         apply_reply_mode(&mut self.connection, None, start, &mut self.outbox.bytes);
         self.outbox.hold(start, answered.offset, Kind::Reply);
         self.connection.asking = false;
-        let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
+        let args: SmallVec<[&[u8]; 8]> = request.iter().map(|arg| &**arg).collect();
         if let Ok(command) = table().lookup(&args) {
             let now = self.core.now();
             self.tally.begin(&self.core);

@@ -50,6 +50,16 @@ pub(crate) enum Parked {
     Awaited,
     /// It ran, and waits for one of its keys. It is not tried again from the start: whoever makes a key ready runs it.
     Blocked(Arc<Waiter>),
+    /// Another node does it. It is not tried again from the start.
+    Relayed(Arc<Relayed>),
+}
+
+/// A request that another node does.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    pub(super) later: LaterReply,
+    /// Its arguments, to count it by.
+    pub(super) request: Vec<Box<[u8]>>,
 }
 
 /// What became of a request.
@@ -97,7 +107,7 @@ impl Execution<'_> {
             Ok(()) => {}
             Err(refusal) => {
                 if let Some(error) = self.redirect_instead(&refusal, command, args) {
-                    return Ok(self.refuse_redirected(command, error, out));
+                    return self.redirected(command, args, error, out);
                 }
                 let error = match refusal {
                     Refusal::Parked(parked) => return Err(parked),
@@ -137,7 +147,7 @@ impl Execution<'_> {
                 let result = self.run_on_connection(command, adapter, args, &mut reply)?;
                 (Offset(0), self.or_later(result, start, out)?)
             }
-            How::Exec => self.exec(out)?,
+            How::Exec => self.exec(command, out)?,
             How::Watch => self.watch(command, args, out)?,
             How::Host => {
                 let result = self.run_by_host(args, out);
@@ -148,6 +158,9 @@ impl Execution<'_> {
             Ok(()) => Ok(Answered { offset, failed: Failure::None }),
             Err(error) => {
                 out.truncate(start);
+                if let Some(relayed) = self.relay(command, args, &error) {
+                    return Err(relayed);
+                }
                 self.write_error(&error, out);
                 let failed = if error.is_refusal() { Failure::Rejected } else { Failure::Failed };
                 Ok(Answered { offset, failed })
@@ -294,15 +307,45 @@ impl Execution<'_> {
         }
     }
 
-    /// Answers a request that the gate refused before it was admitted. EXEC ends its transaction.
+    /// Answers a request that the gate refused before it was admitted, or has another node do it. EXEC ends its transaction.
     #[cold]
-    fn refuse_redirected(&mut self, command: &Command, mut error: CommandError, out: &mut Vec<u8>) -> Answered {
+    fn redirected(
+        &mut self,
+        command: &Command,
+        args: &[&[u8]],
+        mut error: CommandError,
+        out: &mut Vec<u8>,
+    ) -> Result<Answered, Parked> {
         self.connection.awaited = OnceCell::new();
-        match command.row.run.0 {
-            How::Exec => discard(self.core, self.connection),
-            _ => error = self.note_refusal(None, error),
+        let is_exec = matches!(command.row.run.0, How::Exec);
+        match self.connection.transaction.take() {
+            None => {
+                if let Some(relayed) = self.relay(command, args, &error) {
+                    return Err(relayed);
+                }
+            }
+            Some(transaction) if is_exec && !transaction.is_broken => {
+                let relayed = self.relay_exec(command, &transaction, &mut error);
+                self.connection.transaction = Some(transaction);
+                if let Some(relayed) = relayed {
+                    discard(self.core, self.connection);
+                    return Err(relayed);
+                }
+            }
+            Some(transaction) => {
+                self.connection.transaction = Some(transaction);
+                match self.queues_for_others(command, &error) {
+                    true if is_exec => error = broken(),
+                    true if !is_never_queued(command) => return Ok(self.queue(command, args, out)),
+                    _ => {}
+                }
+            }
         }
-        self.refuse(&error, out)
+        match is_exec {
+            true => discard(self.core, self.connection),
+            false => error = self.note_refusal(None, error),
+        }
+        Ok(self.refuse(&error, out))
     }
 
     /// A client of RESP2 that listens cannot tell replies from messages, so it may ask for little.
@@ -552,6 +595,11 @@ fn error_of(reply: &[u8]) -> CommandResult {
     }
 }
 
+/// What EXEC answers where a request was refused when it was to be queued.
+pub(super) fn broken() -> CommandError {
+    CommandError::text("EXECABORT Transaction discarded because of previous errors.")
+}
+
 /// Whether a command runs at once, also after MULTI.
 fn is_never_queued(command: &Command) -> bool {
     matches!(command.row.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
@@ -611,7 +659,7 @@ pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
             core.clients.wake_after_pause(client);
         }
         // The journal took the waker when it was asked for room, the waiter when it was queued, the host with the request.
-        Parked::Room | Parked::Blocked(_) | Parked::Awaited => {}
+        Parked::Room | Parked::Blocked(_) | Parked::Awaited | Parked::Relayed(_) => {}
         Parked::Contended => client.waker.wake_by_ref(),
     }
 }

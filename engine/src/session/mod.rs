@@ -18,6 +18,7 @@ mod execute;
 mod group;
 mod look_run;
 mod outbox;
+mod relay;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -385,7 +386,10 @@ impl Session {
     #[cold]
     fn park(&mut self, parked: Parked) -> Step {
         wake_when_ready(&self.core, &parked, &self.connection.client);
-        let step = if let Parked::Blocked(_) = parked { Step::Last } else { Step::Again };
+        let step = match parked {
+            Parked::Blocked(_) | Parked::Relayed(_) => Step::Last,
+            Parked::Pause | Parked::Room | Parked::Contended | Parked::Awaited => Step::Again,
+        };
         self.parked = Some(parked);
         step
     }

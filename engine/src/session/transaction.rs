@@ -10,7 +10,7 @@
 //! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
 //! its [progress](Progress) and goes on from there.
 
-use super::execute::{Answered, Execution, Failure, Parked};
+use super::execute::{Answered, Execution, Failure, Parked, broken};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
 use crate::command::row::{Flags, Group, flag};
@@ -49,7 +49,9 @@ impl<'a> Execution<'a> {
     /// Queues a request, or refuses it as it would be refused if it ran.
     #[cold]
     pub(super) fn queue(&mut self, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) -> Answered {
-        if let Err(error) = self.may_queue(command, args) {
+        if let Err(error) = self.may_queue(command, args)
+            && !self.queues_for_others(command, &error)
+        {
             let error = self.note_refusal(None, error);
             return self.refuse(&error, out);
         }
@@ -116,7 +118,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Runs what was queued.
-    pub(super) fn exec(&mut self, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
+    pub(super) fn exec(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
         let is_broken = match &self.connection.transaction {
             None => return Ok((Offset(0), Err(CommandError::text("ERR EXEC without MULTI")))),
             Some(transaction) => transaction.is_broken,
@@ -124,20 +126,26 @@ impl<'a> Execution<'a> {
         let is_changed = self.connection.watched.as_ref().is_some_and(|watched| watched.watch.is_changed());
         if (is_broken || is_changed)
             && let Some(error) = self.redirect_exec()
+            && !self.queues_for_others(command, &error)
         {
             discard(self.core, self.connection);
             return Ok((Offset(0), Err(error)));
         }
         if is_broken {
             discard(self.core, self.connection);
-            let text = "EXECABORT Transaction discarded because of previous errors.";
-            return Ok((Offset(0), Err(CommandError::text(text))));
+            return Ok((Offset(0), Err(broken())));
         }
         if is_changed {
             return Ok((Offset(0), self.exec_nothing(out)));
         }
         let Some(mut transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
-        let outcome = self.exec_queued(&mut transaction, Patience::Moment, out);
+        let mut outcome = self.exec_queued(&mut transaction, Patience::Moment, out);
+        if let Ok((_, Err(error))) = &mut outcome
+            && let Some(relayed) = self.relay_exec(command, &transaction, error)
+        {
+            discard(self.core, self.connection);
+            return Err(relayed);
+        }
         match &outcome {
             Err(_) => self.connection.transaction = Some(transaction),
             Ok(_) => discard(self.core, self.connection),
@@ -226,6 +234,9 @@ impl<'a> Execution<'a> {
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         self.admit_held(does)?;
         if let Err(error) = self.admit_queued(requests, does, &guards) {
+            return Ok(Begun::Over(Offset(0), Err(error)));
+        }
+        if let Err(error) = self.require_watched_here() {
             return Ok(Begun::Over(Offset(0), Err(error)));
         }
         let opening = self.opening();

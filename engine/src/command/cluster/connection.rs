@@ -31,6 +31,7 @@ pub(super) const READWRITE: Row = Row::new("readwrite", 1, Run::Connection(readw
 fn asking(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     core.gate.require_cluster()?;
     connection.asking = true;
+    connection.relay.knows_cluster = true;
     reply.ok();
     Ok(())
 }
@@ -43,8 +44,14 @@ fn readwrite(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut 
     mark_readonly(core, connection, false, reply)
 }
 
-fn mark_readonly(core: &Core, connection: &Connection, readonly: bool, reply: &mut ReplyWriter<'_>) -> CommandResult {
+fn mark_readonly(
+    core: &Core,
+    connection: &mut Connection,
+    readonly: bool,
+    reply: &mut ReplyWriter<'_>,
+) -> CommandResult {
     core.gate.require_cluster()?;
+    connection.relay.knows_cluster = true;
     connection.client.readonly.store(readonly, Ordering::Relaxed);
     reply.ok();
     Ok(())

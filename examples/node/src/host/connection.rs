@@ -125,6 +125,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(serving) = &self.serving {
             self.node.replication.forget_client(serving.session.id());
+            if let Some(cluster) = &self.node.cluster {
+                cluster.proxy.forget(serving.session.id());
+            }
             if let Some(link) = serving.link {
                 self.node.replication.leave(link);
             }

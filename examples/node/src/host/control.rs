@@ -5,7 +5,7 @@ use super::{Node, Request, cluster, info};
 use crate::settings::ChangeError;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_f64;
-use keyslot::engine::{Asker, Host, InfoSection, Published};
+use keyslot::engine::{Asker, Host, InfoSection, Published, Relay};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -50,6 +50,13 @@ impl Host for Node {
     fn published(&self, message: Published<'_>) {
         if let Some(cluster) = &self.cluster {
             cluster.take_published(message);
+        }
+    }
+
+    fn relay(&self, client_id: u64, relay: Relay) {
+        match (&self.cluster, self.this.upgrade()) {
+            (Some(cluster), Some(node)) => cluster.proxy.relay(&node, client_id, relay),
+            _ => relay.refuse("ERR the node is ending"),
         }
     }
 

@@ -106,6 +106,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "cluster-allow-pubsubshard-when-down" => {
             options.cluster_channels_when_down.store(values.switch(name), Relaxed);
         }
+        "cluster-proxy" => options.cluster_proxy.store(values.switch(name), Relaxed),
         "maxmemory" => options.maxmemory.store(values.number(name), Relaxed),
         "maxmemory-policy" => {
             options.set_eviction_policy(EvictionPolicy::of_name(values.choice(name)).unwrap_or_default());
@@ -156,6 +157,7 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-monitor-threshold",
     "latency-tracking",
     "cluster-allow-reads-when-down",
+    "cluster-proxy",
     "cluster-allow-pubsubshard-when-down",
     "maxmemory",
     "maxmemory-policy",

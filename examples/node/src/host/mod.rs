@@ -152,7 +152,7 @@ impl Host {
         let values = self.node.settings.values();
         let mut doors = Doors::open(&values)?;
         let mut bus = cluster::listen(&values)?;
-        let workers = Workers::start(self.thread_count)?;
+        let workers = Workers::start(self.thread_count, self.node.cluster.is_some())?;
         let loaded = loading::start(&self.node)?;
         let node = Arc::clone(&self.node);
         runtime.block_on(async move {

@@ -20,11 +20,16 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts `count` threads.
-    pub(super) fn start(count: usize) -> io::Result<Self> {
+    /// Starts `count` threads. Those of a cluster's node keep time: their clients may wait for other nodes.
+    pub(super) fn start(count: usize, keep_time: bool) -> io::Result<Self> {
         let mut workers = Vec::with_capacity(count);
         for index in 0..count {
-            let runtime = Builder::new_current_thread().enable_io().event_interval(EVENT_INTERVAL).build()?;
+            let mut builder = Builder::new_current_thread();
+            builder.enable_io().event_interval(EVENT_INTERVAL);
+            if keep_time {
+                builder.enable_time();
+            }
+            let runtime = builder.build()?;
             let bell = Arc::<Bell>::default();
             let ringer = bell.ringer();
             workers.push(Worker { runtime: runtime.handle().clone(), bell });

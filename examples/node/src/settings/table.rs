@@ -342,6 +342,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
     switch("cluster-fast-detection", "no")
         .live(Cluster, "A node that refuses connections is suspected at once: its process has died."),
+    switch("cluster-proxy", "no")
+        .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
     switch("cluster-replica-no-failover", "no")
         .alias("cluster-slave-no-failover")
         .live(Cluster, "Never stand for election by itself."),

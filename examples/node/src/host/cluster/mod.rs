@@ -11,6 +11,7 @@
 
 mod bus;
 mod commands;
+mod proxy;
 
 use crate::settings::{Values, read_limited, replace_file};
 pub(super) use bus::{listen, run};
@@ -21,6 +22,7 @@ use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
 use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
 use parking_lot::Mutex;
+use proxy::Proxy;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub(crate) struct Cluster {
     wake: Notify,
     /// What clients published, for other nodes.
     published: Mutex<Vec<(Publication, Reach)>>,
+    /// What clients ask of other nodes through this one.
+    pub(super) proxy: Proxy,
 }
 
 struct State {
@@ -88,7 +92,13 @@ impl Cluster {
             orders: Vec::new(),
             held_until: None,
         };
-        let cluster = Self { state: Mutex::new(state), path, wake: Notify::new(), published: Mutex::default() };
+        let cluster = Self {
+            state: Mutex::new(state),
+            path,
+            wake: Notify::new(),
+            published: Mutex::default(),
+            proxy: Proxy::default(),
+        };
         let mut state = cluster.state.lock();
         let mut roles = Vec::new();
         cluster.obey(engine, &mut state, &mut |role| roles.push(Order::Role(role)));

@@ -3,7 +3,7 @@
 mod life;
 mod mixed;
 mod publications;
-mod tools;
+mod upkeep;
 
 use crate::replication::{Peer, wait_until};
 use std::collections::BTreeSet;
@@ -28,6 +28,14 @@ impl Nodes {
         Self(kinds.iter().map(|kind| start(*kind)).collect())
     }
 
+    /// From now on a node that is not heard of for so long is taken for dead.
+    pub(crate) fn set_timeout(&mut self, milliseconds: u32) {
+        for node in self.on() {
+            let value = milliseconds.to_string();
+            assert_eq!(self.0[node].ask(&["CONFIG", "SET", "cluster-node-timeout", &value]), "+OK");
+        }
+    }
+
     pub(crate) fn address(&self, node: usize) -> String {
         format!("127.0.0.1:{}", self.0[node].port)
     }
@@ -42,7 +50,8 @@ impl Nodes {
         self.settle();
     }
 
-    /// The same by commands alone, each replica being its primary's third neighbour.
+    /// The same by commands alone, each replica being its primary's third neighbour. Nobody is taken for dead before 15 seconds
+    /// have passed, so that a busy machine changes no roles.
     pub(crate) fn form() -> Self {
         let mut nodes = Self::start(&[Kind::Keyslot; 6]);
         let names: Vec<String> = nodes.0.iter_mut().map(|node| node.ask(&["CLUSTER", "MYID"])).collect();
@@ -60,6 +69,7 @@ impl Nodes {
                 Some(nodes.0[node].ask(&["CLUSTER", "REPLICATE", &names[node - 3]])).filter(|reply| reply != "+OK")
             });
         }
+        nodes.set_timeout(15_000);
         nodes.settle();
         (3..6).for_each(|node| nodes.wait_for_link(node));
         nodes
@@ -75,8 +85,13 @@ impl Nodes {
     pub(crate) fn primary_of(&mut self, key: &str) -> usize {
         let at = self.on()[0];
         let reply = self.0[at].ask(&["EXISTS", key]);
-        let Some(place) = reply.strip_prefix("-MOVED ") else { return at };
-        self.at_port(place.rsplit(':').next().unwrap())
+        match reply.strip_prefix("-MOVED ") {
+            Some(place) => self.at_port(place.rsplit(':').next().unwrap()),
+            None => {
+                assert!(reply.starts_with(':'), "{reply}");
+                at
+            }
+        }
     }
 
     fn at_port(&self, port: &str) -> usize {
