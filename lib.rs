@@ -7,7 +7,10 @@ pub use keyslot_replication as replication;
 #[cfg(feature = "host")]
 pub use keyslot_replication::host::{Cluster, ClusterClient};
 #[cfg(feature = "sim")]
-pub use keyslot_replication::sim;
+pub use keyslot_replication::sim::{
+    self,
+    cluster::{Seeds, SimulatedClient, SimulatedCluster, Simulation, SimulationError, simulate},
+};
 
 pub use keyslot_engine::{
     Ack, AsValue, Clock, CommandError, EffectFeed, Engine, EngineBuilder, Expiration, ExpireIf, FeedPosition, Host,

@@ -9,7 +9,7 @@ use keyslot_engine::Offset;
 use std::fmt;
 
 /// The name of a history: 40 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicationId([u8; ID_LEN]);
 
 impl ReplicationId {

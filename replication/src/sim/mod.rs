@@ -25,6 +25,7 @@
 
 mod checks;
 pub mod cluster;
+pub mod history;
 mod machine;
 mod network;
 mod promises;

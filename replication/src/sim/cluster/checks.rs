@@ -4,9 +4,8 @@ use super::Simulation;
 use crate::cluster::NodeName;
 use crate::cluster::member::MemberEvent;
 use crate::link::ReplicaPhase;
-use keyslot_engine::resp::Value;
 use keyslot_engine::slot::SlotSet;
-use keyslot_engine::{EffectSink, SLOT_COUNT, Slot};
+use keyslot_engine::{EffectSink, SLOT_COUNT};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -16,13 +15,11 @@ pub(super) struct Checks {
     won: BTreeMap<u64, Vec<(usize, SlotSet)>>,
     /// Whom a node voted for in an epoch.
     votes: BTreeMap<(usize, u64), NodeName>,
-    /// What each node acknowledged since it leads.
-    acknowledged: Vec<BTreeMap<String, String>>,
     next_value: u64,
     /// How many elections were won.
     pub(super) elections: usize,
-    /// How many writes were acknowledged.
-    pub(super) writes: usize,
+    /// How often a node did not start for its nodes.conf.
+    pub(super) torn: usize,
     /// Owners were looked at when these were what nodes served.
     served: Vec<u64>,
     /// In which epoch each serves slots.
@@ -31,7 +28,6 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn add_node(&mut self) {
-        self.acknowledged.push(BTreeMap::new());
         self.served.push(0);
         self.epochs.push(None);
     }
@@ -41,22 +37,8 @@ impl Checks {
         self.next_value.to_string()
     }
 
-    pub(super) fn acknowledged(&mut self, node: usize, key: &str, value: String) {
-        self.writes += 1;
-        self.acknowledged[node].insert(key.to_owned(), value);
-    }
-
     pub(super) fn votes_cast(&self) -> usize {
         self.votes.len()
-    }
-
-    pub(super) fn killed(&mut self, node: usize) {
-        self.acknowledged[node].clear();
-    }
-
-    /// The data of a node is another's from here on.
-    pub(super) fn replaced(&mut self, node: usize) {
-        self.acknowledged[node].clear();
     }
 
     /// What is wrong with what happened, if anything.
@@ -187,31 +169,12 @@ impl Simulation {
         Ok(())
     }
 
-    /// Nodes have what they acknowledged as long as they lead; replicas have what their primaries have.
-    pub(super) fn check_acknowledged(&mut self) {
+    /// All that must hold when it is stable.
+    pub(super) fn check_all(&mut self) {
         for node in 0..self.nodes.len() {
-            let Some(roster) = self.roster(node) else { continue };
-            if !roster.me().is_primary() {
+            self.check_data(node);
+            if !self.roster(node).is_some_and(|roster| roster.me().is_primary()) {
                 continue;
-            }
-            let slots = roster.me().slots.clone();
-            let owed: Vec<(String, String)> =
-                self.checks.acknowledged[node].iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            for (key, value) in owed.into_iter().filter(|(key, _)| slots.contains(Slot::of(key.as_bytes()))) {
-                let Some(process) = &self.nodes[node].machine.process else { continue };
-                let held = process.engine.call(&["GET", &key]);
-                // A later value, which another wrote while it led, is in its place.
-                let is_there = matches!(&held, Value::Bulk(bytes) if bytes.as_ref() == value.as_bytes());
-                let is_later = match &held {
-                    Value::Bulk(bytes) => {
-                        let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<u64>().ok());
-                        number > value.parse().ok()
-                    }
-                    _ => false,
-                };
-                if !is_there && !is_later {
-                    self.fail(format!("{node} acknowledged {key} = {value} and has {held:?}"));
-                }
             }
             let digest =
                 |node: usize| self.nodes[node].machine.process.as_ref().map(|it| it.engine.call(&["DEBUG", "DIGEST"]));
@@ -223,6 +186,7 @@ impl Simulation {
                 self.fail(format!("{replica} does not have the data of {node}"));
             }
         }
+        self.check_histories();
     }
 
     pub(super) fn picture(&self) -> String {

@@ -2,17 +2,19 @@
 
 use super::super::network::{End, Parcel, Way};
 use super::{SimulatedNode, Simulation};
+use crate::cluster::NodeAddress;
 use crate::cluster::member::{MemberEvent, Reach};
 use crate::cluster::message::Publication;
-use crate::cluster::{NodeAddress, Roster};
+use crate::link::ReplicaEvent;
 use crate::node::{ConnectionId, Output};
-use keyslot_engine::{Channel, Published, UnixMillis};
+use keyslot_engine::{Channel, Published, Slot, UnixMillis};
 
 impl Simulation {
     /// One moment. False once `end_ms` is reached.
     pub(super) fn step(&mut self, end_ms: i64) -> bool {
         let timers = self.nodes.iter().filter_map(|it| it.due_ms);
-        let next_ms = timers.chain(self.network.next_arrival_ms()).min().unwrap_or(end_ms).max(self.now.0);
+        let arrivals = [self.network.next_arrival_ms(), self.clients.next_due_ms()].into_iter().flatten();
+        let next_ms = timers.chain(arrivals).min().unwrap_or(end_ms).max(self.now.0);
         if next_ms > end_ms {
             self.now = UnixMillis(end_ms);
             return false;
@@ -24,6 +26,7 @@ impl Simulation {
             let Some((number, way, parcel)) = arrived else { break };
             self.deliver(number, way, parcel);
         }
+        self.tend_clients();
         for node in 0..self.nodes.len() {
             if self.nodes[node].due_ms.is_some_and(|at_ms| at_ms <= self.now.0) {
                 let now = self.tell_time(node);
@@ -31,6 +34,7 @@ impl Simulation {
                 if ticks {
                     self.nodes[node].next_tick = UnixMillis(self.now.0 + TICK_INTERVAL_MS);
                 }
+                self.nodes[node].machine.step(now);
                 if let Some(process) = &mut self.nodes[node].machine.process {
                     process.node.handle_timeout(now);
                     if ticks {
@@ -40,6 +44,8 @@ impl Simulation {
                 self.tend(node);
             }
         }
+        self.tend_waiting();
+        self.draw_roles();
         // What is due again in the same moment waits for the next.
         self.now = UnixMillis(self.now.0 + 1);
         self.check_owners();
@@ -140,15 +146,7 @@ impl Simulation {
                         self.keep(node, roster);
                     }
                 }
-                Output::Link(event) => {
-                    let now = self.tell_time(node);
-                    if matches!(event, crate::link::ReplicaEvent::Replacing(_)) {
-                        self.checks.replaced(node);
-                        if let Some(process) = &mut self.nodes[node].machine.process {
-                            process.node.proceed(now);
-                        }
-                    }
-                }
+                Output::Link(event) => self.hear_link(node, &event),
                 Output::Member(event) => self.hear(node, &event),
                 Output::DropKeys(slots) => self.drop_keys(node, &slots),
                 Output::Publication(publication, reach) => self.deliver_publication(node, &publication, reach),
@@ -168,16 +166,24 @@ impl Simulation {
         }
     }
 
-    fn keep(&mut self, node: usize, roster: Roster) {
-        #[cfg(test)]
-        if self.flaw == Some(crate::cluster::member::Flaw::LostEpoch) {
-            let kept = &mut self.nodes[node].kept;
-            let (epoch, vote) = (kept.current_epoch, kept.last_vote_epoch);
-            *kept = roster;
-            (kept.current_epoch, kept.last_vote_epoch) = (epoch, vote);
-            return;
+    /// The log of a node is left while its data is replaced, and begins again with what came.
+    fn hear_link(&mut self, node: usize, event: &ReplicaEvent) {
+        match event {
+            ReplicaEvent::Replacing(_) => {
+                let now = self.tell_time(node);
+                self.nodes[node].machine.leave_log();
+                if let Some(process) = &mut self.nodes[node].machine.process {
+                    process.node.proceed(now);
+                }
+            }
+            ReplicaEvent::Replaced(_) => {
+                if let Err(error) = self.nodes[node].machine.begin_log() {
+                    self.fail(format!("{node} cannot begin its log: {error}"));
+                }
+                self.check_data(node);
+            }
+            ReplicaEvent::Continued(_) => {}
         }
-        self.nodes[node].kept = roster;
     }
 
     /// Where a node's address leads to nobody who is on, its host name may.
@@ -217,16 +223,30 @@ impl Simulation {
     }
 
     fn drop_keys(&mut self, node: usize, slots: &keyslot_engine::slot::SlotSet) {
+        let before = self.place(node);
         if let Some(process) = &self.nodes[node].machine.process {
             process.engine.drop_slots(slots, usize::MAX);
+        }
+        let after = self.place(node);
+        if let (true, Some(place)) = (before != after, after) {
+            self.ledger.drop_keys(place, |key| slots.contains(Slot::of(key.as_bytes())));
         }
     }
 
     fn hear(&mut self, node: usize, event: &MemberEvent) {
-        self.note(format_args!("{node}: {event}"));
+        match event {
+            MemberEvent::Elected(_) | MemberEvent::ElectionBegun(_) | MemberEvent::EpochCollision(_) => {
+                self.tell_fault(Some(node), format_args!("{node}: {event}"));
+            }
+            _ => self.note(format_args!("{node}: {event}")),
+        }
         let slots = self.roster(node).map(|roster| roster.me().slots.clone()).unwrap_or_default();
         if let Some(what) = self.checks.hear(node, event, &slots) {
             self.fail(what);
+        }
+        if matches!(event, MemberEvent::Elected(_)) {
+            // What had come to it is not lost.
+            self.check_data(node);
         }
     }
 }

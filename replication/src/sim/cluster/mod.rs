@@ -21,39 +21,76 @@
 //! Checked after every step
 //! - No epoch is won by two nodes for one slot, and no node votes twice in one, not even after a restart.
 //! - No two nodes serve one slot in one epoch.
-//! - A node has what it acknowledged as long as it leads and is not killed.
+//! - Every reply is right: it tells what the node that gave it wrote, or what came to it. See [the contract](#the-contract).
+//! - Who is elected, starts, or took over a primary's data, holds what it must.
 //!
 //! Checked when it is [stable](Simulation::run_until_stable)
 //! - All nodes have the same view: owners, epochs, who follows whom. Every slot is served.
-//! - Replicas have their primary's data.
+//! - Replicas have their primary's data, and all nodes hold what the contract says.
+//! - What clients saw of each key was one register, as long as one node led ([`history`](super::history)).
+//!
+//! # The contract
+//!
+//! Replication is asynchronous, so a write that was acknowledged may be lost: exactly then, and exactly so:
+//!
+//! 1. A *reign* is the time in which one node leads, from its election or start until it follows another or its process ends. In a
+//!    reign nothing is lost, and each key is one register: linearizable.
+//! 2. The next reign begins with what had come to its node of the stream of the one before: a prefix of what was written there, all
+//!    keys together. So a write is lost only if its primary was replaced, or its process ended, before it got to who leads next, and
+//!    with a write all that its primary wrote behind it.
+//! 3. A node that starts with its log begins with what is in there: all that was durable, at least. Without, it begins with nothing:
+//!    whoever follows it loses what it had.
+//! 4. A read says what the node that answers holds: what its reign wrote, and what it began with. Never what was not written, nor what
+//!    was lost in another reign, nor anything older than what the same reign told. A primary that was cut off may still answer with
+//!    what it had, and acknowledge what is lost then, until its timeout tells it that it is alone.
+//! 5. A failover that the old primary agrees to (CLUSTER FAILOVER without an option) loses nothing.
+//!
+//! What was lost is told by [`lost_writes`](Simulation::lost_writes).
 
 mod checks;
+mod clients;
+mod contract;
 mod driver;
+mod faults;
+mod ledger;
 mod network;
+mod request;
 mod scenario;
+mod scene;
+mod seeds;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
+pub use clients::{OperationId, OperationOutcome, PATIENCE_MS, Workload};
 pub use network::NetworkOptions;
-pub use scenario::{ClusterSummary, explore};
+pub use scenario::{ClusterSummary, Scenario, explore, explore_with};
+pub use scene::{SimulatedClient, SimulatedCluster, SimulationError};
+pub use seeds::{Failure, Seeds, simulate};
 
 use super::Violation;
-use super::machine::{Machine, MachineOptions, NodeClock, START_MS};
+use super::machine::{Disk, Machine, MachineOptions, NodeClock, START_MS};
 use super::network::Way;
 use crate::chance::Chance;
+use crate::cluster::control::{change, show};
 use crate::cluster::member::{Member, MemberOptions};
+use crate::cluster::view::{ClusterCommand, Viewer};
 use crate::cluster::{NodeAddress, Roster, agreed_rosters};
 use crate::node::ConnectionId;
 use checks::Checks;
-use keyslot_engine::resp::Value;
-use keyslot_engine::{Engine, ManualClock, PeerInfo, SessionState, Slot, SystemClock, UnixMillis};
-use keyslot_persistence::storage::Loss;
+use clients::Clients;
+use contract::Left;
+use keyslot_engine::resp::{ReplyWriter, RespVersion, Value};
+use keyslot_engine::{Ack, Engine, ManualClock, PeerInfo, Slot, SystemClock, UnixMillis};
+use ledger::Ledger;
 use network::Network;
+use request::Meaning;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
+use timeline::{Role, Timeline};
 
 /// A cluster, what connects it, and the time. See the module.
 pub struct Simulation {
@@ -66,18 +103,27 @@ pub struct Simulation {
     /// Who is reached where.
     places: BTreeMap<(String, u16), usize>,
     network: Network,
-    node_timeout_ms: i64,
-    detects_refusals: bool,
+    clients: Clients,
+    ledger: Ledger,
+    /// What members that are started are told.
+    member_options: MemberOptions,
+    disk: Disk,
+    ack: Ack,
     /// The system's, for a cluster that runs in real time.
     system: Option<Arc<SystemClock>>,
     /// Told of every engine that is started.
     on_start: Option<OnStart>,
     checks: Checks,
     trace: String,
+    picture: Timeline,
+    /// What nodes were when the picture was drawn on.
+    drawn: Vec<Drawn>,
     traces: bool,
     violation: Option<Violation>,
     #[cfg(test)]
     flaw: Option<crate::cluster::member::Flaw>,
+    #[cfg(test)]
+    plant: Option<tests::Plant>,
 }
 
 /// Takes the number of a node, and the engine that it was started with.
@@ -87,6 +133,12 @@ struct SimulatedNode {
     machine: Machine,
     /// What its nodes.conf says.
     kept: Roster,
+    /// What is left of its nodes.conf, where that was cut.
+    torn: Option<String>,
+    /// Its power fails while it next writes that.
+    dies_saving: bool,
+    /// What its disk held when it was killed.
+    left: Left,
     address: NodeAddress,
     clock: NodeClock,
     /// How far its clock is ahead.
@@ -113,16 +165,27 @@ impl Simulation {
             named: BTreeMap::new(),
             places: BTreeMap::new(),
             network: Network::new(NetworkOptions::CALM),
-            node_timeout_ms: 1000,
-            detects_refusals: false,
+            clients: Clients::default(),
+            ledger: Ledger::default(),
+            member_options: MemberOptions {
+                node_timeout_ms: 1000,
+                replication_ping_ms: 1000,
+                ..MemberOptions::default()
+            },
+            disk: Disk::None,
+            ack: Ack::Memory,
             system: None,
             on_start: None,
             checks: Checks::default(),
             trace: String::new(),
+            picture: Timeline::default(),
+            drawn: Vec::new(),
             traces: true,
             violation: None,
             #[cfg(test)]
             flaw: None,
+            #[cfg(test)]
+            plant: None,
         }
     }
 
@@ -142,7 +205,8 @@ impl Simulation {
         (0..self.nodes.len()).for_each(|node| self.tend(node));
         while self.step(now.0) {}
         let timers = self.nodes.iter().filter_map(|it| it.due_ms);
-        UnixMillis(timers.chain(self.network.next_arrival_ms()).min().unwrap_or(now.0 + 100))
+        let arrivals = [self.network.next_arrival_ms(), self.clients.next_due_ms()].into_iter().flatten();
+        UnixMillis(timers.chain(arrivals).min().unwrap_or(now.0 + 100))
     }
 
     /// A cluster at these addresses: primaries, each followed by its replicas.
@@ -158,12 +222,27 @@ impl Simulation {
 
     /// How long a node may be silent (`cluster-node-timeout`), for nodes that are started from here on. 1000 ms if nothing is said.
     pub fn set_node_timeout(&mut self, ms: i64) {
-        self.node_timeout_ms = ms;
+        self.member_options.node_timeout_ms = ms;
     }
 
     /// Whether nodes that refuse connections are suspected at once (`cluster-fast-detection`), by nodes that are started from here on.
     pub fn set_fast_detection(&mut self, on: bool) {
-        self.detects_refusals = on;
+        self.member_options.detects_refusals = on;
+    }
+
+    /// How members behave that are started from here on. What they announce is theirs.
+    pub fn configure_members(&mut self, change: impl FnOnce(&mut MemberOptions)) {
+        change(&mut self.member_options);
+    }
+
+    /// What nodes keep of their data that are added from here on: nothing, if nothing is said.
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+    }
+
+    /// What replies of nodes wait for that are started from here on (`write-ack`): nothing, if nothing is said.
+    pub fn set_ack(&mut self, ack: Ack) {
+        self.ack = ack;
     }
 
     /// How the network behaves from here on.
@@ -204,8 +283,11 @@ impl Simulation {
         let number = self.nodes.len();
         let seed = self.chance.next();
         self.nodes.push(SimulatedNode {
-            machine: Machine::new(MachineOptions::default(), seed),
+            machine: Machine::new(MachineOptions { disk: self.disk, ..MachineOptions::default() }, seed),
             kept: roster,
+            torn: None,
+            dies_saving: false,
+            left: Left::Nothing,
             address,
             clock: match &self.system {
                 Some(system) => NodeClock::System(system.clone()),
@@ -269,124 +351,62 @@ impl Simulation {
         done
     }
 
-    /// Has a node do a command of a client; an error if it is off.
-    pub fn call(&mut self, node: usize, args: &[&str]) -> Value {
+    /// Has a node do a command of a client, in no time; an error if it is off, and where the reply would be late. CLUSTER is known.
+    pub fn call<A: AsRef<[u8]>>(&mut self, node: usize, args: &[A]) -> Value {
+        let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
+        if args.first().is_some_and(|name| name.eq_ignore_ascii_case(b"cluster")) {
+            return self.call_cluster(node, &args[1..]);
+        }
+        let meaning = Meaning::of(&args, &mut self.ledger);
         self.tell_time(node);
+        let before = self.place(node);
         let Some(process) = &self.nodes[node].machine.process else { return Value::Error(b"ERR it is off"[..].into()) };
-        let reply = process.engine.call(args);
-        self.tend(node);
-        reply
-    }
-
-    /// Ends a node at once. Its data is gone; its nodes.conf stays.
-    pub fn kill(&mut self, node: usize) {
-        if !self.is_on(node) {
-            return;
-        }
-        self.note(format_args!("{node} is killed"));
-        let run = self.nodes[node].machine.run;
-        self.nodes[node].machine.kill(Loss::All);
-        self.checks.killed(node);
-        let wires: Vec<u64> = self.network.wires_of(node).collect();
-        for number in wires {
-            let Some(wire) = self.network.wire(number) else { continue };
-            for way in [Way::Up, Way::Down] {
-                let end = wire.end(way);
-                if end.node == node && end.run == run {
-                    end.is_open = false;
-                }
-            }
-            self.network.reset(number, self.now.0, &mut self.chance);
-        }
-        self.nodes[node].due_ms = None;
-    }
-
-    /// Starts a node that is off, with the cluster that it knew.
-    pub fn start(&mut self, node: usize) {
-        if self.is_on(node) {
-            return;
-        }
-        let now = self.tell_time(node);
-        let seed = self.chance.next();
-        let it = &mut self.nodes[node];
-        for port in [it.address.port, it.address.bus_port] {
-            self.places.insert((it.address.ip.clone(), port), node);
-        }
-        let options = MemberOptions {
-            announced: NodeAddress { ip: it.address.ip.clone(), ..it.address.clone() },
-            node_timeout_ms: self.node_timeout_ms,
-            replication_ping_ms: 1000,
-            detects_refusals: self.detects_refusals,
-            writable_delay_ms: if it.machine.run == 0 { 0 } else { 2000 },
-            ..MemberOptions::default()
+        let mut session = process.engine.session(Waker::noop().clone(), PeerInfo::default());
+        session.feed(&request::encode(&args, false));
+        let mut said = Vec::new();
+        session.poll_output(&mut said);
+        // A client that has to wait leaves.
+        drop(session);
+        let reply = request::decode(&said, false);
+        let after = self.place(node);
+        let is_done = before != after || reply.is_some();
+        let done = is_done.then(|| self.note_meaning(node, &meaning, before, after, reply.as_ref(), true)).flatten();
+        let told = match (&meaning, &reply) {
+            (Meaning::Register(ask, _), Some(reply)) => request::said(*ask, reply, &mut self.ledger),
+            _ => None,
         };
-        it.paused_until = now;
-        it.wires.clear();
-        it.links.clear();
-        if let Err(error) = it.machine.start(&it.address.ip, &it.clock, seed) {
-            return self.fail(format!("{node} does not start: {error}"));
-        }
-        let member = Member::new(it.kept.clone(), options, seed, now);
-        #[cfg(test)]
-        let member = member.with_flaw(self.flaw);
-        if let Some(process) = &mut it.machine.process {
-            process.node.join(member, now);
-            if let Some(on_start) = &self.on_start {
-                on_start(node, &process.engine);
+        if let (Meaning::Register(ask, key), Some((reign, mark)), Some(told)) = (&meaning, done, told) {
+            if let Some(mark) = mark {
+                self.ledger.acknowledge(key, mark);
             }
+            let at = self.elapsed_ms() as u64;
+            self.clients.record_at(*ask, key, reign, at, told);
         }
-        let name = it.kept.me().name;
-        self.note(format_args!("{node} starts as {name}"));
         self.tend(node);
+        reply.unwrap_or_else(|| Value::Error(b"ERR the reply is late"[..].into()))
     }
 
-    /// Gives a node that is off another address.
-    pub fn move_node(&mut self, node: usize, generation: usize) {
-        if !self.is_on(node) {
-            let hostname = self.nodes[node].address.hostname.clone();
-            let address = NodeAddress { hostname, ..address_of(node, generation) };
-            let left = &self.nodes[node].address;
-            for port in [left.port, left.bus_port] {
-                self.places.remove(&(left.ip.clone(), port));
-            }
-            self.nodes[node].address = address;
-        }
-    }
-
-    /// A node does nothing for so long, and then goes on as if nothing had been.
-    pub fn pause(&mut self, node: usize, ms: i64) {
-        self.note(format_args!("{node} is paused for {ms} ms"));
-        self.nodes[node].paused_until = UnixMillis(self.now.0 + ms);
-        self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
-    }
-
-    /// A node's clock is so far ahead of the others from here on.
-    pub fn skew_clock(&mut self, node: usize, ms: i64) {
-        self.nodes[node].skew_ms = self.nodes[node].skew_ms.max(ms);
-    }
-
-    /// Nothing gets from one node to another from here on.
-    pub fn block(&mut self, from: usize, to: usize) {
-        self.note(format_args!("nothing gets from {from} to {to}"));
-        self.network.block(from, to);
-    }
-
-    /// Nothing gets between these nodes and all others.
-    pub fn part(&mut self, nodes: &[usize]) {
-        for from in 0..self.nodes.len() {
-            for to in 0..self.nodes.len() {
-                if nodes.contains(&from) != nodes.contains(&to) {
-                    self.network.block(from, to);
-                }
+    fn call_cluster(&mut self, node: usize, args: &[Vec<u8>]) -> Value {
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let error = |text: &str| Value::Error(text.to_owned().into());
+        let command = match ClusterCommand::parse(&args) {
+            Ok(command) => command,
+            Err(text) => return error(&text),
+        };
+        let Some(process) = &self.nodes[node].machine.process else { return error("ERR it is off") };
+        let engine = process.engine.clone();
+        let mut bytes = Vec::new();
+        let mut reply = ReplyWriter::new(&mut bytes, RespVersion::V3);
+        let viewer = Viewer { own_offset: engine.position().0, ..Viewer::default() };
+        let is_shown = self.member(node).is_some_and(|member| show(member, &viewer, &command, &mut reply));
+        if !is_shown {
+            match self.command(node, |member, now| change(member, &command, &engine, now)) {
+                Some(Ok(answer)) => answer.write(&mut reply),
+                Some(Err(refusal)) => reply.error(&refusal.to_string()),
+                None => reply.error("ERR it is off"),
             }
         }
-        self.note(format_args!("{nodes:?} are parted from the others"));
-    }
-
-    /// Everything gets everywhere.
-    pub fn heal(&mut self) {
-        self.note(format_args!("the network is whole"));
-        self.network.heal();
+        request::decode(&bytes, false).unwrap_or_default()
     }
 
     /// Who serves a key, as those who serve see it.
@@ -412,23 +432,11 @@ impl Simulation {
 
     fn write_at(&mut self, node: usize, key: &str) -> bool {
         let value = self.checks.next_value();
-        self.tell_time(node);
-        let Some(process) = &self.nodes[node].machine.process else { return false };
-        let mut session = process.engine.session(Waker::noop().clone(), PeerInfo::default());
-        let mut reply = Vec::new();
-        session.feed(format!("SET {key} {value}\r\n").as_bytes());
-        // A client that has to wait leaves.
-        let is_done = session.poll_output(&mut reply) == SessionState::Open;
-        drop(session);
-        self.tend(node);
-        if !reply.is_empty() && reply != b"+OK\r\n" {
-            self.note(format_args!("{node} answers SET with {}", String::from_utf8_lossy(&reply).trim_end()));
+        let reply = self.call(node, &["SET", key, &value]);
+        if let Value::Error(text) = &reply {
+            self.note(format_args!("{node} answers SET with {}", String::from_utf8_lossy(text)));
         }
-        let is_acknowledged = is_done && reply == b"+OK\r\n";
-        if is_acknowledged {
-            self.checks.acknowledged(node, key, value);
-        }
-        is_acknowledged
+        reply == Value::Ok
     }
 
     /// Runs for so long, in virtual time. An error at once when something does not hold.
@@ -448,7 +456,7 @@ impl Simulation {
             }
             self.run_for(20)?;
         }
-        self.check_acknowledged();
+        self.check_all();
         self.violation.clone().map_or(Ok(()), Err)
     }
 
@@ -478,11 +486,78 @@ impl Simulation {
         }
     }
 
+    /// As [`note`](Self::note), and into the picture. Clusters that run in real time have none.
+    fn tell_fault(&mut self, node: Option<usize>, what: std::fmt::Arguments<'_>) {
+        self.note(what);
+        if self.traces && self.system.is_none() {
+            let at_ms = self.elapsed_ms();
+            self.picture.mark(at_ms, node, what.to_string());
+        }
+    }
+
+    /// Draws what nodes are, where that may be another than it was.
+    fn draw_roles(&mut self) {
+        if !self.traces || self.system.is_some() {
+            return;
+        }
+        self.drawn.resize(self.nodes.len(), Drawn::default());
+        for node in 0..self.nodes.len() {
+            let is_paused = self.nodes[node].paused_until > self.now;
+            let seen = Drawn { revision: self.member(node).map(Member::revision), is_paused, is_drawn: true };
+            if std::mem::replace(&mut self.drawn[node], seen) == seen {
+                continue;
+            }
+            let role = match self.member(node) {
+                None => Role::Off,
+                Some(_) if is_paused => Role::Paused,
+                Some(member) => {
+                    let me = member.roster().me();
+                    let number = |name| self.nodes.iter().position(|it| it.kept.me().name == name);
+                    match me.primary {
+                        Some(primary) => Role::Replica { of: number(primary) },
+                        None => Role::Primary { slots: me.slots.len(), epoch: me.config_epoch, serves: member.is_up() },
+                    }
+                }
+            };
+            let at_ms = self.elapsed_ms();
+            self.picture.turn(node, at_ms, role);
+        }
+    }
+
+    /// What happened, as a page of HTML that needs nothing else. `what` stands above it. Empty but for the trace where
+    /// [nothing was written down](Self::set_tracing).
+    pub fn timeline(&self, what: &str) -> String {
+        self.picture.page(&format!("Keyslot simulation, seed {}", self.seed), what, self.elapsed_ms(), &self.trace)
+    }
+
+    /// Heals all, starts who is off, runs until it is stable and every operation is over, and checks all that must hold.
+    fn end_well(&mut self) -> Result<(), Violation> {
+        self.heal();
+        self.set_network(NetworkOptions::CALM);
+        for node in 0..self.nodes.len() {
+            self.mend_disk(node);
+            self.resume(node);
+            self.start(node);
+        }
+        self.run_until_stable(scene::SETTLES_WITHIN_MS)?;
+        self.set_workload(None);
+        self.run_for(PATIENCE_MS)?;
+        self.run_until_stable(PATIENCE_MS)
+    }
+
     fn fail(&mut self, what: String) {
         self.note(format_args!("VIOLATION {what}"));
         let (seed, at_ms) = (self.seed, self.elapsed_ms());
         self.violation.get_or_insert(Violation { seed, at_ms, what });
     }
+}
+
+/// What a node was when the picture was drawn on.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Drawn {
+    revision: Option<u64>,
+    is_paused: bool,
+    is_drawn: bool,
 }
 
 /// Where a node is; another place for every generation.

@@ -4,8 +4,9 @@ use super::super::network::{End, Parcel, Way};
 use crate::chance::Chance;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// How the network behaves. All by chance, from the seed.
+/// How the network behaves. All by chance, from the seed. Begin with one of the constants and change what is to be another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct NetworkOptions {
     /// What is sent takes so long, at least.
     pub latency_ms_min: i64,
@@ -15,14 +16,32 @@ pub struct NetworkOptions {
     pub stall_once_in: u64,
     /// One parcel in so many is the last of its connection; 0 for none.
     pub cut_once_in: u64,
+    /// One connection in so many is slower than the others, so that what is sent over a later one is there before; 0 for none.
+    pub slow_once_in: u64,
+    /// One connection in so many comes a second time, a while later, with all that was sent over the first; 0 for none.
+    pub double_once_in: u64,
 }
 
 impl NetworkOptions {
     /// All is well.
-    pub const CALM: Self = Self { latency_ms_min: 0, latency_ms_max: 1, stall_once_in: 0, cut_once_in: 0 };
+    pub const CALM: Self = Self {
+        latency_ms_min: 0,
+        latency_ms_max: 1,
+        stall_once_in: 0,
+        cut_once_in: 0,
+        slow_once_in: 0,
+        double_once_in: 0,
+    };
 
     /// What a network does at its worst, but for partitions.
-    pub const ROUGH: Self = Self { latency_ms_min: 0, latency_ms_max: 20, stall_once_in: 100, cut_once_in: 400 };
+    pub const ROUGH: Self = Self {
+        latency_ms_min: 0,
+        latency_ms_max: 20,
+        stall_once_in: 100,
+        cut_once_in: 400,
+        slow_once_in: 8,
+        double_once_in: 16,
+    };
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +60,10 @@ pub(super) struct Wire {
     pub(super) is_bus: bool,
     up: Pipe,
     down: Pipe,
+    /// So much longer everything takes on it.
+    slower_ms: i64,
+    /// Another that carries a copy of what goes up on this one.
+    ghost: Option<u64>,
 }
 
 impl Wire {
@@ -103,14 +126,55 @@ impl Network {
         now_ms: i64,
         chance: &mut Chance,
     ) -> u64 {
+        let options = self.options;
+        let number = self.insert(client, server, is_bus);
+        if options.slow_once_in > 0 && chance.once_in(options.slow_once_in) {
+            self.delay(number, chance.below(SLOWER_MS_MAX) as i64);
+        }
+        self.send(number, Way::Up, Parcel::Open, now_ms, chance);
+        if options.double_once_in > 0 && chance.once_in(options.double_once_in) {
+            let silent = End { id: None, is_open: false, ..client };
+            let ghost = self.insert(silent, server, is_bus);
+            self.delay(ghost, chance.below(GHOST_MS_MAX) as i64);
+            self.send(ghost, Way::Up, Parcel::Open, now_ms, chance);
+            if let Some(wire) = self.wires.get_mut(&number) {
+                wire.ghost = Some(ghost);
+            }
+        }
+        number
+    }
+
+    fn insert(&mut self, client: End, server: usize, is_bus: bool) -> u64 {
         let number = self.next_wire;
         self.next_wire += 1;
         let server = End { node: server, run: 0, id: None, is_open: false };
-        self.wires.insert(number, Wire { client, server, is_bus, up: Pipe::default(), down: Pipe::default() });
+        let (up, down) = (Pipe::default(), Pipe::default());
+        self.wires.insert(number, Wire { client, server, is_bus, up, down, slower_ms: 0, ghost: None });
         self.of_node[client.node].insert(number);
         self.of_node[server.node].insert(number);
-        self.send(number, Way::Up, Parcel::Open, now_ms, chance);
         number
+    }
+
+    fn delay(&mut self, number: u64, ms: i64) {
+        if let Some(wire) = self.wires.get_mut(&number) {
+            wire.slower_ms = ms;
+        }
+    }
+
+    /// How long something takes that goes over no connection of these.
+    pub(super) fn latency_ms(&self, chance: &mut Chance) -> i64 {
+        let options = self.options;
+        let spread = (options.latency_ms_max - options.latency_ms_min).max(0) as u64 + 1;
+        let mut late_ms = options.latency_ms_min + chance.below(spread) as i64;
+        if options.stall_once_in > 0 && chance.once_in(options.stall_once_in) {
+            late_ms += 200 + chance.below(800) as i64;
+        }
+        late_ms
+    }
+
+    /// Whether the connection that something goes over ends with it.
+    pub(super) fn cuts(&self, chance: &mut Chance) -> bool {
+        self.options.cut_once_in > 0 && chance.once_in(self.options.cut_once_in)
     }
 
     pub(super) fn wire(&mut self, number: u64) -> Option<&mut Wire> {
@@ -122,13 +186,11 @@ impl Network {
     }
 
     pub(super) fn send(&mut self, number: u64, way: Way, parcel: Parcel, now_ms: i64, chance: &mut Chance) {
-        let options = self.options;
+        let late_ms = self.latency_ms(chance);
         let Some(wire) = self.wires.get_mut(&number) else { return };
-        let spread = (options.latency_ms_max - options.latency_ms_min).max(0) as u64 + 1;
-        let mut late_ms = options.latency_ms_min + chance.below(spread) as i64;
-        if options.stall_once_in > 0 && chance.once_in(options.stall_once_in) {
-            late_ms += 200 + chance.below(800) as i64;
-        }
+        let ghost = wire.ghost.filter(|_| way == Way::Up);
+        let copy = ghost.map(|ghost| (ghost, parcel.clone()));
+        let late_ms = late_ms + wire.slower_ms;
         let pipe = wire.pipe(way);
         let at_ms = pipe.last_at_ms.max(now_ms + late_ms);
         pipe.last_at_ms = at_ms;
@@ -136,7 +198,10 @@ impl Network {
         if pipe.due.is_none() {
             self.schedule(number, way, at_ms);
         }
-        if options.cut_once_in > 0 && chance.once_in(options.cut_once_in) {
+        if let Some((ghost, parcel)) = copy {
+            self.send(ghost, way, parcel, now_ms, chance);
+        }
+        if self.cuts(chance) {
             self.cut(number, now_ms, chance);
         }
     }
@@ -201,7 +266,19 @@ impl Network {
         pipe.parcels.clear();
         pipe.parcels.push_back((at_ms, Parcel::Close));
         pipe.last_at_ms = at_ms;
+        let ghost = wire.ghost.take();
         self.schedule(number, way, at_ms);
+        // What went over the ghost still comes, and then its end.
+        if let Some(wire) = ghost.and_then(|ghost| self.wires.get_mut(&ghost)) {
+            let at_ms = wire.up.last_at_ms.max(at_ms);
+            wire.up.parcels.push_back((at_ms, Parcel::Close));
+            wire.up.last_at_ms = at_ms;
+            if wire.up.due.is_none()
+                && let Some(ghost) = ghost
+            {
+                self.schedule(ghost, Way::Up, at_ms);
+            }
+        }
     }
 
     /// Forgets a wire whose ends are closed.
@@ -219,3 +296,7 @@ impl Network {
 
 /// What does not get through is tried again so often.
 const HELD_MS: i64 = 50;
+/// A connection that is slower is so by less than this.
+const SLOWER_MS_MAX: u64 = 40;
+/// What comes a second time is later by less than this.
+const GHOST_MS_MAX: u64 = 400;
