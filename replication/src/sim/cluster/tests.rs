@@ -21,7 +21,7 @@ pub(super) fn spoil(plant: Option<Plant>, request: &mut Vec<u8>, chance: &mut Ch
     Some(Value::Ok)
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub(super) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
