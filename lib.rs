@@ -5,7 +5,7 @@ pub use keyslot_engine as engine;
 pub use keyslot_persistence as persistence;
 pub use keyslot_replication as replication;
 #[cfg(feature = "host")]
-pub use keyslot_replication::host::{Cluster, ClusterClient};
+pub use keyslot_replication::host::{self, Cluster, ClusterClient};
 #[cfg(feature = "sim")]
 pub use keyslot_replication::sim::{
     self,

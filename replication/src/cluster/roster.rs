@@ -113,7 +113,7 @@ impl Roster {
         self.nodes.values()
     }
 
-    pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut KnownNode> {
+    pub(crate) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut KnownNode> {
         self.nodes.values_mut()
     }
 

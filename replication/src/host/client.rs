@@ -1,17 +1,25 @@
 //! A client of a cluster in this process, without sockets.
 
 use super::residents::{Live, Residents};
-use keyslot_engine::resp::{Value, parse_reply};
-use keyslot_engine::{PeerInfo, Slot};
+use super::rules::{Manner, Verdict, slots_of};
+use keyslot_engine::command::row::flag;
+use keyslot_engine::command::table::table;
+use keyslot_engine::resp::{RespVersion, Value, parse_reply};
+use keyslot_engine::{PeerInfo, Session, Slot};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Wake;
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// Finds its way to whoever serves a key: follows MOVED and ASK, and asks again while a slot has no owner or a node is gone.
+/// Finds its way to whoever serves a key: follows MOVED and ASK, and asks again while a slot has no owner or a node is gone. Meets
+/// [faults](super::faults) as a client on sockets does.
 pub struct ClusterClient {
     residents: Arc<Residents>,
     /// Who served a slot last.
     routes: Mutex<HashMap<Slot, usize>>,
+    /// How long it asks for an answer.
+    patience: Duration,
 }
 
 /// Why a client has no answer.
@@ -28,52 +36,135 @@ pub enum ClientError {
     /// The answer is an error.
     #[error("{0}")]
     Refused(String),
+    /// A node was given a command that may write, and its whole answer did not come. Commands that only read are asked again instead.
+    #[error("node {node} did not answer to the end: nobody knows whether it was done")]
+    OutcomeUnknown {
+        /// Which node it was given.
+        node: usize,
+    },
 }
 
 impl ClusterClient {
     pub(super) fn new(residents: Arc<Residents>) -> Self {
-        Self { residents, routes: Mutex::default() }
+        Self { residents, routes: Mutex::default(), patience: PATIENCE }
     }
 
-    /// Does a command at whoever serves its keys. Asked again for ten seconds while nobody does; blocking commands do not block.
+    /// Asks for so long, and no longer; ten seconds if nothing is said.
+    #[must_use]
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.patience = time;
+        self
+    }
+
+    /// Does a command at whoever serves its keys. Asked again while nobody does, or a node is silent, as long as the client has
+    /// [patience](Self::patience); blocking commands do not block.
     pub fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, ClientError> {
         let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+        let answers = self.converse(&[&args], Self::slot_of(&args))?;
+        match answers.into_iter().next() {
+            Some(Value::Error(text)) => Err(ClientError::Refused(String::from_utf8_lossy(&text).into_owned())),
+            Some(value) => Ok(value),
+            None => Err(ClientError::Refused("ERR no answer".to_owned())),
+        }
+    }
+
+    /// Has one node do these commands, in one session. Errors that send elsewhere, or later, are followed; others are answers.
+    pub(super) fn converse(&self, requests: &[&[&[u8]]], slot: Option<Slot>) -> Result<Vec<Value>, ClientError> {
         let begun = Instant::now();
-        let slot = Self::slot_of(&args);
+        let until = begun.checked_add(self.patience);
         let mut node = slot.and_then(|slot| self.routes().get(&slot).copied()).unwrap_or(0);
         let (mut asks, mut last) = (false, "no node is on".to_owned());
-        while begun.elapsed() < PATIENCE {
-            match self.residents.live(node).map(|live| answer(&live, &args, asks)) {
-                Some(Some(Value::Error(text))) => {
-                    last = String::from_utf8_lossy(&text).into_owned();
-                    match Redirect::of(&last, &self.residents) {
-                        Redirect::None => return Err(ClientError::Refused(last)),
-                        Redirect::Later => node = self.rest(node, slot),
-                        Redirect::Moved(to) => {
-                            (node, asks) = (to, false);
-                            if let Some(slot) = slot {
-                                self.routes().insert(slot, to);
-                            }
-                            continue;
+        while begun.elapsed() < self.patience {
+            match self.ask(node, requests, asks, until) {
+                Outcome::Answers(answers) => match self.redirect(&answers) {
+                    None => {
+                        if let Some(slot) = slot.filter(|_| !asks) {
+                            self.routes().insert(slot, node);
                         }
-                        Redirect::Ask(to) => {
-                            (node, asks) = (to, true);
-                            continue;
+                        self.residents.wake();
+                        return Ok(answers);
+                    }
+                    Some((Redirect::Later, text)) => {
+                        (node, asks, last) = (self.rest(node, slot), false, text);
+                    }
+                    Some((Redirect::Moved(to), text)) => {
+                        (node, asks, last) = (to, false, text);
+                        if let Some(slot) = slot {
+                            self.routes().insert(slot, to);
                         }
                     }
+                    Some((Redirect::Ask(to), text)) => (node, asks, last) = (to, true, text),
+                },
+                Outcome::Lost if !requests.iter().all(|args| only_reads(args)) => {
+                    return Err(ClientError::OutcomeUnknown { node });
                 }
-                Some(Some(value)) => {
-                    if let Some(slot) = slot.filter(|_| !asks) {
-                        self.routes().insert(slot, node);
-                    }
-                    self.residents.wake();
-                    return Ok(value);
+                Outcome::Lost | Outcome::Absent => (node, asks) = (self.rest(node, slot), false),
+                Outcome::Silent => {
+                    last = format!("node {node} does not answer");
+                    (node, asks) = (self.rest(node, slot), false);
                 }
-                Some(None) | None => node = self.rest(node, slot),
             }
-            asks = false;
         }
         Err(ClientError::NobodyServes { waited_ms: begun.elapsed().as_millis(), last })
+    }
+
+    /// Gives a node requests, each as faults have it.
+    fn ask(&self, node: usize, requests: &[&[&[u8]]], asks: bool, until: Option<Instant>) -> Outcome {
+        let faults = &self.residents.faults;
+        let Some(live) = self.residents.live(node).filter(|_| !faults.refuses(node)) else { return Outcome::Absent };
+        let attempt = Instant::now().checked_add(ATTEMPT);
+        let until = until.into_iter().chain(attempt).min();
+        if !faults.hold(node, until, || live.is_on()) {
+            return if live.is_on() { Outcome::Silent } else { Outcome::Absent };
+        }
+        let mut session = (asks || requests.len() > 1).then(|| Talk::begin(&live, until));
+        let mut answers = Vec::new();
+        for args in requests {
+            let manner = match faults.verdict(node, args) {
+                Verdict::Refuse(text) => {
+                    answers.push(Value::Error(text.into_bytes().into()));
+                    continue;
+                }
+                Verdict::Pass(manner) => manner,
+            };
+            let answer = match &mut session {
+                None => Some(live.engine.call(args)),
+                Some(session) => {
+                    let may_ask = !asks || session.say(&[b"ASKING"]).is_some();
+                    may_ask.then(|| session.say(args)).flatten()
+                }
+            };
+            match manner {
+                Manner::Whole => {}
+                Manner::Cut(_, tally) => {
+                    faults.count(&tally);
+                    return Outcome::Lost;
+                }
+                Manner::Stall(_, rule, tally) => {
+                    faults.count(&tally);
+                    if !faults.outlast(rule, until, || live.is_on()) {
+                        return Outcome::Lost;
+                    }
+                }
+            }
+            if !live.is_on() {
+                return Outcome::Lost;
+            }
+            match answer {
+                Some(answer) => answers.push(answer),
+                // What is parked is not done, and never will be: its session ends here.
+                None => return Outcome::Silent,
+            }
+        }
+        Outcome::Answers(answers)
+    }
+
+    /// Where answers send the client, and which of them does.
+    fn redirect(&self, answers: &[Value]) -> Option<(Redirect, String)> {
+        answers.iter().find_map(|answer| {
+            let text = String::from_utf8_lossy(answer.as_error()?).into_owned();
+            Some((Redirect::of(&text, &self.residents)?, text))
+        })
     }
 
     /// Waits a moment, and says whom to ask next.
@@ -85,9 +176,14 @@ impl ClusterClient {
         (node + 1) % self.residents.addresses.len()
     }
 
-    /// The slot whose owner is asked first: that of the first word behind the name. Where that is no key, MOVED tells.
-    fn slot_of(args: &[&[u8]]) -> Option<Slot> {
-        args.get(1).map(|word| Slot::of(word))
+    /// The slot whose owner is asked first: that of the first key.
+    pub(super) fn slot_of(args: &[&[u8]]) -> Option<Slot> {
+        Self::slots_of(args).into_iter().next()
+    }
+
+    /// The slots of a command's keys.
+    pub(super) fn slots_of(args: &[&[u8]]) -> Vec<Slot> {
+        table().lookup(args).map(|command| slots_of(command, args)).unwrap_or_default()
     }
 
     fn routes(&self) -> std::sync::MutexGuard<'_, HashMap<Slot, usize>> {
@@ -95,46 +191,88 @@ impl ClusterClient {
     }
 }
 
-/// What a node answers; nothing if it is killed meanwhile.
-fn answer(live: &Live, args: &[&[u8]], asks: bool) -> Option<Value> {
-    let value = if asks { ask(live, args)? } else { live.engine.call(args) };
-    live.is_on().then_some(value)
+/// What comes of giving a node requests.
+enum Outcome {
+    Answers(Vec<Value>),
+    /// They were done, perhaps, and the answers did not come.
+    Lost,
+    /// They did not get there.
+    Absent,
+    /// They lie there, not looked at.
+    Silent,
 }
 
-/// ASKING and the command, of one client.
-fn ask(live: &Live, args: &[&[u8]]) -> Option<Value> {
-    let mut session = live.engine.session(std::task::Waker::noop().clone(), PeerInfo::default());
-    session.feed(b"*1\r\n$6\r\nASKING\r\n");
-    let bulk = |arg: &&[u8]| Value::bulk(arg);
-    session.feed(&Value::Array(args.iter().map(bulk).collect()).encode(session.resp_version()));
-    let mut out = Vec::new();
-    session.poll_output(&mut out);
-    let (_, size) = parse_reply(&out).ok()??;
-    Some(parse_reply(&out[size..]).ok()??.0)
+/// Whether it may be done twice.
+fn only_reads(args: &[&[u8]]) -> bool {
+    table().lookup(args).is_ok_and(|command| command.flags.has(flag::READONLY))
+}
+
+/// A session, and until when it is waited for.
+struct Talk {
+    session: Session,
+    until: Option<Instant>,
+}
+
+impl Talk {
+    fn begin(live: &Live, until: Option<Instant>) -> Self {
+        let waker = Arc::new(Unparker(std::thread::current())).into();
+        let mut talk = Self { session: live.engine.session(waker, PeerInfo::default()), until };
+        talk.say(&[b"HELLO", b"3"]);
+        talk
+    }
+
+    /// One request and its answer; none if it is still parked when time is over.
+    fn say(&mut self, args: &[&[u8]]) -> Option<Value> {
+        let bulks = Value::Array(args.iter().map(Value::bulk).collect());
+        self.session.feed(&bulks.encode(RespVersion::V2));
+        let mut out = Vec::new();
+        loop {
+            self.session.poll_output(&mut out);
+            if let Ok(Some((value, _))) = parse_reply(&out) {
+                return Some(value);
+            }
+            match self.until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return None,
+                Some(left) => std::thread::park_timeout(left),
+                None => std::thread::park(),
+            }
+        }
+    }
+}
+
+/// Wakes the thread that waits for a session.
+struct Unparker(Thread);
+
+impl Wake for Unparker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 /// Where an error sends a client.
 enum Redirect {
-    None,
     Later,
     Moved(usize),
     Ask(usize),
 }
 
 impl Redirect {
-    fn of(text: &str, residents: &Residents) -> Self {
+    /// Nothing, if it is an answer.
+    fn of(text: &str, residents: &Residents) -> Option<Self> {
         let mut words = text.split(' ');
         let (code, place) = (words.next(), words.nth(1));
         let port = place.and_then(|place| place.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
         let node = port.and_then(|port| residents.addresses.iter().position(|it| it.port == port));
         match (code, node) {
-            (Some("MOVED"), Some(node)) => Self::Moved(node),
-            (Some("ASK"), Some(node)) => Self::Ask(node),
-            (Some("MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN" | "LOADING" | "MASTERDOWN"), _) => Self::Later,
-            _ => Self::None,
+            (Some("MOVED"), Some(node)) => Some(Self::Moved(node)),
+            (Some("ASK"), Some(node)) => Some(Self::Ask(node)),
+            (Some("MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN" | "LOADING" | "MASTERDOWN"), _) => Some(Self::Later),
+            _ => None,
         }
     }
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So long a silent node is waited for before another is asked.
+const ATTEMPT: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_millis(2);

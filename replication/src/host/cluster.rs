@@ -3,12 +3,13 @@
 use super::client::ClusterClient;
 use super::listen::Doors;
 use super::residents::Residents;
+use super::rules::Endpoints;
 use crate::chance::Chance;
-use crate::cluster::NodeAddress;
 use crate::cluster::control::{change, show};
-use crate::cluster::member::{Member, Reach};
+use crate::cluster::member::{ClusterRefusal, Member, Reach};
 use crate::cluster::message::Publication;
-use crate::cluster::view::{ClusterCommand, Viewer};
+use crate::cluster::view::{self, ClusterCommand, PreferredEndpoint, Viewer};
+use crate::cluster::{NodeAddress, Roster};
 use crate::sim::cluster::Simulation;
 use keyslot_engine::resp::ReplyWriter;
 use keyslot_engine::{Asker, Channel, Clock, Engine, Host, InfoSection, Published, SystemClock};
@@ -40,16 +41,16 @@ enum Listens {
 
 /// A cluster in this process. Dropping it ends it.
 pub struct Cluster {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     driver: Option<JoinHandle<()>>,
 }
 
 /// What the threads of a cluster share.
-struct Shared {
+pub(super) struct Shared {
     world: Mutex<Simulation>,
-    residents: Arc<Residents>,
+    pub(super) residents: Arc<Residents>,
     published: Mutex<Vec<(usize, Publication, Reach)>>,
-    is_over: AtomicBool,
+    pub(super) is_over: AtomicBool,
     doors: Mutex<Doors>,
 }
 
@@ -78,6 +79,23 @@ pub struct Unsettled {
     pub waited_ms: u128,
     /// What is missing.
     pub why: String,
+}
+
+/// Why a replica does not lead.
+#[derive(Debug, thiserror::Error)]
+pub enum FailoverError {
+    /// It is killed.
+    #[error("node {0} is off")]
+    Off(usize),
+    /// What CLUSTER FAILOVER answers.
+    #[error(transparent)]
+    Refused(#[from] ClusterRefusal),
+    /// Its primary or the others do not let it.
+    #[error("it was not elected within {waited_ms} ms")]
+    NotElected {
+        /// How long it was waited for.
+        waited_ms: u128,
+    },
 }
 
 impl ClusterBuilder {
@@ -208,6 +226,11 @@ impl Cluster {
         self.shared.residents.addresses.iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
     }
 
+    /// Whether nodes listen at their addresses.
+    pub fn is_listening(&self) -> bool {
+        self.shared.doors().port(0).is_some()
+    }
+
     /// The engine of a node, if it is on: reads of what a replica has, sessions of one's own.
     pub fn engine(&self, node: usize) -> Option<Engine> {
         Some(self.shared.residents.live(node)?.engine)
@@ -229,7 +252,7 @@ impl Cluster {
     /// Ends a node at once, as a crash does. Its data is in memory, and lost; what it knows of the cluster is kept.
     pub fn kill(&self, node: usize) {
         self.shared.residents.leave(node);
-        self.shared.doors().close(node);
+        self.shared.doors().close(node, &self.shared.residents);
         self.shared.world().kill(node);
         self.shared.residents.wake();
     }
@@ -241,7 +264,8 @@ impl Cluster {
         self.shared.doors().reopen(node, &self.shared.residents)
     }
 
-    /// A node does nothing for so long, and hears nothing of others.
+    /// For so long a node does nothing in the cluster and hears nothing of others; its clients are answered. A node that answers nobody, as
+    /// one whose process is stopped, is a [fault](Self::faults).
     pub fn pause(&self, node: usize, time: Duration) {
         self.shared.world().pause(node, i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         self.shared.residents.wake();
@@ -274,6 +298,22 @@ impl Cluster {
         done
     }
 
+    /// Has a replica take its primary's place in good order (`CLUSTER FAILOVER`), which loses no write, and waits until it leads; an error where it
+    /// is none, or after ten seconds.
+    pub fn failover(&self, replica: usize) -> Result<(), FailoverError> {
+        let asked = self.command(replica, |member, now| member.fail_over(now)).ok_or(FailoverError::Off(replica))?;
+        asked?;
+        let begun = Instant::now();
+        let leads = || self.shared.world().roster(replica).is_some_and(|roster| roster.me().is_primary());
+        while !leads() {
+            if begun.elapsed() > SETTLES_WITHIN {
+                return Err(FailoverError::NotElected { waited_ms: begun.elapsed().as_millis() });
+            }
+            std::thread::park_timeout(LOOK_INTERVAL);
+        }
+        Ok(())
+    }
+
     /// Waits until every slot is served, all see the same and replicas have their primaries' data; an error after ten seconds.
     pub fn settle(&self) -> Result<(), Unsettled> {
         let begun = Instant::now();
@@ -292,7 +332,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
         for node in 0..self.node_count() {
-            self.shared.doors().close(node);
+            self.shared.doors().close(node, &self.shared.residents);
         }
         self.shared.residents.wake();
         if let Some(driver) = self.driver.take() {
@@ -302,11 +342,11 @@ impl Drop for Cluster {
 }
 
 impl Shared {
-    fn world(&self) -> MutexGuard<'_, Simulation> {
+    pub(super) fn world(&self) -> MutexGuard<'_, Simulation> {
         lock(&self.world)
     }
 
-    fn doors(&self) -> MutexGuard<'_, Doors> {
+    pub(super) fn doors(&self) -> MutexGuard<'_, Doors> {
         lock(&self.doors)
     }
 }
@@ -323,6 +363,40 @@ struct Resident {
     residents: Arc<Residents>,
 }
 
+impl Resident {
+    /// Shows the cluster as a fault has it; false if there is none.
+    fn show_amiss(
+        &self,
+        roster: &Roster,
+        mut viewer: Viewer,
+        command: &ClusterCommand,
+        reply: &mut ReplyWriter<'_>,
+    ) -> bool {
+        let shown = match command {
+            ClusterCommand::Nodes => view::nodes,
+            ClusterCommand::Slots => view::slots,
+            ClusterCommand::Shards => view::shards,
+            _ => return false,
+        };
+        let faults = &self.residents.faults;
+        let (held, endpoints) = (faults.topology(self.node), faults.endpoints(self.node));
+        if held.is_none() && endpoints.is_none() {
+            return false;
+        }
+        let mut roster = held.as_deref().unwrap_or(roster).clone();
+        viewer.preferred = match &endpoints {
+            None => PreferredEndpoint::Ip,
+            Some(Endpoints::Unknown) => PreferredEndpoint::Unknown,
+            Some(Endpoints::Missing | Endpoints::Hostname(_)) => PreferredEndpoint::Hostname,
+        };
+        if let Some(Endpoints::Hostname(name)) = &endpoints {
+            roster.nodes_mut().for_each(|node| node.address.hostname.clone_from(name));
+        }
+        shown(&roster, &viewer, reply);
+        true
+    }
+}
+
 impl Host for Resident {
     fn control(&self, _: Asker<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
         let Some(shared) = self.shared.upgrade().filter(|_| args[0].eq_ignore_ascii_case(b"cluster")) else {
@@ -336,9 +410,11 @@ impl Host for Resident {
             }
         };
         let Some(live) = self.residents.live(self.node) else { return false };
-        let mut world = shared.world();
         let viewer = Viewer { own_offset: live.engine.position().0, ..Viewer::default() };
-        let is_shown = world.member(self.node).is_some_and(|member| show(member, &viewer, &command, reply));
+        let mut world = shared.world();
+        let Some(member) = world.member(self.node) else { return false };
+        let is_shown =
+            self.show_amiss(member.roster(), viewer, &command, reply) || show(member, &viewer, &command, reply);
         if !is_shown {
             match world.command(self.node, |member, now| change(member, &command, &live.engine, now)) {
                 Some(Ok(answer)) => answer.write(reply),

@@ -1,7 +1,9 @@
 //! Nodes on loopback ports: for each a thread that accepts, for each connection one that reads and one that is woken to write.
 
+use super::conversation::{Conversation, Piece};
 use super::residents::{Live, Residents};
-use keyslot_engine::{PeerInfo, Session, SessionState};
+use super::rules::Manner;
+use keyslot_engine::{PeerInfo, SessionState};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// The doors of all nodes; none of a cluster that does not listen.
 pub(super) struct Doors {
@@ -20,6 +23,8 @@ struct Door {
     /// Until somebody accepts.
     listener: Option<TcpListener>,
     open: Option<Open>,
+    /// How many faults keep it shut.
+    refusals: usize,
 }
 
 /// What is to be ended when a door is closed.
@@ -43,7 +48,7 @@ impl Doors {
             };
             let named = |error: io::Error| io::Error::new(error.kind(), format!("{LOOPBACK}:{port}: {error}"));
             let listener = TcpListener::bind((LOOPBACK, port)).map_err(named)?;
-            Ok(Door { port: listener.local_addr()?.port(), listener: Some(listener), open: None })
+            Ok(Door { port: listener.local_addr()?.port(), listener: Some(listener), open: None, refusals: 0 })
         };
         Ok(Self { doors: (0..count).map(door).collect::<io::Result<_>>()? })
     }
@@ -57,12 +62,15 @@ impl Doors {
         (0..self.doors.len()).try_for_each(|node| self.reopen(node, residents))
     }
 
-    /// Lets clients in again.
+    /// Lets clients in again, unless a fault keeps the door shut. Its port may be another's for a moment: asked for again for five seconds.
     pub(super) fn reopen(&mut self, node: usize, residents: &Arc<Residents>) -> io::Result<()> {
-        let Some(door) = self.doors.get_mut(node).filter(|door| door.open.is_none()) else { return Ok(()) };
+        let Some(door) = self.doors.get_mut(node) else { return Ok(()) };
+        if door.open.is_some() || door.refusals > 0 {
+            return Ok(());
+        }
         let listener = match door.listener.take() {
             Some(listener) => listener,
-            None => TcpListener::bind((LOOPBACK, door.port))?,
+            None => listen_again(door.port)?,
         };
         let (is_over, connections): (Arc<AtomicBool>, Arc<Mutex<Vec<TcpStream>>>) = Default::default();
         let (ends, kept) = (is_over.clone(), connections.clone());
@@ -79,8 +87,9 @@ impl Doors {
                     kept.retain(|stream: &TcpStream| stream.peer_addr().is_ok());
                     kept.push(copy);
                     drop(kept);
+                    let place = Place { node, live, residents, is_shut: ends.clone() };
                     // Without a thread the connection ends.
-                    let _ = std::thread::Builder::new().spawn(move || serve(stream, &live, &residents));
+                    let _ = std::thread::Builder::new().spawn(move || serve(stream, &place));
                 }
             }
         })?;
@@ -89,16 +98,69 @@ impl Doors {
     }
 
     /// Lets nobody in, and ends who is there.
-    pub(super) fn close(&mut self, node: usize) {
+    pub(super) fn close(&mut self, node: usize, residents: &Residents) {
         let Some(door) = self.doors.get_mut(node) else { return };
         let Some(open) = door.open.take() else { return };
         open.is_over.store(true, Ordering::Release);
+        residents.faults.stir();
         lock(&open.connections).iter().for_each(|stream| {
             let _ = stream.shutdown(Shutdown::Both);
         });
         // Who accepts is woken by one more.
         let _ = TcpStream::connect((LOOPBACK, door.port));
         let _ = open.accepts.join();
+    }
+
+    /// Shuts a door until it is [admitted](Self::admit) again, as often as it was refused.
+    pub(super) fn refuse(&mut self, node: usize, residents: &Residents) {
+        if let Some(door) = self.doors.get_mut(node) {
+            door.refusals += 1;
+        }
+        self.close(node, residents);
+    }
+
+    /// Ends one refusal; the door of a node that is on opens with the last.
+    pub(super) fn admit(&mut self, node: usize, residents: &Arc<Residents>) -> io::Result<()> {
+        if let Some(door) = self.doors.get_mut(node) {
+            door.refusals = door.refusals.saturating_sub(1);
+        }
+        match residents.live(node) {
+            Some(_) => self.reopen(node, residents),
+            None => Ok(()),
+        }
+    }
+}
+
+fn listen_again(port: u16) -> io::Result<TcpListener> {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind((LOOPBACK, port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < PORT_PATIENCE => {
+                std::thread::park_timeout(PORT_REST);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whose door a connection came through.
+#[derive(Clone)]
+struct Place {
+    node: usize,
+    live: Live,
+    residents: Arc<Residents>,
+    is_shut: Arc<AtomicBool>,
+}
+
+impl Place {
+    /// Whether connections go on.
+    fn is_open(&self) -> bool {
+        self.live.is_on() && !self.is_shut.load(Ordering::Acquire)
+    }
+
+    /// Waits while a fault holds the node; false if the connection ends.
+    fn hold(&self) -> bool {
+        self.residents.faults.hold(self.node, None, || self.is_open()) && self.is_open()
     }
 }
 
@@ -112,22 +174,25 @@ impl Wake for Bell {
 }
 
 /// Moves the bytes of a client until it leaves, or the node is killed.
-fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
+fn serve(mut stream: TcpStream, place: &Place) {
     let _ = stream.set_nodelay(true);
     let text = |address: io::Result<SocketAddr>| address.map(|it| it.to_string()).unwrap_or_default();
     let peer = PeerInfo { addr: text(stream.peer_addr()), laddr: text(stream.local_addr()), ..PeerInfo::default() };
     let (ring, rung) = channel();
     let ring_for_end = ring.clone();
     let waker: Waker = Arc::new(Bell(Mutex::new(ring))).into();
-    let session = Arc::new(Mutex::new(live.engine.session(waker, peer)));
+    let conversation = Conversation::new(place.node, &place.live, place.residents.clone(), waker, peer);
+    let conversation = Arc::new(Mutex::new(conversation));
     let Ok(writer) = stream.try_clone() else { return };
     let writer = Arc::new(Mutex::new(writer));
     let (is_over, last) = (Arc::new(AtomicBool::new(false)), ring_for_end);
-    let (woken, later, ends) = (session.clone(), writer.clone(), is_over.clone());
-    let watched = live.clone();
+    let (woken, later, ends) = (conversation.clone(), writer.clone(), is_over.clone());
+    let watched = place.clone();
     let waits = std::thread::Builder::new().spawn(move || {
         while rung.recv().is_ok() {
-            if ends.load(Ordering::Acquire) || !watched.is_on() || !send(&woken, &later) {
+            let goes_on = !ends.load(Ordering::Acquire) && watched.hold() && send(&woken, &later, &watched);
+            if !goes_on {
+                let _ = lock(&later).shutdown(Shutdown::Both);
                 return;
             }
         }
@@ -137,9 +202,12 @@ fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
     }
     let mut input = [0; READ_BYTES];
     while let Ok(count @ 1..) = stream.read(&mut input) {
-        lock(&session).feed(&input[..count]);
-        let goes_on = live.is_on() && send(&session, &writer);
-        residents.wake();
+        if !place.hold() {
+            break;
+        }
+        lock(&conversation).feed(&input[..count]);
+        let goes_on = send(&conversation, &writer, place);
+        place.residents.wake();
         if !goes_on {
             break;
         }
@@ -150,13 +218,53 @@ fn serve(mut stream: TcpStream, live: &Live, residents: &Residents) {
     let _ = last.send(());
 }
 
-/// Sends what a session has to say; false once it has no more.
-fn send(session: &Mutex<Session>, writer: &Mutex<TcpStream>) -> bool {
+/// Sends what a client is to be sent; false once there is no more.
+fn send(conversation: &Mutex<Conversation>, writer: &Mutex<TcpStream>, place: &Place) -> bool {
     // The lock of the writer first: what is said first is sent first.
     let mut writer = lock(writer);
-    let mut output = Vec::new();
-    let state = lock(session).poll_output(&mut output);
-    writer.write_all(&output).is_ok() && state != SessionState::Closing
+    let (pieces, state) = lock(conversation).poll();
+    let sent = pieces.into_iter().try_for_each(|piece| write(&piece, &mut writer, place));
+    sent.is_ok() && place.is_open() && state != SessionState::Closing
+}
+
+/// Sends a piece as faults have it. An error ends the connection.
+fn write(piece: &Piece, writer: &mut TcpStream, place: &Place) -> io::Result<()> {
+    let faults = &place.residents.faults;
+    match &piece.manner {
+        Manner::Whole => trickle(&piece.bytes, writer, place),
+        Manner::Cut(count, tally) => {
+            writer.write_all(&piece.bytes[..piece.bytes.len().min(*count)])?;
+            faults.count(tally);
+            Err(io::ErrorKind::ConnectionAborted.into())
+        }
+        Manner::Stall(count, rule, tally) => {
+            let (first, rest) = piece.bytes.split_at(piece.bytes.len().min(*count));
+            writer.write_all(first)?;
+            faults.count(tally);
+            if !faults.outlast(*rule, None, || place.is_open()) {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            trickle(rest, writer, place)
+        }
+    }
+}
+
+/// Sends bytes at the rate of the link.
+fn trickle(mut bytes: &[u8], writer: &mut TcpStream, place: &Place) -> io::Result<()> {
+    let mut counted = false;
+    while place.is_open()
+        && let Some((count, rest, tally)) = place.residents.faults.trickle(place.node)
+        && bytes.len() > count
+    {
+        if !std::mem::replace(&mut counted, true) {
+            place.residents.faults.count(&tally);
+        }
+        let (first, later) = bytes.split_at(count);
+        writer.write_all(first)?;
+        place.residents.faults.rest(rest);
+        bytes = later;
+    }
+    writer.write_all(bytes)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -165,3 +273,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 const LOOPBACK: &str = "127.0.0.1";
 const READ_BYTES: usize = 16 << 10;
+/// So long a port is asked for again that another took meanwhile.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+const PORT_REST: Duration = Duration::from_millis(5);

@@ -1,5 +1,6 @@
 //! The nodes of a cluster that are on, as those who talk to them find them.
 
+use super::rules::Book;
 use crate::cluster::NodeAddress;
 use keyslot_engine::Engine;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ pub(super) struct Residents {
     live: RwLock<Vec<Option<Live>>>,
     pub(super) addresses: Vec<NodeAddress>,
     pub(super) driver: OnceLock<Thread>,
+    pub(super) faults: Book,
 }
 
 /// A node that is on.
@@ -30,7 +32,7 @@ impl Live {
 
 impl Residents {
     pub(super) fn new(addresses: Vec<NodeAddress>) -> Self {
-        Self { live: RwLock::new(vec![None; addresses.len()]), addresses, driver: OnceLock::new() }
+        Self { live: RwLock::new(vec![None; addresses.len()]), addresses, ..Self::default() }
     }
 
     /// A node, if it is on.
@@ -46,12 +48,14 @@ impl Residents {
         }
     }
 
-    /// It is off; what it answers from here on nobody believes.
+    /// It is off; what it answers from here on nobody believes, and no fault holds it any more.
     pub(super) fn leave(&self, node: usize) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = live.get_mut(node).and_then(Option::take) {
             live.is_on.store(false, Ordering::Release);
         }
+        drop(live);
+        self.faults.release(node);
     }
 
     /// There is something to be moved.

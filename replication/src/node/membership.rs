@@ -187,6 +187,7 @@ impl Node {
                     }
                     self.outputs.push_back(Output::ConnectBus { connection, address });
                 }
+                MemberOutput::Seek => self.outputs.push_back(Output::Seek),
                 MemberOutput::Close(link, why) => {
                     let connection = self.membership.as_mut().and_then(|it| it.connections.remove(&link));
                     if let Some(connection) = connection {

@@ -64,6 +64,8 @@ pub enum Output {
     },
     /// Delete the keys of these slots: they are another node's.
     DropKeys(Box<SlotSet>),
+    /// Resolve the cluster's seed name, and tell each address to [`Member::seed`](crate::cluster::member::Member::seed).
+    Seek,
     /// Give this to who subscribed here.
     Publication(Publication, Reach),
     /// Something happened in the cluster.

@@ -497,6 +497,7 @@ impl Simulation {
                 Output::KeepRoster
                 | Output::ConnectBus { .. }
                 | Output::DropKeys(_)
+                | Output::Seek
                 | Output::Publication(..)
                 | Output::Member(_) => {}
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),

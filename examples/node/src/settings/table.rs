@@ -330,6 +330,8 @@ pub(crate) static ROWS: &[Row] = &[
     count("cluster-announce-bus-port", 0, PORT, "0")
         .live(Cluster, "The bus port that nodes are told to use; 0 for cluster-port."),
     row("cluster-announce-hostname", Kind::HostName, "").live(Cluster, "The host name that clients are told."),
+    row("cluster-seed-name", Kind::Words { count_max: 64 }, "")
+        .live(Cluster, "Names, host or host:bus-port, at whose addresses members are looked for that are not reached."),
     row("cluster-announce-human-nodename", Kind::HostName, "").live(Cluster, "What people call this node."),
     row("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip")
         .live(Cluster, "What CLUSTER SLOTS names first: ip, hostname or unknown-endpoint."),

@@ -2,6 +2,7 @@
 
 use crate::node::{Client, Node, free_port, request};
 use crate::redis::{PROGRAM, Redis, has};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A node or a `redis-server` that listens on a port.
@@ -52,6 +53,11 @@ impl Peer {
             }
             None => self.redis = None,
         }
+    }
+
+    /// Its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn is_on(&self) -> bool {

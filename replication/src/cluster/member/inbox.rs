@@ -126,12 +126,14 @@ impl Member {
         }
     }
 
-    /// A node learns where it is from who reaches it.
+    /// A node learns where it is from who reaches it: from who meets it, and where members are looked for, from the first since it
+    /// started.
     fn learn_own_address(&mut self, side: &Option<Side>, kind: Kind) {
         let Some(Side::Inbound { at, .. }) = side else { return };
+        let is_first = !std::mem::replace(&mut self.was_reached, true) && self.options.has_seed;
         let me = self.roster.me_mut();
         let is_told = !self.options.announced.ip.is_empty() || at.is_empty();
-        if !is_told && (kind == Kind::Meet || me.address.ip.is_empty()) && me.address.ip != *at {
+        if !is_told && (kind == Kind::Meet || is_first || me.address.ip.is_empty()) && me.address.ip != *at {
             me.address.ip = at.clone();
             (self.is_unsaved, self.is_unserved) = (true, true);
         }
@@ -147,8 +149,13 @@ impl Member {
         self.begin_handshake(address, NodeFlags::HANDSHAKE, now);
     }
 
-    /// Adds a node of which only the place is known. False if one is there already.
-    pub(super) fn begin_handshake(&mut self, address: NodeAddress, flags: NodeFlags, now: UnixMillis) -> bool {
+    /// Adds a node of which only the place is known, under a name of chance. `None` if one is there already.
+    pub(super) fn begin_handshake(
+        &mut self,
+        address: NodeAddress,
+        flags: NodeFlags,
+        now: UnixMillis,
+    ) -> Option<NodeName> {
         let in_handshake = self.roster.nodes().filter(|node| node.is_in_handshake());
         let place = (&address.ip, address.bus_port);
         let (mut count, mut is_there) = (0, false);
@@ -157,12 +164,12 @@ impl Member {
             is_there |= (&node.address.ip, node.address.bus_port) == place;
         }
         if is_there || count >= HANDSHAKES_MAX {
-            return false;
+            return None;
         }
         let name = NodeName::from_chance(self.chance.triple());
         self.roster.insert(KnownNode::new(name, address, flags));
         self.peers.insert(name, Peer::new(now));
-        true
+        Some(name)
     }
 
     /// Whether who answers is who was asked; the name from here on. `None` where there is nothing more to hear.
@@ -188,8 +195,12 @@ impl Member {
             self.close(link, &format!("{} answers in the place of {asked}", header.sender), now);
             return None;
         }
-        if header.sender == self.roster.me().name || known.is_some() {
-            let address = node.address.clone();
+        let is_sought = self.peers.get(&asked).is_some_and(|peer| peer.is_sought);
+        if header.sender == self.roster.me().name || known.is_some() || is_sought {
+            let address = match is_sought {
+                true => NodeAddress { ip: node.address.ip.clone(), ..address_in(header, "") },
+                false => node.address.clone(),
+            };
             if let Some(name) = known {
                 self.move_node(name, address, now);
             }

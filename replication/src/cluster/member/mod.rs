@@ -35,6 +35,7 @@ mod options;
 mod output;
 mod ownership;
 mod pulse;
+mod seeds;
 mod strict;
 
 pub use commands::{ClusterRefusal, Contents};
@@ -77,7 +78,11 @@ pub struct Member {
     /// How often the gate was to follow.
     revision: u64,
     next_tick: UnixMillis,
+    /// When members that are missing are looked for.
+    next_seek: UnixMillis,
     ticks: u64,
+    /// Somebody asked this node something since it started.
+    was_reached: bool,
     counts: MessageCounts,
     chance: Chance,
     #[cfg(test)]
@@ -123,6 +128,8 @@ struct Peer {
     voted: Option<UnixMillis>,
     /// Since when it has slots and no replica that works.
     orphaned_since: Option<UnixMillis>,
+    /// It is asked for its name because the seed name led there: it is a member, or nobody.
+    is_sought: bool,
 }
 
 impl Peer {
@@ -135,6 +142,7 @@ impl Peer {
             failed_since: now,
             voted: None,
             orphaned_since: None,
+            is_sought: false,
         }
     }
 }
@@ -165,7 +173,9 @@ impl Member {
             is_unserved: true,
             revision: 0,
             next_tick: now,
+            next_seek: now,
             ticks: 0,
+            was_reached: false,
             counts: MessageCounts::default(),
             chance: Chance::new(chance),
             #[cfg(test)]
@@ -271,6 +281,7 @@ impl Member {
         self.forgotten.retain(|_, until| *until > now);
         self.end_handshakes(now);
         self.tend_links(now);
+        self.tend_seeds(now);
         self.ping_by_chance(now);
         self.look_for_silence(now);
         self.tend_hand_over(now);

@@ -25,6 +25,9 @@ pub struct MemberOptions {
     /// Whether a node whose connection ended and that refuses another one is suspected at once: its process has died
     /// (`cluster-fast-detection`).
     pub detects_refusals: bool,
+    /// Whether there is a name that leads to members (`cluster-seed-name`): its addresses are [asked for](super::MemberOutput::Seek)
+    /// while a member is not reached.
+    pub has_seed: bool,
     /// How much may wait to be sent to one node; 0 for any (`cluster-link-sendbuf-limit`).
     pub outbox_size_bytes_max: usize,
     /// How long after its start a primary with slots serves nothing: others may have taken its place.
@@ -77,6 +80,7 @@ impl Default for MemberOptions {
             replication_ping_ms: 10_000,
             never_fails_over: false,
             detects_refusals: false,
+            has_seed: false,
             outbox_size_bytes_max: 0,
             writable_delay_ms: 2000,
             strict: None,

@@ -28,6 +28,8 @@ pub enum MemberOutput {
         /// Where to.
         address: NodeAddress,
     },
+    /// Resolve the seed name, and tell each address to [`seed`](super::Member::seed).
+    Seek,
     /// End a connection. Nothing more is told or asked of it.
     Close(BusLink, String),
     /// Follow this primary, which is there.

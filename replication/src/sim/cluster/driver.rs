@@ -150,7 +150,8 @@ impl Simulation {
                 Output::Member(event) => self.hear(node, &event),
                 Output::DropKeys(slots) => self.drop_keys(node, &slots),
                 Output::Publication(publication, reach) => self.deliver_publication(node, &publication, reach),
-                Output::Served { .. } | Output::Failover(_) | Output::Waited { .. } => {}
+                // Nodes have fixed addresses here.
+                Output::Seek | Output::Served { .. } | Output::Failover(_) | Output::Waited { .. } => {}
             }
         }
     }

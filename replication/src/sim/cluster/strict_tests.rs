@@ -41,3 +41,23 @@ fn strict_seeds_lose_nothing() {
 fn single_failures_without_disks_lose_nothing() {
     run("single_failures_without_disks_lose_nothing", explore_single_failures_with);
 }
+
+#[test]
+fn planted_bugs_of_strict_failover_are_found() {
+    let planted: [(Flaw, u64, Explore); 4] = [
+        (Flaw::ForgetsPledge, 0, explore_strict_with),
+        (Flaw::CountsTooFew, 0, explore_strict_with),
+        (Flaw::AcknowledgesAll, 0, explore_strict_with),
+        (Flaw::BereftServes, 0, explore_single_failures_with),
+    ];
+    for (flaw, first, explore) in planted {
+        let found = (first..first + 1000).find(|seed| {
+            let mut sim = Simulation::new(*seed);
+            sim.set_tracing(false);
+            sim.flaw = Some(flaw);
+            explore(&mut sim).is_err()
+        });
+        println!("{flaw:?} is found by seed {found:?}");
+        assert!(found.is_some(), "{flaw:?}");
+    }
+}

@@ -96,7 +96,7 @@ impl Timeline {
         for name in names {
             let _ = write!(page, "<b>{name}</b>");
         }
-        let _ = write!(page, "</div><div class=\"scroll\"><svg width=\"{width}\" height=\"{height}\">\n");
+        let _ = writeln!(page, "</div><div class=\"scroll\"><svg width=\"{width}\" height=\"{height}\">");
         self.draw_axis(&mut page, end_ms, height);
         for (node, roles) in self.roles.iter().enumerate() {
             draw_roles(&mut page, roles, 1 + node, end_ms);

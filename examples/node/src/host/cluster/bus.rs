@@ -56,6 +56,9 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
                 Order::Close(link) => tasks.end(&node, link),
                 Order::Role(role) => node.take_role(role),
                 Order::DropKeys(slots) => lost.push(*slots),
+                Order::Seek => {
+                    tokio::spawn(seek(Arc::clone(&node)));
+                }
             }
         }
         drop_some(&node, &mut lost);
@@ -101,6 +104,29 @@ async fn reach(address: &NodeAddress, limit: Duration) -> Reached {
         }
     }
     Reached::Nowhere { is_refused }
+}
+
+/// Looks for members where the seed names lead.
+async fn seek(node: Arc<Node>) {
+    let values = node.settings.values();
+    let limit = Duration::from_millis(values.number("cluster-node-timeout").max(1));
+    for text in values.words("cluster-seed-name") {
+        let text = String::from_utf8_lossy(text);
+        let (name, port) = match text.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
+            Some((name, Ok(port))) => (name, port),
+            _ => (&*text, bus_port(&values)),
+        };
+        match tokio::time::timeout(limit, tokio::net::lookup_host((name, port))).await {
+            Ok(Ok(addresses)) => {
+                for address in addresses.take(SEEDS_MAX) {
+                    let ip = address.ip().to_canonical().to_string();
+                    node.drive_member(|member, now| member.seed(&ip, port, now));
+                }
+            }
+            Ok(Err(error)) => tracing::warn!("Cluster: the seed name {name} cannot be resolved: {error}"),
+            Err(_) => tracing::warn!("Cluster: the seed name {name} is not resolved within cluster-node-timeout"),
+        }
+    }
 }
 
 /// Deletes keys of slots that were lost, a few each time. What came back meanwhile stays: the lock keeps it from coming back now.
@@ -269,6 +295,8 @@ impl Node {
     }
 }
 
+/// So many addresses of a seed name are tried at a time.
+const SEEDS_MAX: usize = 256;
 const READ_BYTES: usize = 16 << 10;
 /// Keys of lost slots that are deleted at a time.
 const DROP_BUDGET_KEYS: usize = 500;

@@ -60,6 +60,7 @@ enum Order {
     Close(BusLink),
     Role(Role),
     DropKeys(Box<SlotSet>),
+    Seek,
 }
 
 /// Whom the node follows from here on.
@@ -153,6 +154,7 @@ impl Cluster {
                 }
                 MemberOutput::Serve => state.gates.settle(engine, &state.member, state.view.preferred),
                 MemberOutput::Connect { link, address } => state.orders.push(Order::Connect(link, address)),
+                MemberOutput::Seek => state.orders.push(Order::Seek),
                 MemberOutput::Close(link, why) => {
                     tracing::debug!("a connection of the bus ends: {why}");
                     state.orders.push(Order::Close(link));
@@ -254,6 +256,7 @@ fn options(values: &Values) -> MemberOptions {
         replica_validity_factor: ms("cluster-replica-validity-factor"),
         replication_ping_ms: ms("repl-ping-replica-period").saturating_mul(1000),
         never_fails_over: values.switch("cluster-replica-no-failover"),
+        has_seed: !values.words("cluster-seed-name").is_empty(),
         detects_refusals: values.switch("cluster-fast-detection"),
         outbox_size_bytes_max: usize::try_from(values.number("cluster-link-sendbuf-limit")).unwrap_or(usize::MAX),
         ..MemberOptions::default()

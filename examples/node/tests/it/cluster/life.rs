@@ -108,3 +108,41 @@ fn nodes_that_come_back_at_other_addresses_are_found() {
     nodes.assert_all("one");
     nodes.write("two");
 }
+
+#[test]
+fn nodes_that_all_moved_are_found_by_the_seed_name() {
+    if !has("redis-cli") {
+        return;
+    }
+    let mut nodes = Nodes::start(&[Kind::Keyslot; 6]);
+    nodes.create();
+    nodes.write("one");
+    nodes.keep();
+    let view = nodes.0[0].ask(&["CLUSTER", "NODES"]);
+    let bus_ports = view.lines().filter_map(|line| line.split_once('@')?.1.split([',', ' ']).next());
+    let seeds: Vec<String> = bus_ports.map(|port| format!("localhost:{port}")).collect();
+    let mut options = vec!["--bind", "127.0.0.1", "--cluster-seed-name"];
+    options.extend(seeds.iter().map(String::as_str));
+    // They know each other at addresses where nobody is.
+    (0..6).for_each(|node| nodes.kill(node));
+    for node in 0..6 {
+        let path = nodes.0[node].folder().join("nodes.conf");
+        let moved = std::fs::read_to_string(&path).unwrap().replace(" 127.0.0.1:", " 127.0.0.77:");
+        std::fs::write(&path, moved).unwrap();
+        nodes.0[node].restart_with(&options);
+    }
+    for node in 0..6 {
+        wait_until("finding all", || {
+            let view = nodes.0[node].ask(&["CLUSTER", "NODES"]);
+            (view.matches(" 127.0.0.1:").count() != 6).then_some(view)
+        });
+    }
+    nodes.settle();
+    for node in 0..6 {
+        if nodes.role(node) == "slave" {
+            nodes.wait_for_link(node);
+        }
+    }
+    nodes.assert_all("one");
+    nodes.write("two");
+}
