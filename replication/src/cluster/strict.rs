@@ -1,10 +1,57 @@
-//! What nodes of a shard agree on under strict failover: who has to have a write before it is acknowledged, and whom a replica has
-//! promised itself to. How they come to agree is told in [`member`](super::member::strict).
+//! Strict failover: what so many replicas confirmed is lost by no failover.
 //!
-//! As words, in the `vars` line of nodes.conf, where others read over them:
+//! Of the R replicas of a shard n have to have a write before it is acknowledged (`write-ack replicas n`). Who takes the primary's place
+//! has to know of R - n + 1 of them, itself included, that they have nothing that it lacks: one of those has every acknowledged write.
+//! That they had nothing more is not enough, as they might get something meanwhile. So they promise to acknowledge the old primary
+//! nothing more:
 //!
 //! ```text
-//! keyslot-pledge 7:<name>                      promised in epoch 7, to this node
+//!   candidate                    others of its shard                              primaries
+//!       |  PING: asks for epoch e, |                                                  |
+//!       |  at offset o             |                                                  |
+//!       |------------------------->|  no more than o of one history, no promise of    |
+//!       |                          |  e or later: the promise goes to the disk, the   |
+//!       |     PONG: promises e     |  link to the old primary is cut                  |
+//!       |<-------------------------|                                                  |
+//!       | with R - n + 1: promises itself e, asks for votes in e, as ever             |
+//!       |---------------------------------------------------------------------------->|
+//!       |                                                                   votes     |
+//!       |<----------------------------------------------------------------------------|
+//!       | leads in e ------------->|  follows: e is what it promised                  |
+//! ```
+//!
+//! - A promise is of an epoch. Who gave it acknowledges nothing to a primary of an earlier one, not after a restart either
+//!   ([`Pledge::floor`]), and promises nothing for an earlier or the same one.
+//! - Who has more than the candidate does not promise; it stands itself. So who has the most is preferred, and who may lack something
+//!   that was acknowledged is not elected: rather nobody is. With n = 1 an election needs all replicas, with n = R only one.
+//! - Replicas that lost their data in a restart promise nothing before they have that of their primary again, and count for nobody.
+//! - The primary is not asked. Cut off, it acknowledges nothing that it could lose: those who promised do not confirm it, and the others
+//!   are fewer than n.
+//! - Who comes to lead has the old primary for a replica in its own place. R is as it was.
+//!
+//! *A primary whose replicas promised themselves to a candidate that does not come to lead* needs an epoch that is as new. It asks for it
+//! as a candidate does, by R - n + 1 promises, so that no other can come to lead or to acknowledge anything in an epoch between. The same
+//! where two primaries have one epoch: no primary takes a newer one by itself.
+//!
+//! *A primary that starts without what it acknowledged* (its log is not fsynced before every reply, and was not ended in good order)
+//! serves nobody and no replica, and says so: a replica takes its place as if it were down.
+//!
+//! *Who the R are* is an [`AckGroup`]: names and n, agreed on in steps, on the disks of all ([`AckGroups`]). A replica that is new
+//! joins it once it has what is there; one that is down stays in it, until CLUSTER FORGET says that it never comes back. Where there is no
+//! group yet nothing is acknowledged, and who belongs to none is not elected.
+//!
+//! What an operator does: CLUSTER FAILOVER, with FORCE too, keeps all promises, and comes to nothing where there are too few.
+//! CLUSTER FAILOVER TAKEOVER asks nobody, and may lose what was acknowledged; so may CLUSTER RESET, and slots that are assigned anew.
+//! A primary that is bereft, and whose replicas are too, is started without strict failover.
+//!
+//! All nodes of a shard take part or none: a replica that does not is not served, so that it has nothing to be elected with. Nodes of
+//! other shards, of Redis too, vote as ever. What is said about this stands in an extension of PING and PONG that is sent within the shard
+//! only, and that Redis reads over.
+//!
+//! What is kept, as words in the `vars` line of nodes.conf, where others read over them:
+//!
+//! ```text
+//! keyslot-pledge 7:5:<name>                    promised epoch 7 to this node, and epoch 5 to who was not the primary
 //! keyslot-group 5:0:2:<name>+<name>+<name>     since epoch 5, number 0: 2 of these
 //! keyslot-next-group ..                        what takes its place
 //! ```
@@ -110,11 +157,13 @@ impl AckGroups {
     }
 }
 
-/// What a replica has promised: it acknowledges nothing to a primary of an earlier epoch.
+/// What a replica has promised.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pledge {
-    /// The epoch.
+    /// The epoch: it promises itself in later ones only.
     pub epoch: u64,
+    /// It acknowledges nothing to a primary of an epoch before this one: the last that it promised to another than its primary.
+    pub floor: u64,
     /// Who stands in it.
     pub to: NodeName,
 }
@@ -122,14 +171,15 @@ pub struct Pledge {
 impl Pledge {
     /// Reads the word of nodes.conf.
     pub fn parse(word: &str) -> Option<Self> {
-        let (epoch, to) = word.split_once(':')?;
-        Some(Self { epoch: epoch.parse().ok()?, to: NodeName::parse(to.as_bytes())? })
+        let mut parts = word.splitn(3, ':');
+        let (epoch, floor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { epoch, floor, to: NodeName::parse(parts.next()?.as_bytes())? })
     }
 }
 
 impl fmt::Display for Pledge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.epoch, self.to)
+        write!(f, "{}:{}:{}", self.epoch, self.floor, self.to)
     }
 }
 
@@ -144,8 +194,8 @@ pub struct StrictWord {
     pub asks: u64,
     /// I have promised you this epoch; 0: none.
     pub promises: u64,
-    /// I have promised this epoch to somebody; 0: none.
-    pub pledged: u64,
+    /// I acknowledge no primary of an epoch before this one.
+    pub floor: u64,
     /// Another number for another history of the data: offsets of one history are comparable.
     pub history: u64,
     /// The groups as I know them.
@@ -187,7 +237,7 @@ mod tests {
         for group in [group(0, 1), group(1, 1), group(3, 2)] {
             assert_eq!(AckGroup::parse(&group.to_string()), Some(group));
         }
-        let pledge = Pledge { epoch: 7, to: name(1) };
+        let pledge = Pledge { epoch: 7, floor: 5, to: name(1) };
         assert_eq!(Pledge::parse(&pledge.to_string()), Some(pledge));
         for wrong in ["", "5", "5:0:2", "5:0:2:abc", "x:0:2:", "5:0:300:", "5:0:-1:"] {
             assert_eq!(AckGroup::parse(wrong), None, "{wrong}");

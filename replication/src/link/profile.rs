@@ -146,7 +146,9 @@ mod tests {
         let acked = |at, fsynced: Option<u64>| Configured::Acked { at: Offset(at), fsynced: fsynced.map(Offset) };
         let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
         assert_eq!(
-            say("REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2 capa keyslot-node-abc"),
+            say(
+                "REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2 capa keyslot-node-abc"
+            ),
             Ok(Configured::Set)
         );
         assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));

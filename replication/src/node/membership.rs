@@ -6,9 +6,9 @@ use super::output::{CloseReason, ConnectionId, Output};
 use super::target::Target;
 use super::{Connection, Node};
 use crate::cluster::Gates;
+use crate::cluster::NodeName;
 use crate::cluster::member::{AckQuorum, BusLink, Facts, Member, MemberOutput, Upstream};
 use crate::cluster::view::PreferredEndpoint;
-use crate::cluster::NodeName;
 use crate::link::{Quorum, ReplicaPhase, ReplicaProfile, SyncScope};
 use keyslot_engine::{EffectSink, UnixMillis};
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ impl Node {
     pub fn join(&mut self, member: Member, now: UnixMillis) {
         let gates = Gates::new(&self.engine);
         let connections = BTreeMap::new();
-        self.membership = Some(Membership { member, gates, connections, held_until: None, heard: None, followed: None });
+        self.membership =
+            Some(Membership { member, gates, connections, held_until: None, heard: None, followed: None });
         self.settle_member(now);
     }
 

@@ -93,8 +93,13 @@ struct Upstream {
 }
 
 enum Reach {
-    Away { retry_at: UnixMillis },
-    Connecting { connection: ConnectionId, until: UnixMillis },
+    Away {
+        retry_at: UnixMillis,
+    },
+    Connecting {
+        connection: ConnectionId,
+        until: UnixMillis,
+    },
     Linked(ConnectionId),
     /// It is not reached for: this node has promised not to acknowledge what it writes.
     Detached,

@@ -117,8 +117,8 @@ impl Member {
         let members: BTreeSet<NodeName> = kept.chain(followers).take(MEMBERS_MAX).collect();
         // The first one waits for all that are there.
         let is_missing = |node: &super::KnownNode| Self::is_there(node) && !members.contains(&node.name);
-        let is_early = self.roster.groups.settled.is_none()
-            && (members.is_empty() || self.roster.replicas_of(me).any(is_missing));
+        let is_early =
+            self.roster.groups.settled.is_none() && (members.is_empty() || self.roster.replicas_of(me).any(is_missing));
         (!is_early).then_some((members, count))
     }
 

@@ -67,10 +67,7 @@ impl Member {
     }
 
     fn trouble(&self) -> Trouble {
-        let is_bereft = self.is_bereft();
-        #[cfg(test)]
-        let is_bereft = is_bereft && self.flaw != Some(super::Flaw::BereftServes);
-        if is_bereft {
+        if self.is_bereft() {
             return Trouble::Gaps;
         }
         let (mut size, mut there, mut served) = (0, 0, 0);

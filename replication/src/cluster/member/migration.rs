@@ -32,7 +32,8 @@ impl Member {
         let (Some(orphan), Some(primary)) = (orphan, me.primary) else { return };
         let mine = self.working_replicas(primary);
         // Under strict failover somebody may count on what a replica has.
-        let may_go = self.options.allows_replica_migration && !self.is_strict() && me.is_replica() && self.health.is_up();
+        let may_go =
+            self.options.allows_replica_migration && !self.is_strict() && me.is_replica() && self.health.is_up();
         if !may_go || most < 2 || mine != most || mine <= self.options.migration_barrier {
             return;
         }

@@ -284,6 +284,7 @@ impl Member {
         self.tend_seeds(now);
         self.ping_by_chance(now);
         self.look_for_silence(now);
+        self.leave_replica();
         self.tend_hand_over(now);
         self.tend_strict(now);
         self.tend_election(now);

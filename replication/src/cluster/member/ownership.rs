@@ -115,6 +115,16 @@ impl Member {
         self.review_health(now);
     }
 
+    /// Nobody follows a replica: who followed a node that follows another now goes there. Its claim may have been heard too late to
+    /// tell that this node is concerned.
+    pub(super) fn leave_replica(&mut self) {
+        let me = self.roster.me();
+        let beyond = me.primary.and_then(|primary| self.roster.node(&primary)).and_then(|primary| primary.primary);
+        if let Some(primary) = beyond.filter(|primary| *primary != me.name && me.is_replica()) {
+            self.follow(primary);
+        }
+    }
+
     /// Two primaries of one epoch: this node takes another if its name is the lower one.
     pub(super) fn settle_collision(&mut self, name: NodeName, header: &Header, now: UnixMillis) {
         let me = self.roster.me();

@@ -52,7 +52,16 @@ impl Member {
     /// Whether this primary started without what it acknowledged under strict failover: it serves nobody, and no replica, until one
     /// of those has taken its place.
     pub fn is_bereft(&self) -> bool {
-        self.strict.is_bereft && self.is_strict() && self.roster.me().is_primary()
+        let is_bereft = self.strict.is_bereft;
+        #[cfg(test)]
+        let is_bereft = is_bereft && self.flaw != Some(super::Flaw::BereftServes);
+        is_bereft && self.is_strict() && self.roster.me().is_primary()
+    }
+
+    /// Says that this node has all that it ever acknowledged, after all: its data was not loaded when it [began](Self::new).
+    pub fn note_whole(&mut self, now: UnixMillis) {
+        self.strict.is_bereft = false;
+        self.review_health(now);
     }
 
     /// Says which replicas follow this node's stream by the names that they gave, and how far they are by their own account. Before
@@ -82,7 +91,7 @@ impl Member {
             is_forced,
             asks,
             promises: pledge.filter(|pledge| pledge.to == to).map_or(0, |pledge| pledge.epoch),
-            pledged: pledge.map_or(0, |pledge| pledge.epoch),
+            floor: pledge.map_or(0, |pledge| pledge.floor),
             history: self.facts.history,
             groups: self.roster.groups.clone(),
         }))
@@ -120,11 +129,11 @@ impl Member {
 
     fn hear_follower(&mut self, from: NodeName, word: &StrictWord, now: UnixMillis) {
         let epoch = self.roster.me().config_epoch;
-        if word.pledged <= epoch {
+        if word.floor <= epoch {
             self.strict.kept.insert(from, word.groups.age());
-        } else if word.promises != word.pledged {
+        } else {
             // It has promised itself to another, who did not come to lead.
-            self.renew(word.pledged, now);
+            self.renew(word.floor, now);
         }
     }
 
@@ -133,18 +142,21 @@ impl Member {
         let epoch = word.asks;
         match self.may_promise(from, header, word, now) {
             Ok(()) => {
-                let pledge = Some(Pledge { epoch, to: from });
-                if self.roster.pledge != pledge {
-                    self.roster.pledge = pledge;
+                if !self.has_promised(from, epoch) {
+                    // What a primary is promised is not kept from it until it has that epoch, where nobody else was promised it.
+                    let is_primary = self.roster.me().primary == Some(from);
+                    let floor = self.roster.pledge.filter(|_| is_primary).map_or(0, |pledge| pledge.floor);
+                    let floor = if is_primary { floor } else { epoch };
+                    self.roster.pledge = Some(Pledge { epoch, floor, to: from });
                     self.is_unsaved = true;
                     self.tell(MemberEvent::Promised { candidate: from, epoch });
+                    self.strict.pledged_at = Some(now);
+                    // It stands no more: what it was promised itself is for an epoch before.
+                    self.candidacy = match is_primary {
+                        true => Candidacy::None,
+                        false => Candidacy::Waiting { until: now.saturating_add(self.options.vote_timeout_ms()) },
+                    };
                 }
-                self.strict.pledged_at = Some(now);
-                // It stands no more: what it was promised itself is not for an epoch before.
-                self.candidacy = match header.primary {
-                    Some(_) => Candidacy::Waiting { until: now.saturating_add(self.options.vote_timeout_ms()) },
-                    None => Candidacy::None,
-                };
                 self.tell_pulse(|node| node.name == from, now);
             }
             Err(why) => {
@@ -153,6 +165,10 @@ impl Member {
                 }
             }
         }
+    }
+
+    fn has_promised(&self, to: NodeName, epoch: u64) -> bool {
+        self.roster.pledge.is_some_and(|pledge| (pledge.to, pledge.epoch) == (to, epoch))
     }
 
     /// An error tells why not.
@@ -166,7 +182,7 @@ impl Member {
         let epoch = word.asks;
         let me = self.roster.me();
         let pledge = self.roster.pledge;
-        if pledge == Some(Pledge { epoch, to: from }) {
+        if self.has_promised(from, epoch) {
             return Ok(());
         }
         if pledge.is_some_and(|pledge| pledge.epoch >= epoch) {
@@ -256,7 +272,7 @@ impl Member {
             // Nobody votes in an epoch that is over, and in another one promises are to be given anew.
             return self.canvass(is_manual, begun, now);
         }
-        self.roster.pledge = Some(Pledge { epoch, to: me });
+        self.roster.pledge = Some(Pledge { epoch, floor: epoch, to: me });
         self.stand(epoch, is_manual, now);
     }
 
@@ -327,7 +343,7 @@ impl Member {
     fn is_pledged_away(&self) -> bool {
         let Some(primary) = self.roster.me().primary.filter(|_| self.is_strict()) else { return false };
         let epoch = self.roster.node(&primary).map_or(0, |node| node.config_epoch);
-        self.roster.pledge.is_some_and(|pledge| pledge.to != primary && pledge.epoch > epoch)
+        self.roster.pledge.is_some_and(|pledge| pledge.floor > epoch)
     }
 
     /// What the host is to do so that promises are kept.

@@ -63,7 +63,7 @@ fn ask(epoch: u64) -> StrictWord {
 }
 
 fn promise(epoch: u64) -> StrictWord {
-    StrictWord { promises: epoch, pledged: epoch, history: 9, ..StrictWord::default() }
+    StrictWord { promises: epoch, floor: epoch, history: 9, ..StrictWord::default() }
 }
 
 fn outputs(member: &mut Member) -> Vec<MemberOutput> {
@@ -81,7 +81,7 @@ fn a_replica_promises_itself_to_who_has_as_much_and_to_nobody_else() {
         ("another history", false, |_, _, word| word.history = 8),
         ("an epoch that the primary has", false, |_, _, word| word.asks = 1),
         ("an epoch that was promised", false, |member, _, _| {
-            member.roster.pledge = Some(Pledge { epoch: 9, to: self::names()[3] });
+            member.roster.pledge = Some(Pledge { epoch: 9, floor: 9, to: self::names()[3] });
         }),
         ("no data here", false, |member, _, _| {
             member.set_facts(Facts { upstream: Upstream::None, ..facts(0) });
@@ -98,7 +98,7 @@ fn a_replica_promises_itself_to_who_has_as_much_and_to_nobody_else() {
         let (mut header, mut word) = (header(2, 100, 9), ask(9));
         change(&mut member, &mut header, &mut word);
         member.take_strict_word(names[2], &header, &word, NOW);
-        let pledge = Pledge { epoch: 9, to: names[2] };
+        let pledge = Pledge { epoch: 9, floor: 9, to: names[2] };
         assert_eq!(member.roster.pledge == Some(pledge), is_promised, "{what}");
         let said = outputs(&mut member);
         assert_eq!(said.contains(&MemberOutput::Detach), member.roster.pledge.is_some(), "{what}: {said:?}");
@@ -143,7 +143,7 @@ fn a_promise_is_on_the_disk_and_the_link_is_cut_before_it_is_told() {
         header.slots = rosters()[0].me().slots.clone();
         header
     };
-    again.roster.pledge = Some(Pledge { epoch: 9, to: names[3] });
+    again.roster.pledge = Some(Pledge { epoch: 9, floor: 9, to: names[3] });
     again.set_primary(names[2]);
     again.roster.node_mut(&names[2]).unwrap().config_epoch = 8;
     again.take_claim(names[2], &claim(8), NOW);
@@ -187,7 +187,10 @@ fn who_knows_a_newer_group_tells_who_stands() {
     let word = StrictWord { groups: groups.clone(), ..promise(epoch) };
     member.take_strict_word(names[2], &header(2, 90, epoch), &word, NOW);
     assert_eq!(member.roster.groups, groups);
-    assert!(matches!(member.candidacy, Candidacy::Canvassing { .. }), "two of three, and of the next group four of four");
+    assert!(
+        matches!(member.candidacy, Candidacy::Canvassing { .. }),
+        "two of three, and of the next group four of four"
+    );
     // Who does not belong to it cannot tell who has what.
     member.roster.groups.settled = Some(group(&[2, 3], 2));
     assert!(member.may_stand(false, NOW).is_err());
@@ -257,11 +260,11 @@ fn nothing_is_acknowledged_before_all_of_the_first_group_know_it() {
     member.tend_strict(NOW);
     let groups = member.roster.groups.clone();
     assert!(groups.settled.is_none() && groups.next.is_some());
-    for at in 1..4 {
+    for (at, name) in names.iter().enumerate().take(4).skip(1) {
         member.tend_strict(NOW);
         assert!(member.roster.groups.settled.is_none(), "{at}");
         let word = StrictWord { groups: groups.clone(), ..ask(0) };
-        member.take_strict_word(names[at], &header(at, 0, 1), &word, NOW);
+        member.take_strict_word(*name, &header(at, 0, 1), &word, NOW);
     }
     member.tend_strict(NOW);
     assert_eq!(member.roster.groups.settled, groups.next);
@@ -275,18 +278,28 @@ fn a_primary_whose_replicas_promised_themselves_takes_a_newer_epoch_by_their_pro
     member.take_strict_word(names[1], &header(1, 100, 7), &away, NOW);
     let asked = member.strict_word(names[1]).unwrap().asks;
     assert!(asked > 7 && member.roster.me().config_epoch == 1);
-    member.take_strict_word(names[1], &header(1, 100, asked), &promise(asked), NOW);
+    let renewed = StrictWord { floor: 7, ..promise(asked) };
+    member.take_strict_word(names[1], &header(1, 100, asked), &renewed, NOW);
     assert_eq!(member.roster.me().config_epoch, 1, "one of three");
-    member.take_strict_word(names[2], &header(2, 100, asked), &promise(asked), NOW);
+    member.take_strict_word(names[2], &header(2, 100, asked), &renewed, NOW);
     assert_eq!(member.roster.me().config_epoch, asked);
     // A replica promises its primary, although that is not down, unless it has promised another of late.
     for (at, is_promised) in [(NOW.0 + 100, false), (NOW.0 + 5000, true)] {
         let mut replica = self::member(1, 2, 100);
-        replica.roster.pledge = Some(Pledge { epoch: 7, to: names[2] });
+        replica.roster.pledge = Some(Pledge { epoch: 7, floor: 7, to: names[2] });
         replica.strict.pledged_at = Some(NOW);
         replica.take_strict_word(names[0], &header(0, 100, asked), &ask(asked), UnixMillis(at));
-        assert_eq!(replica.roster.pledge == Some(Pledge { epoch: asked, to: names[0] }), is_promised);
+        assert_eq!(replica.roster.pledge == Some(Pledge { epoch: asked, floor: 7, to: names[0] }), is_promised);
+        // It acknowledges nothing before its primary has that epoch: others may not have promised it.
+        assert!(outputs(&mut replica).contains(&MemberOutput::Detach));
+        replica.roster.node_mut(&names[0]).unwrap().config_epoch = asked;
+        assert!(matches!(outputs(&mut replica)[..], [MemberOutput::Follow(..)]));
     }
+    // Who promised nobody else goes on to acknowledge meanwhile.
+    let mut replica = self::member(1, 2, 100);
+    replica.take_strict_word(names[0], &header(0, 100, asked), &ask(asked), NOW);
+    assert_eq!(replica.roster.pledge.map(|pledge| pledge.floor), Some(0));
+    assert!(!outputs(&mut replica).contains(&MemberOutput::Detach));
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //!   gossip     0 name [40]   40 ping sent   44 pong received   48 address [46]   94 port   96 bus port   98 flags
 //!            100 other port 102 zeros [2]                                                                     104 in all
 //!   extension  0 its size, a multiple of 8   4 kind   6 zeros [2]   8 what it says, zeros behind it
-//!     strict   0 marks: 1 bereft, 2 forced   4 zeros [4]   8 asks   16 promises   24 pledged   32 history   40 group .. next group ..
+//!     strict   0 marks: 1 bereft, 2 forced   4 zeros [4]   8 asks   16 promises   24 floor   32 history   40 group .. next group ..
 //!     group    0 1, or 0 and seven zeros for none   1 count   2 size   4 zeros [4]   8 epoch   16 number   24 name [40] ..
 //! FAIL               name [40]
 //! PUBLISH, -SHARD    size of the channel, size of the message: 4 each; channel, message
@@ -147,10 +147,10 @@ fn put_pulse(out: &mut Vec<u8>, pulse: &Pulse) {
 
 fn strict_bytes(word: &StrictWord) -> Vec<u8> {
     let mut data = Vec::new();
-    let StrictWord { is_bereft, is_forced, asks, promises, pledged, history, groups } = word;
+    let StrictWord { is_bereft, is_forced, asks, promises, floor, history, groups } = word;
     put_u32(&mut data, u32::from(*is_bereft) | u32::from(*is_forced) << 1);
     put_u32(&mut data, 0);
-    [asks, promises, pledged, history].into_iter().for_each(|number| put_u64(&mut data, *number));
+    [asks, promises, floor, history].into_iter().for_each(|number| put_u64(&mut data, *number));
     for group in [&groups.settled, &groups.next] {
         let Some(AckGroup { epoch, number, count, members }) = group else {
             put_u64(&mut data, 0);
@@ -376,17 +376,9 @@ impl<'a> Reader<'a> {
 
     fn strict_word(&mut self) -> Result<StrictWord, BusProtocolError> {
         let (marks, _) = (self.u32()?, self.u32()?);
-        let (asks, promises, pledged, history) = (self.u64()?, self.u64()?, self.u64()?, self.u64()?);
+        let (asks, promises, floor, history) = (self.u64()?, self.u64()?, self.u64()?, self.u64()?);
         let groups = AckGroups { settled: self.ack_group()?, next: self.ack_group()? };
-        Ok(StrictWord {
-            is_bereft: marks & 1 != 0,
-            is_forced: marks & 2 != 0,
-            asks,
-            promises,
-            pledged,
-            history,
-            groups,
-        })
+        Ok(StrictWord { is_bereft: marks & 1 != 0, is_forced: marks & 2 != 0, asks, promises, floor, history, groups })
     }
 
     fn ack_group(&mut self) -> Result<Option<AckGroup>, BusProtocolError> {

@@ -153,7 +153,7 @@ impl File {
         match name {
             PLEDGE => {
                 let pledge = Pledge::parse(value);
-                self.pledge = Some(pledge.ok_or_else(|| wrong(line, "<epoch>:<name>", value, EDIT))?);
+                self.pledge = Some(pledge.ok_or_else(|| wrong(line, "<epoch>:<epoch>:<name>", value, EDIT))?);
             }
             GROUP | NEXT_GROUP => {
                 let group = AckGroup::parse(value);

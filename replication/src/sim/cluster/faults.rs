@@ -1,7 +1,7 @@
 //! What happens to nodes and to what connects them.
 
-use super::super::network::Way;
 use super::super::machine::Disk;
+use super::super::network::Way;
 use super::contract::Left;
 use super::{Simulation, address_of};
 use crate::cluster::member::Member;
@@ -90,7 +90,8 @@ impl Simulation {
         let mut options = self.member_options.clone();
         options.announced = NodeAddress { ip: it.address.ip.clone(), ..it.address.clone() };
         if let Some(strict) = &mut options.strict {
-            let is_kept = it.machine.options.disk == Disk::Log(Durability::Always) && matches!(it.left, Left::Log { .. });
+            let is_kept =
+                it.machine.options.disk == Disk::Log(Durability::Always) && matches!(it.left, Left::Log { .. });
             strict.is_whole = it.machine.run == 0 || is_kept;
         }
         options.writable_delay_ms = if it.machine.run == 0 { 0 } else { options.writable_delay_ms };

@@ -32,8 +32,58 @@ pub fn explore_strict(seed: u64) -> Result<ClusterSummary, Violation> {
 pub(super) fn explore_strict_with(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
     let (shape, count) = [((3, 1), 1), ((3, 2), 1), ((3, 2), 2), ((3, 3), 2)][sim.chance.below(4) as usize];
     sim.set_strict(Some(count));
+    if sim.chance.once_in(4) {
+        return explore_promises(sim, count);
+    }
     let disk = Some(Disk::Log(Durability::Always));
-    explore_with(sim, &Scenario { shape: Some(shape), disk, forbids_loss: true, wipes_disks: false, ..Scenario::ANYTHING })
+    explore_with(
+        sim,
+        &Scenario { shape: Some(shape), disk, forbids_loss: true, wipes_disks: false, ..Scenario::ANYTHING },
+    )
+}
+
+/// Primaries are cut off with what clients wait for, and those that promised themselves to others are started anew and cut off with
+/// them: whoever forgot what it promised acknowledges what is lost.
+fn explore_promises(sim: &mut Simulation, count: u8) -> Result<ClusterSummary, Violation> {
+    sim.set_disk(Disk::Log(Durability::Always));
+    sim.form(3, usize::from(count) + 1);
+    sim.run_until_stable(10_000)?;
+    sim.run_for(3000)?;
+    sim.set_workload(Some(Workload { clients: 6, keys: 30, pause_ms: 20, read_once_in: 0 }));
+    for _ in 0..2 {
+        let leads = |node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().votes());
+        let leaders: Vec<usize> = (0..sim.node_count()).filter(leads).collect();
+        let primary = leaders[sim.chance.below(leaders.len() as u64) as usize];
+        sim.part(&[primary]);
+        let promised = |sim: &Simulation, node: usize| {
+            let roster = sim.roster(node)?;
+            let pledge = roster.pledge.filter(|pledge| pledge.to != roster.me().name)?;
+            let epoch = roster.node(&sim.roster(primary)?.me().name)?.config_epoch;
+            (pledge.epoch > epoch && sim.roster(primary)?.me().shard == roster.me().shard).then_some(node)
+        };
+        let until_ms = sim.elapsed_ms() + 4000;
+        let mut away = Vec::new();
+        while away.is_empty() && sim.elapsed_ms() < until_ms {
+            sim.run_for(1)?;
+            away = (0..sim.node_count()).filter_map(|node| promised(sim, node)).collect();
+        }
+        // The promise gets where it is to, and what comes of it does not come back.
+        sim.run_for(1)?;
+        sim.heal();
+        let promised = away.clone();
+        away.push(primary);
+        sim.part(&away);
+        for node in promised {
+            sim.kill(node);
+            sim.start(node);
+        }
+        sim.run_for(3000)?;
+        sim.heal();
+        sim.run_until_stable(60_000)?;
+        check_loss(sim)?;
+        sim.run_for(3000)?;
+    }
+    finish(sim)
 }
 
 /// A cluster with strict failover whose nodes have no disks: one failure after the other, each over before the next. An acknowledged
@@ -65,6 +115,10 @@ pub(super) fn explore_single_failures_with(sim: &mut Simulation) -> Result<Clust
         // Groups follow who leads and who is there.
         sim.run_for(3000)?;
     }
+    finish(sim)
+}
+
+fn finish(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
     sim.set_network(NetworkOptions::CALM);
     sim.set_workload(None);
     sim.run_for(super::PATIENCE_MS)?;
@@ -101,7 +155,11 @@ fn fail_once(sim: &mut Simulation) -> Result<(), Violation> {
         }
         5 => {
             let some: Vec<usize> = (0..sim.node_count()).filter(|_| sim.chance.once_in(3)).collect();
-            if sim.chance.once_in(3) { sim.part_one_way(&some) } else { sim.part(&some) }
+            if sim.chance.once_in(3) {
+                sim.part_one_way(&some)
+            } else {
+                sim.part(&some)
+            }
             sim.run_for(ms)?;
             sim.heal();
         }
