@@ -122,6 +122,10 @@ impl ClusterClient {
         for args in requests {
             let manner = match faults.verdict(node, args) {
                 Verdict::Refuse(text) => {
+                    // EXEC fails then, as it does over a socket.
+                    if let Some(session) = &mut session {
+                        session.say(&[b"refused"]);
+                    }
                     answers.push(Value::Error(text.into_bytes().into()));
                     continue;
                 }
@@ -173,7 +177,7 @@ impl ClusterClient {
             self.routes().remove(&slot);
         }
         std::thread::park_timeout(REST);
-        (node + 1) % self.residents.addresses.len()
+        (node + 1) % self.residents.count()
     }
 
     /// The slot whose owner is asked first: that of the first key.
@@ -262,7 +266,7 @@ impl Redirect {
         let mut words = text.split(' ');
         let (code, place) = (words.next(), words.nth(1));
         let port = place.and_then(|place| place.rsplit_once(':')).and_then(|(_, port)| port.parse::<u16>().ok());
-        let node = port.and_then(|port| residents.addresses.iter().position(|it| it.port == port));
+        let node = port.and_then(|port| residents.node_at(port));
         match (code, node) {
             (Some("MOVED"), Some(node)) => Some(Self::Moved(node)),
             (Some("ASK"), Some(node)) => Some(Self::Ask(node)),

@@ -218,12 +218,12 @@ impl Cluster {
 
     /// How many nodes there are, those included that are off.
     pub fn node_count(&self) -> usize {
-        self.shared.residents.addresses.len()
+        self.shared.residents.count()
     }
 
     /// Where nodes listen; where they would, of a cluster that does not.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.shared.residents.addresses.iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
+        self.shared.residents.addresses().iter().map(|it| SocketAddr::from(([127, 0, 0, 1], it.port))).collect()
     }
 
     /// Whether nodes listen at their addresses.
@@ -247,6 +247,27 @@ impl Cluster {
         let name = world.roster(node).map(|roster| roster.me().name);
         let follows = |other: &usize| world.roster(*other).is_some_and(|it| it.me().primary == name);
         (0..self.node_count()).filter(|other| name.is_some() && follows(other)).collect()
+    }
+
+    /// Another node, which knows the others and is known to them when this returns, and which serves nothing: a primary without slots.
+    /// CLUSTER REPLICATE makes it a replica, CLUSTER SETSLOT gives it slots. It listens on a free port, if the cluster does. An error where it has
+    /// no port, or is not known to all within ten seconds.
+    pub fn add_node(&self) -> Result<usize, StartError> {
+        let residents = &self.shared.residents;
+        let mut doors = self.shared.doors();
+        let mut world = self.shared.world();
+        let node = residents.count();
+        let port = doors.add().map_err(StartError::Listen)?;
+        let address = address_of(node, port);
+        residents.add(address.clone());
+        world.add_at(address.clone());
+        doors.reopen(node, residents).map_err(StartError::Listen)?;
+        let meet = |member: &mut Member, now| member.meet(&address.ip, address.port, address.bus_port, now);
+        // Whoever is on tells the others; where nobody is, it is alone and nothing settles.
+        let _ = (0..node).find(|other| matches!(world.command(*other, meet), Some(Ok(()))));
+        drop((world, doors));
+        self.settle()?;
+        Ok(node)
     }
 
     /// Ends a node at once, as a crash does. Its data is in memory, and lost; what it knows of the cluster is kept.

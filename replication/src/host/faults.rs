@@ -122,9 +122,9 @@ impl Faults {
         self.nodes(vec![node])
     }
 
-    /// At all nodes.
+    /// At all nodes that there are now.
     pub fn everywhere(&self) -> FaultyNodes {
-        self.nodes((0..self.shared.residents.addresses.len()).collect())
+        self.nodes((0..self.shared.residents.count()).collect())
     }
 
     /// Two nodes each say of a key's slot that the other serves it: MOVED back and forth, whoever serves it. Counts both.
@@ -162,7 +162,7 @@ impl Faults {
     }
 
     fn nodes(&self, nodes: Vec<usize>) -> FaultyNodes {
-        let count = self.shared.residents.addresses.len();
+        let count = self.shared.residents.count();
         assert!(nodes.iter().all(|node| *node < count), "nodes {nodes:?} of a cluster of {count}");
         FaultyNodes { shared: self.shared.clone(), nodes }
     }
@@ -284,7 +284,7 @@ impl FaultyRequests {
     }
 
     fn redirect(&self, word: &'static str, node: usize) -> RequestEffect {
-        let address = &self.nodes.shared.residents.addresses[node];
+        let address = &self.nodes.shared.residents.addresses()[node];
         RequestEffect::Redirect { word, endpoint: format!("{}:{}", address.ip, address.port) }
     }
 

@@ -53,6 +53,17 @@ impl Doors {
         Ok(Self { doors: (0..count).map(door).collect::<io::Result<_>>()? })
     }
 
+    /// One more, on a free port, and that port; none where there are none.
+    pub(super) fn add(&mut self) -> io::Result<Option<u16>> {
+        if self.doors.is_empty() {
+            return Ok(None);
+        }
+        let listener = TcpListener::bind((LOOPBACK, 0))?;
+        let port = listener.local_addr()?.port();
+        self.doors.push(Door { port, listener: Some(listener), open: None, refusals: 0 });
+        Ok(Some(port))
+    }
+
     pub(super) fn port(&self, node: usize) -> Option<u16> {
         Some(self.doors.get(node)?.port)
     }
@@ -251,18 +262,21 @@ fn write(piece: &Piece, writer: &mut TcpStream, place: &Place) -> io::Result<()>
 
 /// Sends bytes at the rate of the link.
 fn trickle(mut bytes: &[u8], writer: &mut TcpStream, place: &Place) -> io::Result<()> {
+    let faults = &place.residents.faults;
     let mut counted = false;
     while place.is_open()
-        && let Some((count, rest, tally)) = place.residents.faults.trickle(place.node)
-        && bytes.len() > count
+        && let Some(slow) = faults.trickle(place.node)
+        && bytes.len() > slow.piece_bytes
     {
         if !std::mem::replace(&mut counted, true) {
-            place.residents.faults.count(&tally);
+            faults.count(&slow.tally);
         }
-        let (first, later) = bytes.split_at(count);
+        let (first, later) = bytes.split_at(slow.piece_bytes);
         writer.write_all(first)?;
-        place.residents.faults.rest(rest);
         bytes = later;
+        if !slow.rest.is_zero() {
+            faults.outlast(slow.rule, Instant::now().checked_add(slow.rest), || place.is_open());
+        }
     }
     writer.write_all(bytes)
 }

@@ -11,7 +11,7 @@ use std::thread::Thread;
 #[derive(Default)]
 pub(super) struct Residents {
     live: RwLock<Vec<Option<Live>>>,
-    pub(super) addresses: Vec<NodeAddress>,
+    addresses: RwLock<Vec<NodeAddress>>,
     pub(super) driver: OnceLock<Thread>,
     pub(super) faults: Book,
 }
@@ -32,7 +32,28 @@ impl Live {
 
 impl Residents {
     pub(super) fn new(addresses: Vec<NodeAddress>) -> Self {
-        Self { live: RwLock::new(vec![None; addresses.len()]), addresses, ..Self::default() }
+        Self { live: RwLock::new(vec![None; addresses.len()]), addresses: RwLock::new(addresses), ..Self::default() }
+    }
+
+    /// Where nodes are, those included that are off.
+    pub(super) fn addresses(&self) -> Vec<NodeAddress> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many nodes there are.
+    pub(super) fn count(&self) -> usize {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The node whose port it is.
+    pub(super) fn node_at(&self, port: u16) -> Option<usize> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).iter().position(|it| it.port == port)
+    }
+
+    /// There is a place for one more, which is off.
+    pub(super) fn add(&self, address: NodeAddress) {
+        self.live.write().unwrap_or_else(PoisonError::into_inner).push(None);
+        self.addresses.write().unwrap_or_else(PoisonError::into_inner).push(address);
     }
 
     /// A node, if it is on.

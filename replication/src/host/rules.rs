@@ -100,6 +100,7 @@ pub enum Refusal {
     /// `TRYAGAIN Multiple keys request during rehashing of slot`, to commands with more than one key.
     TryAgain,
     /// `LOADING Redis is loading the dataset in memory`, to commands that a loading node does not do: CLUSTER, INFO and HELLO it does.
+    /// INFO itself says nothing of it.
     Loading,
     /// `MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.`, to commands that need its data.
     MasterDown,
@@ -128,6 +129,14 @@ impl Endpoints {
             Self::Hostname(name) => name,
         }
     }
+}
+
+/// How a slow link sends: so many bytes, then a rest unless the rule is healed.
+pub(super) struct Trickle {
+    pub(super) piece_bytes: usize,
+    pub(super) rest: Duration,
+    pub(super) rule: RuleId,
+    pub(super) tally: Tally,
 }
 
 /// What becomes of a request.
@@ -254,22 +263,17 @@ impl Book {
         true
     }
 
-    /// How many bytes are sent at a time, and how long to rest between them; nothing on a fast link.
-    pub(super) fn trickle(&self, node: usize) -> Option<(usize, Duration, Tally)> {
+    /// How a slow link sends; nothing on a fast one.
+    pub(super) fn trickle(&self, node: usize) -> Option<Trickle> {
         if self.is_empty() {
             return None;
         }
         self.state().at(node).find_map(|rule| match rule.effect {
-            Effect::Trickle { piece_bytes, rest } => Some((piece_bytes, rest, rule.tally.clone())),
+            Effect::Trickle { piece_bytes, rest } => {
+                Some(Trickle { piece_bytes, rest, rule: rule.id, tally: rule.tally.clone() })
+            }
             _ => None,
         })
-    }
-
-    /// Rests for so long, or until a rule is changed or somebody is stirred.
-    pub(super) fn rest(&self, time: Duration) {
-        if !time.is_zero() {
-            let _ = self.changed.wait_timeout(self.state(), time);
-        }
     }
 
     /// What CLUSTER shows of a node instead of what it knows.

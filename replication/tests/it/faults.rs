@@ -46,7 +46,7 @@ fn a_paused_node_keeps_requests_and_answers_them_when_it_goes_on() {
 
 #[test]
 fn a_paused_primary_is_replaced_while_its_connections_stand() {
-    let builder = Cluster::builder().primaries(3).replicas(1).node_timeout(Duration::from_millis(150));
+    let builder = Cluster::builder().primaries(3).replicas(1).node_timeout(Duration::from_millis(250));
     let cluster = builder.listen().start().unwrap();
     let client = cluster.client().patience(Duration::from_secs(60));
     client.call(&["SET", "k", "v"]).unwrap();
@@ -71,7 +71,7 @@ fn a_paused_primary_is_replaced_while_its_connections_stand() {
 
 #[test]
 fn a_mute_node_stays_in_the_cluster() {
-    let cluster = Cluster::builder().primaries(3).node_timeout(Duration::from_millis(100)).listen().start().unwrap();
+    let cluster = three();
     let node = owner(&cluster, "k");
     let fault = cluster.faults().at(node).mute();
     let mut wire = Wire::to(&cluster, node);

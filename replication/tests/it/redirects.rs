@@ -177,3 +177,37 @@ fn endpoints_that_are_no_addresses() {
     let mut connection = cluster.redis_connection().unwrap();
     assert_eq!(connection.get::<_, String>("k").unwrap(), "v");
 }
+
+#[test]
+fn a_cluster_grows_under_its_clients() {
+    let cluster = Cluster::builder().primaries(3).listen().start().unwrap();
+    let (client, slot) = (cluster.client(), Slot::of(b"k").number());
+    client.call(&["GET", "k"]).unwrap();
+    let mut connection = cluster.redis_connection().unwrap();
+    let old = owner(&cluster, "k");
+    let stale = cluster.faults().everywhere().hold_topology();
+    let node = cluster.add_node().unwrap();
+    assert_eq!((node, cluster.node_count(), cluster.addresses().len()), (3, 4, 4));
+    let mut wire = Wire::to(&cluster, node);
+    assert_eq!(text(&wire.ask("CLUSTER NODES")).lines().count(), 4);
+    assert_eq!(text(&Wire::to(&cluster, 0).ask("CLUSTER NODES")).lines().count(), 3, "it shows what it knew");
+    // The slot becomes its own: first there, then where it was.
+    let name = text(&wire.ask("CLUSTER MYID"));
+    let source = text(&Wire::to(&cluster, old).ask("CLUSTER MYID"));
+    assert_eq!(wire.ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {source}")), Value::Ok);
+    for at in [node, old] {
+        assert_eq!(Wire::to(&cluster, at).ask(&format!("CLUSTER SETSLOT {slot} NODE {name}")), Value::Ok);
+    }
+    cluster.settle().unwrap();
+    assert_eq!(owner(&cluster, "k"), node);
+    assert_eq!(Wire::to(&cluster, old).refused("GET k"), format!("MOVED {slot} {}", cluster.addresses()[node]));
+    assert_eq!(client.call(&["SET", "k", "v"]), Ok(Value::Ok));
+    assert_eq!(connection.get::<_, String>("k").unwrap(), "v");
+    drop(stale);
+    // As a replica of another it has what that has.
+    let replica = cluster.add_node().unwrap();
+    let engine = cluster.engine(replica).unwrap();
+    assert_eq!(engine.call(&["CLUSTER", "REPLICATE", &name]), Value::Ok);
+    cluster.settle().unwrap();
+    assert_eq!((cluster.replicas_of(node), engine.db_size()), (vec![replica], 1));
+}

@@ -1,13 +1,13 @@
 //! The cluster through redis-rs: its own cluster clients over sockets, and its commands without.
 
 use crate::wire::owner;
-use keyslot_replication::host::Cluster;
+use keyslot_replication::host::{Cluster, Refusal};
 use redis::cluster_read_routing::RandomReplicaStrategy;
 use redis::{AsyncCommands, Commands, RedisResult};
 use std::time::{Duration, Instant};
 
 fn six() -> Cluster {
-    Cluster::builder().primaries(3).replicas(1).node_timeout(Duration::from_millis(300)).listen().start().unwrap()
+    Cluster::builder().primaries(3).replicas(1).listen().start().unwrap()
 }
 
 #[test]
@@ -106,7 +106,23 @@ fn its_commands_go_without_sockets() {
 }
 
 #[test]
-fn transactions_without_sockets_are_asked_for_where_the_slot_is_on_its_way() {
+fn a_transaction_without_sockets_is_done_whole_or_not_at_all() {
+    let cluster = Cluster::builder().primaries(3).start().unwrap();
+    let mut client = cluster.client();
+    // From here on it knows whom to ask.
+    let () = client.set("{t}a", 0).unwrap();
+    let fault = cluster.faults().everywhere().requests().named("INCRBY").times(1).refuse(Refusal::ClusterDown);
+    let both: (i64, i64) = redis::pipe().atomic().incr("{t}a", 1).incr("{t}b", 2).query(&mut client).unwrap();
+    assert_eq!(both, (1, 2), "refused once, and then asked for again");
+    assert_eq!(fault.count(), 1);
+    let _cut = cluster.faults().everywhere().requests().named("EXEC").times(1).cut_reply(1);
+    let lost: RedisResult<i64> = redis::pipe().atomic().incr("{t}a", 1).query(&mut client);
+    assert!(lost.unwrap_err().is_connection_dropped(), "it was done, and must not be again");
+    assert_eq!(client.get::<_, i64>("{t}a").unwrap(), 2);
+}
+
+#[test]
+fn keys_of_a_slot_on_its_way_are_asked_for_without_sockets() {
     let cluster = Cluster::builder().primaries(3).start().unwrap();
     let mut client = cluster.client();
     let node = owner(&cluster, "{t}");

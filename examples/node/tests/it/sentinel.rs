@@ -23,7 +23,7 @@ impl Sentinel {
         let file = folder.join(format!("sentinel-{port}.conf"));
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor counted 127.0.0.1 {primary} 2\n\
-             sentinel down-after-milliseconds counted 1000\nsentinel failover-timeout counted 6000\n",
+             sentinel down-after-milliseconds counted 30000\nsentinel failover-timeout counted 6000\n",
             folder.display()
         );
         std::fs::write(&file, text).unwrap();
@@ -79,6 +79,11 @@ fn a_failover_by_sentinel_loses_nothing_that_a_replica_has() {
     let mut counter = Counter::new("counted", &addresses, "counter");
     while counter.acked < 200 {
         counter.count().unwrap();
+    }
+    // Soon from now on, and not before, when a busy machine alone may have them take it for dead.
+    for sentinel in &sentinels {
+        let words = ["SENTINEL", "SET", "counted", "down-after-milliseconds", "1000"];
+        assert_eq!(Client::reach(sentinel.port).unwrap().ask(&words), "+OK");
     }
     let node = primary.node.as_mut().expect("a node");
     node.signal("KILL");

@@ -20,9 +20,7 @@ impl Member {
     /// Takes a message.
     pub(super) fn take(&mut self, link: BusLink, message: &Message, now: UnixMillis) {
         let Message { header, body } = message;
-        if let Some(count) = self.counts.received.get_mut(usize::from(body.kind())) {
-            *count += 1;
-        }
+        self.count_received(body);
         let known = self.known_sender(header);
         if let Some(name) = known {
             self.hear(name, link, header, now);
@@ -32,12 +30,7 @@ impl Member {
             (Body::Pong(pulse), _) => self.take_pulse(link, known, header, pulse, Kind::Pong, now),
             (Body::Meet(pulse), _) => self.take_pulse(link, known, header, pulse, Kind::Meet, now),
             (Body::Fail(failed), Some(_)) => self.take_failure(*failed, now),
-            (Body::Publish(publication), Some(_)) => {
-                self.outputs.push_back(MemberOutput::Deliver(publication.clone(), Reach::Cluster));
-            }
-            (Body::PublishShard(publication), Some(_)) => {
-                self.outputs.push_back(MemberOutput::Deliver(publication.clone(), Reach::Shard));
-            }
+            (Body::Publish(_) | Body::PublishShard(_), Some(_)) => self.take_publication(body.clone()),
             (Body::VoteRequest, Some(name)) => {
                 // It may follow its primary since a moment ago.
                 self.take_role(name, header, now);
@@ -53,6 +46,21 @@ impl Member {
         }
     }
 
+    pub(super) fn count_received(&mut self, body: &Body) {
+        if let Some(count) = self.counts.received.get_mut(usize::from(body.kind())) {
+            *count += 1;
+        }
+    }
+
+    /// Takes what a client of a member published.
+    pub(super) fn take_publication(&mut self, body: Body) {
+        match body {
+            Body::Publish(publication) => self.outputs.push_back(MemberOutput::Deliver(publication, Reach::Cluster)),
+            Body::PublishShard(publication) => self.outputs.push_back(MemberOutput::Deliver(publication, Reach::Shard)),
+            _ => {}
+        }
+    }
+
     /// Who says it, if it is a member under that name.
     fn known_sender(&self, header: &Header) -> Option<NodeName> {
         let node = self.roster.node(&header.sender)?;
@@ -63,6 +71,7 @@ impl Member {
     fn hear(&mut self, name: NodeName, link: BusLink, header: &Header, now: UnixMillis) {
         if let Some(peer) = self.peers.get_mut(&name) {
             peer.heard = now;
+            peer.takes_light = header.flags.has(NodeFlags::LIGHT);
         }
         if let Some(Side::Inbound { name: said, .. }) = self.links.get_mut(&link).map(|link| &mut link.side) {
             *said = Some(name);

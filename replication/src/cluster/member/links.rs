@@ -5,7 +5,7 @@
 //! made by others                      Open     what they ask, and the answers of this node
 //! ```
 
-use super::super::message::{BusDecoder, Message, encode};
+use super::super::message::{Body, BusDecoder, Frame, Message, encode, encode_light};
 use super::super::name::NodeName;
 use super::super::view::{Link as ShownLink, LinkDirection};
 use super::Member;
@@ -163,10 +163,23 @@ impl Member {
         fed.decoder.feed(bytes);
         while let Some(fed) = self.links.get_mut(&link) {
             match fed.decoder.next() {
-                Ok(Some(message)) => self.take(link, &message, now),
+                Ok(Some(Frame::Message(message))) => self.take(link, &message, now),
+                Ok(Some(Frame::Light(body))) => self.take_light(link, body),
                 Ok(None) => return,
                 Err(error) => return self.close(link, &error.to_string(), now),
             }
+        }
+    }
+
+    /// Takes a publication of whoever made the connection.
+    fn take_light(&mut self, link: BusLink, body: Body) {
+        let is_known = match self.links.get(&link).map(|link| &link.side) {
+            Some(Side::Outbound(name) | Side::Inbound { name: Some(name), .. }) => self.peers.contains_key(name),
+            _ => false,
+        };
+        if is_known {
+            self.count_received(&body);
+            self.take_publication(body);
         }
     }
 
@@ -174,7 +187,11 @@ impl Member {
     pub(super) fn send_over(&mut self, link: BusLink, message: &Message) {
         let Some(link) = self.links.get_mut(&link) else { return };
         if link.is_open {
-            encode(message, &mut link.outbox);
+            let is_light =
+                matches!(&link.side, Side::Outbound(name) if self.peers.get(name).is_some_and(|peer| peer.takes_light));
+            if !(is_light && encode_light(&message.body, &mut link.outbox)) {
+                encode(message, &mut link.outbox);
+            }
             if let Some(count) = self.counts.sent.get_mut(usize::from(message.body.kind())) {
                 *count += 1;
             }

@@ -130,6 +130,8 @@ struct Peer {
     orphaned_since: Option<UnixMillis>,
     /// It is asked for its name because the seed name led there: it is a member, or nobody.
     is_sought: bool,
+    /// It takes publications with a short head.
+    takes_light: bool,
 }
 
 impl Peer {
@@ -143,6 +145,7 @@ impl Peer {
             voted: None,
             orphaned_since: None,
             is_sought: false,
+            takes_light: false,
         }
     }
 }

@@ -25,7 +25,7 @@ impl Member {
             offset: self.facts.offset,
             slots: shard.map_or_else(Default::default, |node| node.slots.clone()),
             primary: me.primary,
-            flags: me.flags,
+            flags: me.flags.with(NodeFlags::LIGHT),
             is_up: self.health.is_up(),
             is_paused: self.holds_writes(),
             is_forced: false,

@@ -16,13 +16,16 @@
 //! FAIL               name [40]
 //! PUBLISH, -SHARD    size of the channel, size of the message: 4 each; channel, message
 //! UPDATE             config epoch: 8, name [40], slots [2048]
+//!
+//! light   0 "RCmb"      4 size of the frame   8 version: 1        10 zeros [2]        12 kind, highest bit set    14 zeros [2]
+//!        16 as PUBLISH, -SHARD
 //! ```
 //!
 //! Numbers stand with the highest byte first.
 
 use super::super::name::{NAME_SIZE, NodeName};
 use super::super::strict::{AckGroup, AckGroups, MEMBERS_MAX, StrictWord};
-use super::{Body, Extensions, Gossip, Header, Message, NodeFlags, Publication, Pulse};
+use super::{Body, Extensions, Frame, Gossip, Header, Message, NodeFlags, Publication, Pulse};
 use keyslot_engine::SLOT_COUNT;
 use keyslot_engine::slot::SlotSet;
 
@@ -91,12 +94,7 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
     match body {
         Body::Ping(pulse) | Body::Pong(pulse) | Body::Meet(pulse) => put_pulse(out, pulse),
         Body::Fail(name) => out.extend_from_slice(name.as_bytes()),
-        Body::Publish(publication) | Body::PublishShard(publication) => {
-            put_u32(out, publication.channel.len() as u32);
-            put_u32(out, publication.message.len() as u32);
-            out.extend_from_slice(&publication.channel);
-            out.extend_from_slice(&publication.message);
-        }
+        Body::Publish(publication) | Body::PublishShard(publication) => put_publication(out, publication),
         Body::Update { owner, config_epoch, slots } => {
             put_u64(out, *config_epoch);
             out.extend_from_slice(owner.as_bytes());
@@ -104,6 +102,32 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         }
         Body::VoteRequest | Body::Vote | Body::ManualFailover | Body::Unknown(_) => {}
     }
+    put_size(out, start);
+}
+
+/// Appends a publication with a head that says nothing of its sender. False, and nothing is appended, for any other message.
+pub fn encode_light(body: &Body, out: &mut Vec<u8>) -> bool {
+    let (Body::Publish(publication) | Body::PublishShard(publication)) = body else { return false };
+    let start = out.len();
+    out.extend_from_slice(SIGNATURE);
+    out.extend_from_slice(&[0; 4]);
+    put_u16(out, VERSION);
+    put_u16(out, 0);
+    put_u16(out, body.kind() | KIND_LIGHT);
+    put_u16(out, 0);
+    put_publication(out, publication);
+    put_size(out, start);
+    true
+}
+
+fn put_publication(out: &mut Vec<u8>, publication: &Publication) {
+    put_u32(out, publication.channel.len() as u32);
+    put_u32(out, publication.message.len() as u32);
+    out.extend_from_slice(&publication.channel);
+    out.extend_from_slice(&publication.message);
+}
+
+fn put_size(out: &mut [u8], start: usize) {
     let size = (out.len() - start) as u32;
     out[start + 4..start + 8].copy_from_slice(&size.to_be_bytes());
 }
@@ -195,12 +219,19 @@ fn put_text(out: &mut Vec<u8>, text: &str, size: usize) {
 }
 
 /// Reads one whole frame.
-pub fn decode(frame: &[u8]) -> Result<Message, BusProtocolError> {
+pub fn decode(frame: &[u8]) -> Result<Frame, BusProtocolError> {
     let mut reader = Reader { frame, at: 0 };
     reader.expect_start()?;
     let port = reader.u16()?;
     let kind = reader.u16()?;
     let gossip_count = reader.u16()?;
+    if kind & KIND_LIGHT != 0 {
+        return Ok(Frame::Light(match kind & !KIND_LIGHT {
+            4 => Body::Publish(reader.publication()?),
+            10 => Body::PublishShard(reader.publication()?),
+            other => Body::Unknown(other),
+        }));
+    }
     let (current_epoch, config_epoch, offset) = (reader.u64()?, reader.u64()?, reader.u64()?);
     let sender = reader.name("the name of the sender")?;
     let slots = reader.slots()?;
@@ -246,7 +277,7 @@ pub fn decode(frame: &[u8]) -> Result<Message, BusProtocolError> {
         10 => Body::PublishShard(reader.publication()?),
         other => Body::Unknown(other),
     };
-    Ok(Message { header, body })
+    Ok(Frame::Message(Box::new(Message { header, body })))
 }
 
 struct Reader<'a> {
@@ -421,7 +452,7 @@ impl BusDecoder {
 
     /// The next message, if all of it is there. After an error nothing more is to be had.
     #[expect(clippy::should_implement_trait, reason = "an error ends the stream, and nothing is not the end")]
-    pub fn next(&mut self) -> Result<Option<Message>, BusProtocolError> {
+    pub fn next(&mut self) -> Result<Option<Frame>, BusProtocolError> {
         let rest = &self.held[self.from..];
         let shown = &rest[..rest.len().min(SIGNATURE.len())];
         if !SIGNATURE.starts_with(shown) {
@@ -431,14 +462,16 @@ impl BusDecoder {
             return Ok(None);
         };
         let size = size as usize;
-        if !(HEADER_SIZE..=FRAME_SIZE_MAX).contains(&size) {
+        let Some(kind) = rest.get(12..14) else { return Ok(None) };
+        let size_min = if kind[0] & (KIND_LIGHT >> 8) as u8 == 0 { HEADER_SIZE } else { LIGHT_HEADER_SIZE };
+        if !(size_min..=FRAME_SIZE_MAX).contains(&size) {
             let found = size.to_string();
             return Err(BusProtocolError { at: 4, expected: "the size of a message", found });
         }
         let Some(frame) = rest.get(..size) else { return Ok(None) };
-        let message = decode(frame)?;
+        let frame = decode(frame)?;
         self.from += size;
-        Ok(Some(message))
+        Ok(Some(frame))
     }
 }
 
@@ -446,6 +479,9 @@ const SIGNATURE: &[u8; 4] = b"RCmb";
 const VERSION: u16 = 1;
 /// What every message has before what it says.
 const HEADER_SIZE: usize = 2256;
+const LIGHT_HEADER_SIZE: usize = 16;
+/// The bit of the kind of a message that has the short head.
+const KIND_LIGHT: u16 = 1 << 15;
 /// No message is larger: a publication may be as large as a value of a client.
 const FRAME_SIZE_MAX: usize = 1 << 30;
 /// Room that is kept behind a large message.

@@ -4,11 +4,21 @@ mod codec;
 #[cfg(test)]
 mod golden_tests;
 
-pub use codec::{BusDecoder, BusProtocolError, decode, encode};
+pub use codec::{BusDecoder, BusProtocolError, decode, encode, encode_light};
 
 use super::name::NodeName;
 use super::strict::StrictWord;
 use keyslot_engine::slot::SlotSet;
+
+/// What comes over a connection of the bus.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// A message that says all of its sender.
+    Message(Box<Message>),
+    /// A [`Body::Publish`] or [`Body::PublishShard`] of which the connection tells who says it. Valkey 8 and this library send
+    /// publications so to who [takes](NodeFlags::LIGHT) them.
+    Light(Body),
+}
 
 /// A message of the bus: who says it, and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,6 +175,8 @@ impl NodeFlags {
     pub const MIGRATE_TO: Self = Self(1 << 8);
     /// It does not stand for election.
     pub const NO_FAILOVER: Self = Self(1 << 9);
+    /// It takes publications with a short head. Said in heads of messages only.
+    pub const LIGHT: Self = Self(1 << 11);
 
     /// Whether all of these are set.
     pub fn has(self, flags: Self) -> bool {

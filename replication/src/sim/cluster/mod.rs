@@ -219,6 +219,13 @@ impl Simulation {
         self.form_shards(shards);
     }
 
+    /// Another node, which knows nobody, at this address.
+    #[cfg(feature = "host")]
+    pub(crate) fn add_at(&mut self, address: NodeAddress) -> usize {
+        let roster = Member::fresh_roster(self.chance.next());
+        self.add(roster, address)
+    }
+
     /// Where a node is.
     pub fn address(&self, node: usize) -> &NodeAddress {
         &self.nodes[node].address

@@ -24,7 +24,17 @@ pub(in crate::host) fn control(node: &Node, cluster: &Cluster, words: &[&[u8]], 
         return true;
     }
     match node.command_member(|member, now| change(member, &command, &node.engine, now)) {
-        Some(Ok(Ok(answer))) => answer.write(reply),
+        Some(Ok(Ok(answer))) => {
+            // What a replica had goes with its primary, before anybody is told that it leads.
+            let emptied = match command {
+                ClusterCommand::Reset(_) if node.engine.db_size() > 0 => node.engine.flushall(),
+                _ => Ok(()),
+            };
+            match emptied {
+                Ok(()) => answer.write(reply),
+                Err(error) => reply.error(&error.to_string()),
+            }
+        }
         Some(Ok(Err(refusal))) => reply.error(&refusal.to_string()),
         Some(Err(reason)) => reply.error(&reason),
         None => return false,

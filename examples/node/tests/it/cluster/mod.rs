@@ -54,6 +54,8 @@ impl Nodes {
     /// have passed, so that a busy machine changes no roles.
     pub(crate) fn form() -> Self {
         let mut nodes = Self::start(&[Kind::Keyslot; 6]);
+        // While they get to know each other, nodes hear of each other twice in this time.
+        nodes.set_timeout(4000);
         let names: Vec<String> = nodes.0.iter_mut().map(|node| node.ask(&["CLUSTER", "MYID"])).collect();
         for node in 0..6 {
             let epoch = (node + 1).to_string();
@@ -62,16 +64,18 @@ impl Nodes {
                 assert_eq!(nodes.0[node].ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]), "+OK");
             }
             let (port, bus) = (nodes.0[node].port.to_string(), nodes.bus_port(node));
-            assert_eq!(nodes.0[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "+OK");
+            for other in &mut nodes.0[..node] {
+                assert_eq!(other.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "+OK");
+            }
         }
         for node in 3..6 {
             wait_until("following", || {
                 Some(nodes.0[node].ask(&["CLUSTER", "REPLICATE", &names[node - 3]])).filter(|reply| reply != "+OK")
             });
         }
-        nodes.set_timeout(15_000);
         nodes.settle();
         (3..6).for_each(|node| nodes.wait_for_link(node));
+        nodes.set_timeout(15_000);
         nodes
     }
 

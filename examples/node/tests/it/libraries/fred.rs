@@ -1,6 +1,8 @@
 //! fred, `Config` with `ServerConfig::Clustered`, which speaks RESP3 here.
 
-use super::{COUNTER, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, on_a_runtime, show_replicas};
+use super::{
+    COUNTER, MOVING, Move, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, on_a_runtime, show_replicas,
+};
 use crate::cluster::Nodes;
 use fred::clients::SubscriberClient;
 use fred::prelude::*;
@@ -79,6 +81,15 @@ async fn use_keys(client: &Client) {
     assert!(error.to_string().contains("not an integer"), "{error}");
 }
 
+/// Of the two answers for a slot that moves, MOVED is followed. On ASK the library asks the same node again, redis-servers' too.
+async fn follow_a_move(client: &Client, nodes: &mut Nodes) {
+    let keys = ["a", "b"].map(|name| format!("{MOVING}{name}"));
+    Move::begin(nodes).end(nodes);
+    client.set::<(), _, _>(&keys[0], "moved", None, None, false).await.unwrap();
+    client.set::<(), _, _>(&keys[1], "on", None, None, false).await.unwrap();
+    assert_eq!(client.mget::<Vec<String>, _>(keys.to_vec()).await.unwrap(), ["moved", "on"]);
+}
+
 async fn scan(client: &Client) {
     let keys: Vec<Key> = client.scan_cluster_buffered("key:*", Some(1000), None).try_collect().await.unwrap();
     let seen: BTreeSet<String> = keys.iter().map(|key| key.as_str().unwrap().to_owned()).collect();
@@ -116,13 +127,14 @@ async fn publish(client: &Client, subscriber: &SubscriberClient, channel: &str, 
 
 #[test]
 fn a_client_survives_a_failover() {
-    let nodes = Nodes::form();
+    let mut nodes = Nodes::form();
     on_a_runtime(async {
         let client = builder(&nodes).build().unwrap();
         let subscriber = builder(&nodes).build_subscriber_client().unwrap();
         client.init().await.unwrap();
         subscriber.init().await.unwrap();
         let _subscribing = subscriber.manage_subscriptions();
+        follow_a_move(&client, &mut nodes).await;
         write_all(&client).await;
         assert_all(&client).await;
         use_keys(&client).await;

@@ -83,6 +83,39 @@ impl Patience {
     }
 }
 
+/// A slot without keys that goes from one primary to another.
+struct Move {
+    source: usize,
+    target: usize,
+}
+
+impl Move {
+    /// From now on its node answers ASK for keys that it does not have.
+    fn begin(nodes: &mut Nodes) -> Self {
+        let source = nodes.primary_of(MOVING);
+        let this = Self { source, target: (source + 1) % 3 };
+        let names = [source, this.target].map(|node| nodes.0[node].ask(&["CLUSTER", "MYID"]));
+        this.set(nodes, this.target, "IMPORTING", &names[0]);
+        this.set(nodes, source, "MIGRATING", &names[1]);
+        this
+    }
+
+    /// From now on it answers MOVED.
+    fn end(self, nodes: &mut Nodes) {
+        let name = nodes.0[self.target].ask(&["CLUSTER", "MYID"]);
+        for node in [self.target, self.source] {
+            self.set(nodes, node, "NODE", &name);
+        }
+        nodes.settle();
+        assert_eq!(nodes.primary_of(MOVING), self.target);
+    }
+
+    fn set(&self, nodes: &mut Nodes, node: usize, state: &str, name: &str) {
+        let slot = Slot::of(MOVING.as_bytes()).number().to_string();
+        assert_eq!(nodes.0[node].ask(&["CLUSTER", "SETSLOT", &slot, state, name]), "+OK");
+    }
+}
+
 /// Waits until all nodes name the replicas to clients, which they do once something was replicated.
 fn show_replicas(nodes: &mut Nodes) {
     nodes.write("something");
@@ -110,6 +143,9 @@ fn calls_at_replicas(nodes: &mut Nodes, command: &str) -> usize {
 }
 
 const COUNTER: &str = "counter";
+
+/// What begins the keys of a slot that moves.
+const MOVING: &str = "{moving}";
 
 /// How often a client counts before and after.
 const ROUNDS: i64 = 50;

@@ -1,6 +1,8 @@
 //! redis-rs, `redis::cluster_async::ClusterConnection`, which speaks RESP3 here.
 
-use super::{COUNTER, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, on_a_runtime, show_replicas};
+use super::{
+    COUNTER, MOVING, Move, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, on_a_runtime, show_replicas,
+};
 use crate::cluster::Nodes;
 use futures_util::future::try_join_all;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
@@ -87,6 +89,16 @@ async fn use_keys(connection: &mut ClusterConnection) {
     assert!(error.to_string().to_uppercase().contains("CROSSSLOT"), "{error}");
 }
 
+async fn follow_a_move(connection: &mut ClusterConnection, nodes: &mut Nodes) {
+    let keys = ["a", "b"].map(|name| format!("{MOVING}{name}"));
+    let moving = Move::begin(nodes);
+    connection.set::<_, _, ()>(&keys[0], "asked").await.unwrap();
+    assert_eq!(connection.get::<_, String>(&keys[0]).await.unwrap(), "asked");
+    moving.end(nodes);
+    connection.set::<_, _, ()>(&keys[1], "moved").await.unwrap();
+    assert_eq!(connection.mget::<_, Vec<String>>(&keys).await.unwrap(), ["asked", "moved"]);
+}
+
 async fn scan(connection: &mut ClusterConnection, nodes: &Nodes) {
     let mut seen = BTreeSet::new();
     for node in 0..3 {
@@ -140,11 +152,12 @@ async fn publish(
 
 #[test]
 fn a_connection_survives_a_failover() {
-    let nodes = Nodes::form();
+    let mut nodes = Nodes::form();
     on_a_runtime(async {
         let (sender, mut pushes) = unbounded_channel();
         let client = client(&nodes).push_sender(sender).build().unwrap();
         let mut connection = client.get_async_connection().await.unwrap();
+        follow_a_move(&mut connection, &mut nodes).await;
         write_all(&connection).await.unwrap();
         assert_all(&connection).await;
         use_keys(&mut connection).await;

@@ -1,6 +1,6 @@
 //! redis-rs, `redis::cluster::ClusterConnection`.
 
-use super::{COUNTER, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, show_replicas};
+use super::{COUNTER, MOVING, Move, Outage, Patience, ROUNDS, calls_at_replicas, key_of_each_slot, show_replicas};
 use crate::cluster::Nodes;
 use crate::replication::wait_until;
 use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
@@ -68,6 +68,16 @@ fn use_keys(connection: &mut ClusterConnection) {
     assert_eq!(replies[3], Value::Array(vec![Value::Okay, Value::Int(7)]));
 }
 
+fn follow_a_move(connection: &mut ClusterConnection, nodes: &mut Nodes) {
+    let keys = ["a", "b"].map(|name| format!("{MOVING}{name}"));
+    let moving = Move::begin(nodes);
+    let _: () = connection.set(&keys[0], "asked").unwrap();
+    assert_eq!(connection.get::<_, String>(&keys[0]).unwrap(), "asked");
+    moving.end(nodes);
+    let _: () = connection.set(&keys[1], "moved").unwrap();
+    assert_eq!(connection.mget::<_, Vec<String>>(&keys).unwrap(), ["asked", "moved"]);
+}
+
 fn scan(connection: &mut ClusterConnection, nodes: &mut Nodes) {
     let mut seen = BTreeSet::new();
     for node in 0..3 {
@@ -113,6 +123,7 @@ fn publish(connection: &mut ClusterConnection, nodes: &Nodes) {
 fn a_connection_survives_a_failover() {
     let mut nodes = Nodes::form();
     let mut connection = client(&nodes).build().unwrap().get_connection().unwrap();
+    follow_a_move(&mut connection, &mut nodes);
     use_keys(&mut connection);
     scan(&mut connection, &mut nodes);
     publish(&mut connection, &nodes);
