@@ -1,125 +1,11 @@
 //! Histories that clients record, and whether each key was one register all the time: on a node that lives, on one that is killed
 //! and started again, and through a promotion.
-//!
-//! An operation takes place at one moment between its request and its reply. One without a reply took place at some moment behind
-//! its request, or never. A history is good if there is an order of such moments in which every reply is right.
 
 use crate::node::{Client, Node};
 use crate::replication::{Peer, wait_until};
-use std::collections::HashSet;
+use keyslot::replication::sim::history::{Ask, Operation, is_linearizable};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-
-/// What a client asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Ask {
-    Set(u64),
-    Get,
-    GetSet(u64),
-    Incr,
-}
-
-/// An operation on one key. A value is 0 where there is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Op {
-    ask: Ask,
-    from: u64,
-    /// When the reply came, and what it said; `None`: nobody knows.
-    reply: Option<(u64, u64)>,
-}
-
-impl Op {
-    /// The register behind it and what it replies.
-    fn run(&self, value: u64) -> (u64, u64) {
-        match self.ask {
-            Ask::Set(new) => (new, 0),
-            Ask::Get => (value, value),
-            Ask::GetSet(new) => (new, value),
-            Ask::Incr => (value + 1, value + 1),
-        }
-    }
-
-    fn until(&self) -> u64 {
-        self.reply.map_or(u64::MAX, |(until, _)| until)
-    }
-}
-
-/// Whether there is an order of moments in which every reply is right: all orders are tried, each state once, the likely ones
-/// first.
-fn is_linearizable(history: &[Op]) -> bool {
-    // No value is written twice, and sums of increments stay below what lies between two.
-    let seen: HashSet<u64> = history.iter().filter_map(|op| op.reply).map(|(_, said)| said >> VALUE_SHIFT).collect();
-    let matters = |op: &&Op| match op.ask {
-        _ if op.reply.is_some() => true,
-        Ask::Get => false,
-        // What nobody saw need not have been.
-        Ask::Set(value) | Ask::GetSet(value) => seen.contains(&(value >> VALUE_SHIFT)),
-        Ask::Incr => true,
-    };
-    let mut ops: Vec<Op> = history.iter().filter(matters).copied().collect();
-    ops.sort_by_key(|op| op.from);
-    // What took place: all before `first`, and some behind it.
-    let mut todo = vec![(0_usize, Vec::<usize>::new(), 0_u64)];
-    let mut tried = HashSet::new();
-    while let Some((first, done, value)) = todo.pop() {
-        if ops[first..].iter().enumerate().all(|(at, op)| op.reply.is_none() || done.contains(&(first + at))) {
-            return true;
-        }
-        let is_open = |at: &usize| !done.contains(at);
-        let soonest = (first..ops.len()).filter(is_open).map(|at| ops[at].until()).min().unwrap_or(u64::MAX);
-        let mut next: Vec<usize> =
-            (first..ops.len()).take_while(|at| ops[*at].from <= soonest).filter(is_open).collect();
-        // The last that is put in is tried first.
-        next.sort_by_key(|at| std::cmp::Reverse(ops[*at].until()));
-        for at in next {
-            let (behind, said) = ops[at].run(value);
-            if ops[at].reply.is_some_and(|(_, heard)| heard != said) {
-                continue;
-            }
-            let (mut first, mut done) = (first, done.clone());
-            done.push(at);
-            done.sort_unstable();
-            while done.first() == Some(&first) {
-                done.remove(0);
-                first += 1;
-            }
-            if tried.insert((first, done.clone(), behind)) {
-                todo.push((first, done, behind));
-            }
-        }
-    }
-    false
-}
-
-#[test]
-fn a_history_is_judged_by_what_was_told() {
-    let (seven, eight, nine) = (7 << VALUE_SHIFT, 8 << VALUE_SHIFT, 9 << VALUE_SHIFT);
-    let op = |ask, from, until, said| Op { ask, from, reply: Some((until, said)) };
-    let lost = |ask, from| Op { ask, from, reply: None };
-    let good = [
-        op(Ask::Set(seven), 0, 10, 0),
-        op(Ask::Get, 2, 4, seven),
-        op(Ask::Get, 3, 5, seven),
-        op(Ask::Incr, 11, 12, seven + 1),
-    ];
-    assert!(is_linearizable(&good));
-    assert!(
-        is_linearizable(&[lost(Ask::Set(seven), 0), op(Ask::Get, 5, 6, 0), op(Ask::Get, 7, 8, seven)]),
-        "it came late"
-    );
-    assert!(
-        is_linearizable(&[lost(Ask::Set(seven), 0), op(Ask::GetSet(nine), 5, 6, 0), op(Ask::Get, 7, 8, nine)]),
-        "or never"
-    );
-    assert!(!is_linearizable(&[op(Ask::Set(seven), 0, 1, 0), op(Ask::Get, 2, 3, 0)]), "a write that was told is lost");
-    let back = [op(Ask::Set(seven), 0, 10, 0), op(Ask::Get, 1, 2, seven), op(Ask::Get, 3, 4, 0)];
-    assert!(!is_linearizable(&back), "what was seen is gone");
-    assert!(!is_linearizable(&[op(Ask::Incr, 0, 9, 1), op(Ask::Incr, 1, 8, 1)]), "two take one number");
-    assert!(
-        !is_linearizable(&[op(Ask::Set(seven), 0, 1, 0), lost(Ask::Set(eight), 3), op(Ask::Get, 2, 2, eight)]),
-        "too early"
-    );
-}
 
 /// Whom clients ask, and what they record.
 struct Record {
@@ -141,7 +27,7 @@ impl Record {
     }
 
     /// One client's operations, by key.
-    fn work(&self, number: usize) -> Vec<Vec<Op>> {
+    fn work(&self, number: usize) -> Vec<Vec<Operation>> {
         let mut history = vec![Vec::new(); KEY_COUNT];
         let (mut client, mut at, mut random) = (None, 0, number as u64);
         while !self.is_over.load(SeqCst) {
@@ -155,27 +41,28 @@ impl Record {
             // Larger than any sum of increments, so that no value comes twice.
             let value = self.next_value.fetch_add(1, SeqCst) << VALUE_SHIFT;
             let key = (random >> 40) as usize % KEY_COUNT;
-            let ask = [Ask::Get, Ask::Get, Ask::Incr, Ask::Set(value), Ask::GetSet(value)][(random >> 33) as usize % 5];
+            let asks = [Ask::Get, Ask::Get, Ask::Increment, Ask::Set(value), Ask::GetSet(value)];
+            let ask = asks[(random >> 33) as usize % 5];
             let (name, text) = (format!("register:{key}"), value.to_string());
             let words = match ask {
                 Ask::Get => vec!["GET", &name],
-                Ask::Incr => vec!["INCR", &name],
+                Ask::Increment => vec!["INCR", &name],
                 Ask::Set(_) => vec!["SET", &name, &text],
                 Ask::GetSet(_) => vec!["SET", &name, &text, "GET"],
             };
             let from = self.now();
             let reply = client.as_mut().and_then(|client| client.try_ask(&words));
             let until = self.now();
-            let said = reply.as_deref().map(|reply| match reply {
-                "+OK" | "(nil)" => Some(0),
-                number => number.trim_start_matches(':').parse().ok(),
+            let said: Option<Option<Option<u64>>> = reply.as_deref().map(|reply| match reply {
+                "+OK" | "(nil)" => Some(None),
+                number => number.trim_start_matches(':').parse().ok().map(Some),
             });
             match said {
-                Some(Some(said)) => history[key].push(Op { ask, from, reply: Some((until, said)) }),
+                Some(Some(said)) => history[key].push(Operation { ask, from, reply: Some((until, said)) }),
                 // An error: who leads no more, or not yet, changed nothing; of a held reply nobody knows.
                 Some(None) if !reply.as_deref().is_some_and(|reply| reply.starts_with("-UNBLOCKED")) => client = None,
                 _ => {
-                    history[key].push(Op { ask, from, reply: None });
+                    history[key].push(Operation { ask, from, reply: None });
                     client = None;
                 }
             }
@@ -185,7 +72,7 @@ impl Record {
 
     /// Has clients work until `f` is done, and judges what they saw.
     fn judge(&self, f: impl FnOnce()) {
-        let histories: Vec<Vec<Vec<Op>>> = std::thread::scope(|scope| {
+        let histories: Vec<Vec<Vec<Operation>>> = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENT_COUNT).map(|number| scope.spawn(move || self.work(number))).collect();
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
             self.is_over.store(true, SeqCst);
@@ -195,10 +82,10 @@ impl Record {
         });
         let (mut count, mut lost) = (0, 0);
         for key in 0..KEY_COUNT {
-            let history: Vec<Op> = histories.iter().flat_map(|client| client[key].clone()).collect();
+            let history: Vec<Operation> = histories.iter().flat_map(|client| client[key].clone()).collect();
             count += history.len();
             lost += history.iter().filter(|op| op.reply.is_none()).count();
-            assert!(is_linearizable(&history), "key {key}: {history:?}");
+            assert!(is_linearizable(&history, None), "key {key}: {history:?}");
         }
         println!(
             "{count} operations on {KEY_COUNT} keys by {CLIENT_COUNT} clients, {lost} without a reply: linearizable"

@@ -93,6 +93,7 @@ impl Member {
     }
 
     fn forget_link(&mut self, link: BusLink, now: UnixMillis) {
+        self.sending.remove(&link);
         let Some(Link { side: Side::Outbound(name), .. }) = self.links.remove(&link) else { return };
         if let Some(peer) = self.peers.get_mut(&name) {
             peer.link = None;
@@ -140,8 +141,8 @@ impl Member {
 
     /// Appends to `out` what is to be sent over a connection now.
     pub fn poll_link(&mut self, link: BusLink, out: &mut Vec<u8>) {
-        if let Some(link) = self.links.get_mut(&link)
-            && link.is_open
+        if self.sending.remove(&link)
+            && let Some(link) = self.links.get_mut(&link)
         {
             out.append(&mut link.outbox);
         }
@@ -149,12 +150,12 @@ impl Member {
 
     /// Whether something is to be sent over a connection.
     pub fn wants_to_send(&self, link: BusLink) -> bool {
-        self.links.get(&link).is_some_and(|link| link.is_open && !link.outbox.is_empty())
+        self.sending.contains(&link)
     }
 
     /// Which connections have something to be sent over them.
     pub fn sending_links(&self) -> impl Iterator<Item = BusLink> {
-        self.links.iter().filter(|(_, link)| link.is_open && !link.outbox.is_empty()).map(|(number, _)| *number)
+        self.sending.iter().copied()
     }
 
     /// Takes what came over a connection.
@@ -185,13 +186,15 @@ impl Member {
 
     /// Sends over a connection.
     pub(super) fn send_over(&mut self, link: BusLink, message: &Message) {
-        let Some(link) = self.links.get_mut(&link) else { return };
+        let number = link;
+        let Some(link) = self.links.get_mut(&number) else { return };
         if link.is_open {
             let is_light =
                 matches!(&link.side, Side::Outbound(name) if self.peers.get(name).is_some_and(|peer| peer.takes_light));
             if !(is_light && encode_light(&message.body, &mut link.outbox)) {
                 encode(message, &mut link.outbox);
             }
+            self.sending.insert(number);
             if let Some(count) = self.counts.sent.get_mut(usize::from(message.body.kind())) {
                 *count += 1;
             }

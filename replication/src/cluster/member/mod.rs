@@ -52,7 +52,7 @@ use hand_over::HandOver;
 use health::Health;
 use keyslot_engine::UnixMillis;
 use links::Link;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strict::Strict;
 
 /// See the module.
@@ -62,6 +62,8 @@ pub struct Member {
     /// What is known of other nodes as long as this one runs.
     peers: BTreeMap<NodeName, Peer>,
     links: BTreeMap<BusLink, Link>,
+    /// Those of them over which something is to be sent.
+    sending: BTreeSet<BusLink>,
     next_link: u64,
     facts: Facts,
     health: Health,
@@ -165,6 +167,7 @@ impl Member {
             roster,
             peers,
             links: BTreeMap::new(),
+            sending: BTreeSet::new(),
             next_link: 0,
             facts: Facts::default(),
             candidacy: Candidacy::None,

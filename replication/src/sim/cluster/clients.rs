@@ -75,8 +75,8 @@ struct Operation {
     flight: Option<u64>,
     last: String,
     outcome: Option<OperationOutcome>,
-    /// It is the workload's: nobody will ask.
-    is_own: bool,
+    /// It is of this workload: nobody will ask.
+    workload: Option<u64>,
 }
 
 /// One try of an operation. It goes on when its client waits no longer.
@@ -130,6 +130,8 @@ pub(super) struct Clients {
     queue: BTreeMap<(i64, u64), Due>,
     routes: BTreeMap<(usize, Slot), usize>,
     workload: Option<Workload>,
+    /// How often there was another workload.
+    workloads: u64,
     next: u64,
     /// What came of operations on each key, in each reign.
     history: BTreeMap<(String, ReignNumber), Vec<Recorded>>,
@@ -190,7 +192,7 @@ impl Simulation {
     /// It is tried for [`PATIENCE_MS`].
     pub fn begin<A: AsRef<[u8]>>(&mut self, client: usize, args: &[A]) -> OperationId {
         let args = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
-        OperationId(self.begin_operation(client, args, false))
+        OperationId(self.begin_operation(client, args, None))
     }
 
     /// What became of an operation that was begun; `None` as long as that is open. Asked for again once it was told: `None`.
@@ -198,6 +200,14 @@ impl Simulation {
         self.clients.operations.get(&operation.0)?.outcome.as_ref()?;
         let taken = self.clients.operations.remove(&operation.0)?;
         taken.outcome
+    }
+
+    /// Lets time go by until every operation is over. None takes longer than [`PATIENCE_MS`] and a little.
+    pub(super) fn finish_operations(&mut self) -> Result<(), Violation> {
+        while self.clients.operations.values().any(|it| it.outcome.is_none()) {
+            self.run_for(REST_MS)?;
+        }
+        Ok(())
     }
 
     /// Lets time go by until an operation is over.
@@ -216,6 +226,7 @@ impl Simulation {
     /// Has clients work by themselves from here on, or none any more. What they began is finished.
     pub fn set_workload(&mut self, workload: Option<Workload>) {
         self.clients.workload = workload;
+        self.clients.workloads += 1;
         self.clients.queue.retain(|_, due| !matches!(due, Due::Work(_)));
         for client in 0..workload.map_or(0, |it| it.clients) {
             let at_ms = self.now.0 + self.chance.below(50) as i64;
@@ -228,7 +239,7 @@ impl Simulation {
         self.clients.answered()
     }
 
-    fn begin_operation(&mut self, client: usize, args: Vec<Vec<u8>>, is_own: bool) -> u64 {
+    fn begin_operation(&mut self, client: usize, args: Vec<Vec<u8>>, workload: Option<u64>) -> u64 {
         let number = self.clients.number();
         let meaning = Meaning::of(&args, &mut self.ledger);
         let slot = request::slot_of(&args);
@@ -238,13 +249,18 @@ impl Simulation {
             flight: None,
             last: "nobody was asked".to_owned(),
             outcome: None,
-            is_own,
+            workload,
         };
         self.clients.operations.insert(number, operation);
         let known = slot.and_then(|slot| self.clients.routes.get(&(client, slot)).copied());
-        let node = known.unwrap_or_else(|| self.chance.below(self.nodes.len() as u64) as usize);
+        let node = known.unwrap_or_else(|| self.any_node());
         self.send_request(number, node, false);
         number
+    }
+
+    /// A node of chance; the first, where there is none yet.
+    fn any_node(&mut self) -> usize {
+        self.chance.below(self.nodes.len().max(1) as u64) as usize
     }
 
     /// A try of an operation leaves for a node.
@@ -269,7 +285,7 @@ impl Simulation {
             match entry.remove() {
                 Due::Flight(flight) => self.land(flight),
                 Due::Try(number) => {
-                    let node = self.chance.below(self.nodes.len() as u64) as usize;
+                    let node = self.any_node();
                     self.send_request(number, node, false);
                 }
                 Due::GiveUp(number, flight) => {
@@ -507,7 +523,7 @@ impl Simulation {
     fn finish(&mut self, number: u64, outcome: OperationOutcome, done: Option<Done>) {
         let Some(operation) = self.clients.operations.get_mut(&number) else { return };
         operation.flight = None;
-        let (request, is_own) = (operation.request.clone(), operation.is_own);
+        let (request, workload) = (operation.request.clone(), operation.workload);
         let said = match (&outcome, &request.meaning) {
             (OperationOutcome::Reply(reply), Meaning::Register(ask, _)) => request::said(*ask, reply, &mut self.ledger),
             _ => None,
@@ -518,14 +534,14 @@ impl Simulation {
         }
         let until = (self.now.0 - super::START_MS) as u64;
         self.clients.record(&request, done, said.map(|said| (until, said)));
-        if !is_own {
+        let Some(of) = workload else {
             if let Some(operation) = self.clients.operations.get_mut(&number) {
                 operation.outcome = Some(outcome);
             }
             return;
-        }
+        };
         self.clients.operations.remove(&number);
-        if let Some(workload) = self.clients.workload {
+        if let Some(workload) = self.clients.workload.filter(|_| self.clients.workloads == of) {
             let at_ms = self.now.0 + 1 + self.chance.below(workload.pause_ms.max(1) as u64) as i64;
             self.clients.schedule(at_ms, Due::Work(request.client));
         }
@@ -560,7 +576,8 @@ impl Simulation {
             (false, _) => &["SET", &key, &value],
         };
         let args = words.iter().map(|word| word.as_bytes().to_owned()).collect();
-        self.begin_operation(client, args, true);
+        let of = self.clients.workloads;
+        self.begin_operation(client, args, Some(of));
     }
 
     /// Where a node is, in which reign; `None` where its data is of none.

@@ -130,7 +130,8 @@ impl Simulation {
     }
 
     /// Acknowledged writes that whoever serves their keys does not hold, nor a later one of their reign that replaced them. Asynchronous
-    /// replication allows that where the primary was replaced, or its process ended, before they got to who leads now.
+    /// replication allows that where the primary was replaced, or its process ended, before they got to who leads now. Of nodes that an
+    /// operator had take over without their primary's data nothing is told.
     pub fn lost_writes(&mut self) -> Vec<String> {
         let mut lost = Vec::new();
         for node in 0..self.nodes.len() {

@@ -250,6 +250,10 @@ impl Simulation {
             self.fail(what);
         }
         if matches!(event, MemberEvent::Elected(_)) {
+            #[cfg(test)]
+            if let Some(process) = &self.nodes[node].machine.process {
+                super::tests::spoil_elected(self.plant, &process.engine);
+            }
             // What had come to it is not lost.
             self.check_data(node);
         }

@@ -207,8 +207,9 @@ impl Simulation {
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
     }
 
-    /// A node's clock is so far ahead of the others from here on, if it was less far.
+    /// A node's clock is so far ahead of the others from here on, if it was less far: 30 years at most.
     pub fn skew_clock(&mut self, node: usize, ms: i64) {
+        let ms = ms.clamp(0, SKEW_MS_MAX);
         self.tell_fault(None, format_args!("the clock of {node} is {ms} ms ahead"));
         self.nodes[node].skew_ms = self.nodes[node].skew_ms.max(ms);
         self.nodes[node].due_ms = self.nodes[node].next_timeout_ms();
@@ -266,6 +267,7 @@ fn replace(disk: &MemoryStorage, file: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync_dir(file.parent().unwrap_or(file))
 }
 
+const SKEW_MS_MAX: i64 = 30 * 365 * 24 * 3_600_000;
 const NODES_CONF: &str = "/data/nodes.conf";
 /// How many calls of a disk replacing a file takes, and one that comes after.
 const SAVE_CALLS: u64 = 6;

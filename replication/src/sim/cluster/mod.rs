@@ -340,7 +340,7 @@ impl Simulation {
 
     /// Whether a node is on.
     pub fn is_on(&self, node: usize) -> bool {
-        self.nodes[node].machine.process.is_some()
+        self.nodes.get(node).is_some_and(|it| it.machine.process.is_some())
     }
 
     /// What a node knows of the cluster, if it is on.
@@ -452,14 +452,14 @@ impl Simulation {
 
     /// Runs for so long, in virtual time. An error at once when something does not hold.
     pub fn run_for(&mut self, ms: i64) -> Result<(), Violation> {
-        let end_ms = self.now.0 + ms;
+        let end_ms = self.now.0.saturating_add(ms);
         while self.violation.is_none() && self.step(end_ms) {}
         self.violation.clone().map_or(Ok(()), Err)
     }
 
     /// Runs until everybody sees the same, and every slot is served; an error if that takes longer.
     pub fn run_until_stable(&mut self, within_ms: i64) -> Result<(), Violation> {
-        let until_ms = self.now.0 + within_ms;
+        let until_ms = self.now.0.saturating_add(within_ms);
         while let Err(why) = self.stability() {
             if self.now.0 >= until_ms {
                 let picture = self.picture();
@@ -552,7 +552,7 @@ impl Simulation {
         }
         self.run_until_stable(scene::SETTLES_WITHIN_MS)?;
         self.set_workload(None);
-        self.run_for(PATIENCE_MS)?;
+        self.finish_operations()?;
         self.run_until_stable(PATIENCE_MS)
     }
 

@@ -9,16 +9,33 @@ use keyslot_persistence::Durability;
 pub(super) enum Plant {
     /// One write in many is acknowledged and not done.
     DroppedWrite,
+    /// One read in many is answered as if nothing had been written.
+    EmptyRead,
+    /// Who is elected deletes a key.
+    ForgetfulSuccessor,
 }
 
 /// What a planted bug answers in the place of a node, if it does.
 pub(super) fn spoil(plant: Option<Plant>, request: &mut Vec<u8>, chance: &mut Chance) -> Option<Value> {
-    let is_write = request.starts_with(b"*3\r\n$3\r\nSET");
-    if plant != Some(Plant::DroppedWrite) || !is_write || !chance.once_in(10) {
+    let (begins, answer) = match plant? {
+        Plant::DroppedWrite => (&b"*3\r\n$3\r\nSET"[..], Value::Ok),
+        Plant::EmptyRead => (&b"*2\r\n$3\r\nGET"[..], Value::Nil),
+        Plant::ForgetfulSuccessor => return None,
+    };
+    if !request.starts_with(begins) || !chance.once_in(10) {
         return None;
     }
     request.clear();
-    Some(Value::Ok)
+    Some(answer)
+}
+
+/// What a planted bug does to who was elected.
+pub(super) fn spoil_elected(plant: Option<Plant>, engine: &Engine) {
+    if plant == Some(Plant::ForgetfulSuccessor) {
+        for key in 0..12 {
+            engine.call(&["DEL", &format!("key:{key}")]);
+        }
+    }
 }
 
 pub(super) fn variable(name: &str) -> Option<u64> {
@@ -239,15 +256,22 @@ fn planted_bugs_are_found() {
 }
 
 #[test]
-fn a_write_that_is_acknowledged_and_not_done_is_found() {
-    let violation = (0..20).find_map(|seed| {
-        let mut sim = Simulation::new(seed);
-        sim.set_tracing(false);
-        sim.plant = Some(Plant::DroppedWrite);
-        explore_with(&mut sim, &Scenario::ANYTHING).err()
-    });
-    let violation = violation.expect("it is found");
-    assert!(violation.what.contains("holds") && violation.what.contains("answer"), "{violation}");
+fn planted_lies_to_clients_are_found() {
+    for (plant, shown_by) in [
+        (Plant::DroppedWrite, ["holds", "and the answer to"]),
+        (Plant::EmptyRead, ["and the answer to Get", "is nothing"]),
+        (Plant::ForgetfulSuccessor, ["holds nothing as key:", "was written"]),
+    ] {
+        let found = (0..50).find_map(|seed| {
+            let mut sim = Simulation::new(seed);
+            sim.set_tracing(false);
+            sim.plant = Some(plant);
+            Some((seed, explore_with(&mut sim, &Scenario::ANYTHING).err()?))
+        });
+        let (seed, violation) = found.unwrap_or_else(|| panic!("{plant:?} is not found"));
+        println!("{plant:?} is found by seed {seed}: {violation}");
+        assert!(shown_by.iter().all(|text| violation.what.contains(text)), "{plant:?}: {violation}");
+    }
 }
 
 /// A cluster of three primaries with a replica each, and who serves `key`.
@@ -470,4 +494,25 @@ fn the_same_seed_gives_the_same_page() {
         page.into_inner()
     };
     assert!(page(1) == page(1) && page(1) != page(2));
+}
+
+#[test]
+fn a_cluster_of_nobody_serves_nobody() {
+    let mut sim = Simulation::new(1);
+    let operation = sim.begin(0, &["GET", "a"]);
+    sim.run_for(20_000).unwrap();
+    assert!(matches!(sim.outcome(operation), Some(OperationOutcome::NotDone(_))));
+    let none: [&str; 0] = [];
+    let nothing = sim.begin(0, &none);
+    sim.set_workload(Some(Workload::default()));
+    sim.set_workload(Some(Workload { clients: 1, keys: 0, pause_ms: -5, read_once_in: 0 }));
+    sim.form(3, 0);
+    sim.run_for(20_000).unwrap();
+    assert!(sim.operations_answered() > 100 && sim.outcome(nothing).is_some());
+    assert_eq!(sim.outcome(nothing), None, "it was told");
+    sim.set_workload(None);
+    sim.run_for(PATIENCE_MS).unwrap();
+    let before = sim.operations_answered();
+    sim.run_for(PATIENCE_MS).unwrap();
+    assert_eq!(sim.operations_answered(), before);
 }
