@@ -4,6 +4,7 @@
 //! member    decides: who is down, who owns which slot, who is elected     bytes, time and commands in, outputs out
 //! message   the bus: what nodes say to each other, as bytes
 //! roster    what is known: nodes, slots, epochs
+//! strict    what a shard agrees on under strict failover
 //! view      how that is shown and kept: CLUSTER's replies, nodes.conf
 //! control   CLUSTER at a member
 //! gates     what the engine's gate is told of it
@@ -19,6 +20,7 @@ pub mod message;
 mod name;
 mod plan;
 mod roster;
+pub mod strict;
 pub mod view;
 
 pub use gates::Gates;

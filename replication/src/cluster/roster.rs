@@ -6,6 +6,7 @@
 
 use super::message::NodeFlags;
 use super::name::NodeName;
+use super::strict::{AckGroups, Pledge};
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Slot, UnixMillis};
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ pub struct Roster {
     pub migrating: BTreeMap<Slot, NodeName>,
     /// Slots that this node takes, and from whom.
     pub importing: BTreeMap<Slot, NodeName>,
+    /// What this node has promised under strict failover.
+    pub pledge: Option<Pledge>,
+    /// Who has to have what its shard acknowledges, under strict failover.
+    pub groups: AckGroups,
 }
 
 /// A node as another knows it.
@@ -80,6 +85,8 @@ impl Roster {
             last_vote_epoch: 0,
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            pledge: None,
+            groups: AckGroups::default(),
         }
     }
 

@@ -29,6 +29,11 @@ impl ReplicationId {
         id.iter().all(u8::is_ascii_alphanumeric).then_some(Self(id))
     }
 
+    /// A number that is another for another name, but for chance.
+    pub fn number(&self) -> u64 {
+        self.0.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("it is ASCII")

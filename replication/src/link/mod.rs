@@ -20,6 +20,7 @@
 //! - The bytes that a replica has up to its offset are the primary's up to there: whatever is in doubt ends in a full resync.
 //! - A view is the journal up to one offset, so the stream behind a snapshot begins exactly where the snapshot ends.
 
+mod confirmation;
 mod export;
 mod history;
 mod primary;
@@ -31,6 +32,7 @@ mod stream;
 mod tests;
 mod translation;
 
+pub use confirmation::Quorum;
 pub use history::{History, ReplicationId};
 pub use primary::{
     HandOver, LagLimits, LinkError, LinkId, Primary, PrimaryOptions, ReplicaState, ReplicaStatus, SyncCounts,

@@ -14,6 +14,7 @@
 //!
 //! [`EffectSink::poll_more`]: keyslot_engine::EffectSink::poll_more
 
+use super::confirmation::{Quorum, confirmed};
 use super::export::{SentAs, Transfer, libraries};
 use super::history::{History, ReplicationId};
 use super::profile::{Configured, ReplicaProfile, SyncScope};
@@ -228,6 +229,8 @@ pub struct Primary {
     is_closed: bool,
     /// Up to where replicas were asked how far they are, for those who wait for them.
     asked: Offset,
+    /// Which replicas confirm a write; all, if nothing is said.
+    quorums: Option<Vec<Quorum>>,
 }
 
 struct Link {
@@ -277,7 +280,14 @@ impl Primary {
             chance: Chance::new(chance),
             is_closed: false,
             asked: Offset(0),
+            quorums: None,
         }
+    }
+
+    /// Says which replicas confirm a write from here on: enough of each of these, or enough of any for `None`.
+    pub fn set_quorums(&mut self, quorums: Option<Vec<Quorum>>) {
+        self.quorums = quorums;
+        self.tell_confirmed();
     }
 
     /// Changes how replicas are treated.
@@ -403,7 +413,8 @@ impl Primary {
     /// Tells the journal how far the replicas are.
     fn tell_confirmed(&self) {
         let online = self.links.values().filter(|link| matches!(link.phase, Phase::Stream(_)));
-        self.journal.set_confirmed(online.map(|link| link.acked).collect());
+        let said = online.map(|link| (link.profile.node.as_deref(), link.acked));
+        self.journal.set_confirmed(confirmed(said, self.quorums.as_deref()));
     }
 
     /// Appends to `out` what is to be sent to a replica now: about `budget` bytes, more for a large value, nothing if there is

@@ -17,6 +17,8 @@ pub struct ReplicaProfile {
     pub knows_field_expiry: bool,
     /// Whether it takes over the name in `+CONTINUE`.
     pub follows_renames: bool,
+    /// The name of the node, where it takes part in strict failover.
+    pub node: Option<String>,
     /// What it wants of a snapshot; such a peer wants no stream.
     pub scope: SyncScope,
 }
@@ -72,6 +74,10 @@ impl ReplicaProfile {
                 b"capa" if value.eq_ignore_ascii_case(b"eof") => self.reads_marked = true,
                 b"capa" if value == NATIVE_CAPABILITY => self.reads_native = true,
                 b"capa" if value == FIELDS_CAPABILITY => self.knows_field_expiry = true,
+                b"capa" if value.starts_with(NODE_CAPABILITY) => {
+                    let name = &value[NODE_CAPABILITY.len()..];
+                    self.node = Some(String::from_utf8_lossy(&name[..name.len().min(NODE_LEN_MAX)]).into_owned());
+                }
                 b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.follows_renames = true,
                 // Abilities that this primary does not know are no reason to refuse.
                 b"capa" | b"version" => {}
@@ -121,6 +127,12 @@ pub(super) const FIELDS_CAPABILITY: &[u8] = b"keyslot-field-expiry";
 
 pub(super) const NATIVE_CAPABILITY: &[u8] = b"keyslot-snapshot-1";
 
+/// How a node says its name; the name follows. It is known to who takes part in strict failover.
+pub(super) const NODE_CAPABILITY: &[u8] = b"keyslot-node-";
+
+/// No name is longer.
+const NODE_LEN_MAX: usize = 64;
+
 /// Longer addresses are refused, as by Redis.
 const ADDRESS_LEN_MAX: usize = 256;
 
@@ -134,7 +146,9 @@ mod tests {
         let acked = |at, fsynced: Option<u64>| Configured::Acked { at: Offset(at), fsynced: fsynced.map(Offset) };
         let mut say = |line: &str| profile.configure(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
         assert_eq!(
-            say("REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2"),
+            say(
+                "REPLCONF listening-port 6380 capa eof capa psync2 capa keyslot-snapshot-1 capa keyslot-snapshot-2 capa keyslot-node-abc"
+            ),
             Ok(Configured::Set)
         );
         assert_eq!(say("replconf IP-ADDRESS replica.example"), Ok(Configured::Set));
@@ -155,6 +169,7 @@ mod tests {
             reads_native: true,
             knows_field_expiry: false,
             follows_renames: true,
+            node: Some("abc".to_owned()),
             scope: SyncScope::Libraries,
         };
         assert_eq!(profile, expected);

@@ -16,7 +16,7 @@
 use super::export::NATIVE_HEADER;
 use super::history::{History, ReplicationId};
 use super::primary::HandOver;
-use super::profile::{FIELDS_CAPABILITY, NATIVE_CAPABILITY};
+use super::profile::{FIELDS_CAPABILITY, NATIVE_CAPABILITY, NODE_CAPABILITY};
 use super::stream::{StreamError, StreamReader};
 use keyslot_engine::effect::encode_effect;
 use keyslot_engine::{CommandError, EffectSink, Engine, Offset, Origin, UnixMillis};
@@ -45,6 +45,8 @@ pub struct ReplicaOptions {
     pub loaders: usize,
     /// The other node, which follows this one, is asked to lead: a failover.
     pub hand_over: Option<HandOver>,
+    /// The name of this node, where it takes part in strict failover.
+    pub node: Option<String>,
 }
 
 impl Default for ReplicaOptions {
@@ -58,6 +60,7 @@ impl Default for ReplicaOptions {
             reads_native: true,
             loaders: 0,
             hand_over: None,
+            node: None,
         }
     }
 }
@@ -438,7 +441,11 @@ impl ReplicaLink {
         match what {
             "port" => {
                 let port = self.options.listening_port.to_string();
-                self.say(&[b"REPLCONF", b"listening-port", port.as_bytes()]);
+                // Here, as a request of who may be anybody has few words.
+                let node = self.options.node.as_ref().map(|name| [NODE_CAPABILITY, name.as_bytes()].concat());
+                let mut words = vec![&b"REPLCONF"[..], b"listening-port", port.as_bytes()];
+                words.extend(node.iter().flat_map(|word| [&b"capa"[..], word]));
+                self.say(&words);
             }
             "address" => {
                 let address = self.options.ip_address.clone().unwrap_or_default();

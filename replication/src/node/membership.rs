@@ -6,9 +6,10 @@ use super::output::{CloseReason, ConnectionId, Output};
 use super::target::Target;
 use super::{Connection, Node};
 use crate::cluster::Gates;
-use crate::cluster::member::{BusLink, Facts, Member, MemberOutput, Upstream};
+use crate::cluster::NodeName;
+use crate::cluster::member::{AckQuorum, BusLink, Facts, Member, MemberOutput, Upstream};
 use crate::cluster::view::PreferredEndpoint;
-use crate::link::ReplicaPhase;
+use crate::link::{Quorum, ReplicaPhase, ReplicaProfile, SyncScope};
 use keyslot_engine::{EffectSink, UnixMillis};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub(super) struct Membership {
     held_until: Option<UnixMillis>,
     /// When the primary was heard of last.
     heard: Option<UnixMillis>,
+    /// Whom the data was to be that of last.
+    followed: Option<NodeName>,
 }
 
 impl Node {
@@ -28,7 +31,8 @@ impl Node {
     pub fn join(&mut self, member: Member, now: UnixMillis) {
         let gates = Gates::new(&self.engine);
         let connections = BTreeMap::new();
-        self.membership = Some(Membership { member, gates, connections, held_until: None, heard: None });
+        self.membership =
+            Some(Membership { member, gates, connections, held_until: None, heard: None, followed: None });
         self.settle_member(now);
     }
 
@@ -40,8 +44,10 @@ impl Node {
     /// Has the member do something, and carries out what follows of it; `None` at a node that is no member.
     pub fn with_member<R>(&mut self, now: UnixMillis, work: impl FnOnce(&mut Member) -> R) -> Option<R> {
         let facts = self.facts();
+        let followers = self.followers();
         let membership = self.membership.as_mut()?;
         membership.member.set_facts(facts);
+        membership.member.set_followers(followers);
         let done = work(&mut membership.member);
         self.settle_member(now);
         Some(done)
@@ -143,7 +149,25 @@ impl Node {
         };
         let offset = if is_known { self.standing.journal().end().0 } else { 0 };
         let is_still = membership.held_until.is_some() && self.engine.is_still();
-        Facts { offset, upstream, is_still }
+        let history = self.standing.history().id().number();
+        Facts { offset, upstream, is_still, history }
+    }
+
+    /// Which members of the cluster follow the stream, and how far they are; nobody is looked for but under strict failover.
+    fn followers(&self) -> Vec<(NodeName, u64)> {
+        let is_strict = self.member().is_some_and(|member| member.options().strict.is_some());
+        if !is_strict { Vec::new() } else { self.standing.followers().collect() }
+    }
+
+    /// The name under which this node takes part in strict failover, if it does.
+    pub(super) fn strict_name(&self) -> Option<String> {
+        let member = self.member().filter(|member| member.options().strict.is_some())?;
+        Some(member.roster().me().name.to_string())
+    }
+
+    /// Why a replica is not served although the node leads: an error is what to answer.
+    pub(super) fn admit_to_shard(&self, profile: &ReplicaProfile) -> Result<(), &'static str> {
+        self.member().map_or(Ok(()), |member| admit_to_shard(member, profile))
     }
 
     /// Carries out what the member decided.
@@ -171,14 +195,24 @@ impl Node {
                         self.close(connection, CloseReason::Bus(why));
                     }
                 }
-                MemberOutput::Follow(_, address) => {
-                    if let Some(membership) = &mut self.membership {
+                MemberOutput::Follow(name, address) => {
+                    if let Some(membership) = &mut self.membership
+                        && membership.followed.replace(name) != Some(name)
+                    {
                         membership.heard = None;
                     }
                     self.follow(Target { host: address.ip, port: address.port }, now);
                 }
                 MemberOutput::Lead => {
+                    if let Some(membership) = &mut self.membership {
+                        (membership.followed, membership.heard) = (None, None);
+                    }
                     self.lead();
+                }
+                MemberOutput::Detach => self.detach(),
+                MemberOutput::Confirm(quorums) => {
+                    let quorums = quorums.map(|quorums| quorums.into_iter().map(Quorum::from).collect());
+                    self.standing.primary_mut().set_quorums(quorums);
                 }
                 MemberOutput::HoldWrites(until) => {
                     self.engine.hold_writes();
@@ -196,3 +230,27 @@ impl Node {
         }
     }
 }
+
+impl From<AckQuorum> for Quorum {
+    fn from(quorum: AckQuorum) -> Self {
+        Self { members: quorum.members.iter().map(NodeName::to_string).collect(), count: quorum.count }
+    }
+}
+
+/// Whether a node of a cluster serves a replica, as far as strict failover is concerned. An error is what to answer; replicas of all
+/// kinds try again later.
+pub fn admit_to_shard(member: &Member, profile: &ReplicaProfile) -> Result<(), &'static str> {
+    if member.options().strict.is_none() || profile.scope != SyncScope::Stream {
+        return Ok(());
+    }
+    match (member.is_bereft(), &profile.node) {
+        (true, _) => Err(BEREFT_TEXT),
+        (false, None) => Err(STRANGER_TEXT),
+        (false, Some(_)) => Ok(()),
+    }
+}
+
+const BEREFT_TEXT: &str = "NOMASTERLINK This node started without what it acknowledged, and does not replace the data of a replica by \
+                           that. One of its replicas is to take its place";
+const STRANGER_TEXT: &str = "NOMASTERLINK This node has replicas with cluster-strict-failover only: others could lose what it \
+                             acknowledged";

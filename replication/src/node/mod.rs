@@ -39,6 +39,7 @@ pub use failover::{
 };
 pub use guard::{EMPTY_PRIMARY_TEXT, EmptyPrimary, StartedWith};
 pub use kept::KeptHistory;
+pub use membership::admit_to_shard;
 pub use options::NodeOptions;
 pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, WaitId, WaitOutcome};
 pub use standing::Standing;
@@ -49,7 +50,7 @@ use crate::chance::Chance;
 use crate::cluster::member::BusLink;
 use crate::link::{
     Arrival, History, LinkError, LinkId, Reception, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
-    ReplicaPhase, ReplicationId, SyncRequest,
+    ReplicaPhase, ReplicaProfile, ReplicationId, SyncRequest,
 };
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot_persistence::Journal;
@@ -92,9 +93,16 @@ struct Upstream {
 }
 
 enum Reach {
-    Away { retry_at: UnixMillis },
-    Connecting { connection: ConnectionId, until: UnixMillis },
+    Away {
+        retry_at: UnixMillis,
+    },
+    Connecting {
+        connection: ConnectionId,
+        until: UnixMillis,
+    },
     Linked(ConnectionId),
+    /// It is not reached for: this node has promised not to acknowledge what it writes.
+    Detached,
 }
 
 impl Node {
@@ -170,6 +178,7 @@ impl Node {
     pub fn next_timeout(&self) -> Option<UnixMillis> {
         let upstream = self.upstream.as_ref().and_then(|upstream| match &upstream.state {
             Reach::Away { retry_at } => Some(*retry_at),
+            Reach::Detached => None,
             Reach::Connecting { until, .. } => Some(*until),
             Reach::Linked(connection) => match self.connections.get(connection) {
                 Some(Connection::Followed(link)) => link.next_timeout(),
@@ -219,7 +228,7 @@ impl Node {
                     self.fail(connection, error, now);
                 }
             }
-            Reach::Away { .. } | Reach::Connecting { .. } => {}
+            Reach::Away { .. } | Reach::Connecting { .. } | Reach::Detached => {}
         }
     }
 
@@ -245,7 +254,8 @@ impl Node {
         let Some(upstream) = &mut self.upstream else { return };
         if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
             upstream.state = Reach::Linked(connection);
-            let options = ReplicaOptions { hand_over: self.failover.hand_over(), ..self.options.replica.clone() };
+            let (hand_over, node) = (self.failover.hand_over(), self.strict_name());
+            let options = ReplicaOptions { hand_over, node, ..self.options.replica.clone() };
             let link = self.standing.link(options, now);
             self.connections.insert(connection, Connection::Followed(Box::new(link)));
         }
@@ -292,7 +302,7 @@ impl Node {
 
     fn serve(&mut self, connection: ConnectionId, arrival: Arrival, now: UnixMillis) {
         let Arrival { profile, request, rest } = arrival;
-        if let Err(error) = self.admit(connection, request) {
+        if let Err(error) = self.admit(connection, request, &profile) {
             if let Some(Connection::Expected(_, out)) = self.connections.get_mut(&connection) {
                 out.extend_from_slice(format!("-{error}\r\n").as_bytes());
             }
@@ -315,7 +325,13 @@ impl Node {
     }
 
     /// Whether a replica is served now; who asks this node to lead is obeyed. An error is what to answer.
-    fn admit(&mut self, connection: ConnectionId, request: SyncRequest) -> Result<(), String> {
+    fn admit(
+        &mut self,
+        connection: ConnectionId,
+        request: SyncRequest,
+        profile: &ReplicaProfile,
+    ) -> Result<(), String> {
+        self.admit_to_shard(profile)?;
         if let SyncRequest::TakeOver(wanted, hand_over) = request {
             let history = self.standing.history();
             let follows = self.upstream.as_ref().map(|_| self.standing.is_known().then_some(&history));
@@ -428,7 +444,8 @@ impl Node {
 
     /// Follows another node from here on. False if it does so already. Ends a failover.
     pub fn follow(&mut self, target: Target, now: UnixMillis) -> bool {
-        if self.target() == Some(&target) && self.failover.state() == FailoverState::None {
+        let is_detached = matches!(&self.upstream, Some(Upstream { state: Reach::Detached, .. }));
+        if self.target() == Some(&target) && !is_detached && self.failover.state() == FailoverState::None {
             return false;
         }
         self.begin_following(target, now);
@@ -529,6 +546,15 @@ impl Node {
         let over: Vec<_> = self.connections.iter().filter(|(_, it)| is_over(it)).map(|(id, _)| *id).collect();
         for connection in over {
             self.close(connection, CloseReason::Replica(LinkError::Closed));
+        }
+    }
+
+    /// Ends the link to the primary, and makes no other one until [`follow`](Self::follow).
+    fn detach(&mut self) {
+        let Some(upstream) = &mut self.upstream else { return };
+        let state = std::mem::replace(&mut upstream.state, Reach::Detached);
+        if let Reach::Connecting { connection, .. } | Reach::Linked(connection) = state {
+            self.close(connection, CloseReason::Left);
         }
     }
 

@@ -9,9 +9,10 @@
 //!   unknown  it is not: everything has to come anew. Between Replacing and Replaced, and after an error that loses it
 //! ```
 
+use crate::cluster::NodeName;
 use crate::link::{
     History, LinkError, LinkId, Primary, PrimaryOptions, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
-    ReplicaProfile, ReplicationId, SyncRequest,
+    ReplicaProfile, ReplicaState, ReplicationId, SyncRequest,
 };
 use keyslot_engine::{DueKeys, EffectSink, Engine, UnixMillis};
 use keyslot_persistence::Journal;
@@ -61,6 +62,12 @@ impl Standing {
     /// What is there is of no history, as data whose origin nobody knows.
     pub fn disown(&mut self) {
         self.is_known = false;
+    }
+
+    /// Which members of a cluster follow the stream, by the names that they gave, and up to where they have it by their own account.
+    pub fn followers(&self) -> impl Iterator<Item = (NodeName, u64)> {
+        let online = self.primary.replicas().filter(|replica| replica.state == ReplicaState::Stream);
+        online.filter_map(|replica| Some((NodeName::parse(replica.profile.node?.as_bytes())?, replica.acked.0)))
     }
 
     /// Begins to serve a replica.

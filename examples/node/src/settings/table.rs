@@ -344,6 +344,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Serve nothing while any slot is served by nobody."),
     switch("cluster-fast-detection", "no")
         .live(Cluster, "A node that refuses connections is suspected at once: its process has died."),
+    switch("cluster-strict-failover", "no").at_start()
+        .live(Cluster, "With write-ack replicas N nothing that was acknowledged is lost by a failover; on all nodes, or none."),
     switch("cluster-proxy", "no")
         .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
     switch("cluster-replica-no-failover", "no")

@@ -9,6 +9,9 @@
 //!  '<---- no majority in time: it waits as long again before the next -- Waiting --------------------------------'
 //! ```
 //!
+//! Under [strict failover](super::super::strict) there is a state between Planned and Asking: Canvassing, until enough of the shard
+//! promised.
+//!
 //! The replica with the most of the stream is to win: each waits half a second for every one of its shard that has more than it, or
 //! as much and a lower name.
 //!
@@ -32,6 +35,13 @@ pub(super) enum Candidacy {
         at: UnixMillis,
         rank: usize,
     },
+    /// Under strict failover: the others of the shard are asked to acknowledge nothing more to the primary.
+    Canvassing {
+        epoch: u64,
+        begun: UnixMillis,
+        is_manual: bool,
+        promises: BTreeSet<NodeName>,
+    },
     /// Votes are counted.
     Asking {
         epoch: u64,
@@ -49,7 +59,7 @@ impl Member {
     /// Goes on with an election, if there is a reason for one.
     pub(super) fn tend_election(&mut self, now: UnixMillis) {
         let is_manual = self.is_hand_over_ready();
-        if let Err(why) = self.may_stand(is_manual, now) {
+        if let Err(why) = self.may_stand(is_manual || self.has_bereft_primary(), now) {
             if self.candidacy != Candidacy::None {
                 self.candidacy = Candidacy::None;
                 if !why.is_empty() {
@@ -69,6 +79,18 @@ impl Member {
                     self.candidacy = Candidacy::Planned { begun, at, rank };
                 }
             }
+            Candidacy::Canvassing { epoch, begun, .. } => {
+                let (epoch, begun) = (*epoch, *begun);
+                if now.0 - begun.0 > self.options.vote_timeout_ms() {
+                    self.tell(MemberEvent::NoElection("too few of its shard promised in time".to_owned()));
+                    let until = now.saturating_add(self.options.vote_timeout_ms() / 2);
+                    self.candidacy = Candidacy::Waiting { until };
+                } else if self.roster.current_epoch > epoch {
+                    self.canvass(is_manual, begun, now);
+                } else {
+                    self.ask_for_promises(now);
+                }
+            }
             Candidacy::Asking { begun, .. } => {
                 if now.0 - begun.0 > self.options.vote_timeout_ms() {
                     self.tell(MemberEvent::NoElection("a majority did not vote in time".to_owned()));
@@ -78,18 +100,30 @@ impl Member {
             }
         }
         if matches!(&self.candidacy, Candidacy::Planned { at, .. } if *at <= now) {
-            self.ask_for_votes(is_manual, now);
+            match self.is_strict() {
+                true => self.canvass(is_manual, now, now),
+                false => {
+                    self.roster.current_epoch += 1;
+                    self.stand(self.roster.current_epoch, is_manual, now);
+                }
+            }
         }
     }
 
     /// Whether this node may stand for election; an error tells why not, nothing where there is nothing to tell.
-    fn may_stand(&self, is_manual: bool, now: UnixMillis) -> Result<(), &'static str> {
+    pub(super) fn may_stand(&self, is_forced: bool, now: UnixMillis) -> Result<(), &'static str> {
         let me = self.roster.me();
         let primary = me.primary.and_then(|name| self.roster.node(&name)).ok_or("")?;
-        if !me.is_replica() || primary.slots.is_empty() || !(primary.is_failed() || is_manual) {
+        if !me.is_replica() || primary.slots.is_empty() || !(primary.is_failed() || is_forced) {
             return Err("");
         }
-        if is_manual {
+        if self.is_strict() && !self.roster.groups.hold(&me.name) {
+            return Err("it does not belong to those who have what was acknowledged, see cluster-strict-failover");
+        }
+        if self.is_strict() && self.facts.upstream == Upstream::None {
+            return Err("this replica has no data of its primary");
+        }
+        if is_forced {
             return Ok(());
         }
         if self.options.never_fails_over {
@@ -140,21 +174,20 @@ impl Member {
             .count()
     }
 
-    fn ask_for_votes(&mut self, is_manual: bool, now: UnixMillis) {
-        self.roster.current_epoch += 1;
-        let epoch = self.roster.current_epoch;
+    /// Asks for votes in the current epoch.
+    pub(super) fn stand(&mut self, epoch: u64, is_manual: bool, now: UnixMillis) {
         // It has no vote for another in this epoch: were it to win it would come to vote in the place of one that has voted.
         self.roster.last_vote_epoch = epoch;
         self.is_unsaved = true;
         self.candidacy = Candidacy::Asking { epoch, begun: now, is_manual, votes: BTreeSet::new() };
         self.tell(MemberEvent::ElectionBegun(epoch));
         // Who votes has to know that the primary is down: what it is told first it knows first.
-        if let Some(primary) = self.roster.me().primary.filter(|_| !is_manual) {
+        if let Some(primary) = self.roster.me().primary.filter(|_| !is_manual && !self.has_bereft_primary()) {
             let fail = self.message(Body::Fail(primary));
             self.broadcast(&fail);
         }
         let mut request = self.message(Body::VoteRequest);
-        request.header.is_forced = is_manual;
+        request.header.is_forced = is_manual || self.has_bereft_primary();
         self.broadcast(&request);
         self.next_tick = self.next_tick.min(now.saturating_add(self.options.vote_timeout_ms()));
     }
@@ -180,6 +213,11 @@ impl Member {
     pub(super) fn take_over(&mut self, epoch: u64, now: UnixMillis) {
         let Some(old) = self.roster.me().primary else { return };
         self.lead();
+        if self.is_strict() {
+            let me = self.roster.me().name;
+            self.roster.groups = self.roster.groups.succeeded(epoch, me, old);
+            self.strict.kept.clear();
+        }
         let slots = self.roster.node_mut(&old).map(|node| std::mem::take(&mut node.slots)).unwrap_or_default();
         let me = self.roster.me_mut();
         me.slots = slots;

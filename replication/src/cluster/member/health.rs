@@ -37,7 +37,7 @@ impl Health {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Trouble {
     None,
-    /// Slots are not served, and all have to be.
+    /// Slots are not served, and all have to be; or this node's are not, as it lost what it acknowledged.
     Gaps,
     /// This node does not see a majority.
     Minority,
@@ -67,6 +67,9 @@ impl Member {
     }
 
     fn trouble(&self) -> Trouble {
+        if self.is_bereft() {
+            return Trouble::Gaps;
+        }
         let (mut size, mut there, mut served) = (0, 0, 0);
         for node in self.voters() {
             size += 1;

@@ -127,9 +127,12 @@ impl Member {
         }
         self.take_role(name, header, now);
         self.take_claim(name, header, now);
-        self.settle_collision(name, header);
+        self.settle_collision(name, header, now);
         self.take_gossip(name, pulse, now);
         self.take_extensions(name, &pulse.extensions, now);
+        if let Some(word) = &pulse.extensions.strict {
+            self.take_strict_word(name, header, word, now);
+        }
     }
 
     /// A node learns where it is from who reaches it: from who meets it, and where members are looked for, from the first since it
@@ -292,7 +295,7 @@ impl Member {
         node.flags = node.flags.without(NodeFlags::NO_ADDRESS);
         let address = node.address.clone();
         if self.roster.me().primary == Some(name) {
-            self.outputs.push_back(MemberOutput::Follow(name, address));
+            self.push_follow(name, address);
         }
         (self.is_unsaved, self.is_unserved) = (true, true);
     }

@@ -31,7 +31,9 @@ impl Member {
         let me = self.roster.me();
         let (Some(orphan), Some(primary)) = (orphan, me.primary) else { return };
         let mine = self.working_replicas(primary);
-        let may_go = self.options.allows_replica_migration && me.is_replica() && self.health.is_up();
+        // Under strict failover somebody may count on what a replica has.
+        let may_go =
+            self.options.allows_replica_migration && !self.is_strict() && me.is_replica() && self.health.is_up();
         if !may_go || most < 2 || mine != most || mine <= self.options.migration_barrier {
             return;
         }

@@ -16,12 +16,13 @@
 //! Two connections join two nodes: each asks on the one that it made, and is answered there.
 //!
 //! Decided in one file each: who is down (`detection`), who owns which slot (`ownership`), whether the cluster serves (`health`),
-//! who is elected (`election`), how a replica takes over in peace (`hand_over`), where replicas are needed (`migration`).
+//! who is elected (`election`, and [strictly](super::strict) `strict` and `ack_group`), how a replica takes over in peace (`hand_over`), where replicas are needed (`migration`).
 //!
 //! Invariants
 //! - The epoch that a node votes or stands in is on its disk before others hear of it, and it votes once in an epoch.
 //! - A slot changes its owner for a higher epoch only, or because an operator says so.
 
+mod ack_group;
 mod commands;
 mod detection;
 mod election;
@@ -35,14 +36,15 @@ mod output;
 mod ownership;
 mod pulse;
 mod seeds;
+mod strict;
 
 pub use commands::{ClusterRefusal, Contents};
-pub use options::MemberOptions;
-pub use output::{BusLink, Facts, MemberEvent, MemberOutput, Reach, Upstream};
+pub use options::{MemberOptions, StrictFailover};
+pub use output::{AckQuorum, BusLink, Facts, MemberEvent, MemberOutput, Reach, Upstream};
 
 use super::message::NodeFlags;
 use super::name::NodeName;
-use super::roster::{KnownNode, Roster};
+use super::roster::{KnownNode, NodeAddress, Roster};
 use super::view::MessageCounts;
 use crate::chance::Chance;
 use election::Candidacy;
@@ -51,6 +53,7 @@ use health::Health;
 use keyslot_engine::UnixMillis;
 use links::Link;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use strict::Strict;
 
 /// See the module.
 pub struct Member {
@@ -66,6 +69,7 @@ pub struct Member {
     health: Health,
     candidacy: Candidacy,
     hand_over: HandOver,
+    strict: Strict,
     /// Nodes that are not taken in, and until when.
     forgotten: BTreeMap<NodeName, UnixMillis>,
     outputs: VecDeque<MemberOutput>,
@@ -99,6 +103,14 @@ pub(crate) enum Flaw {
     VotesTwice,
     /// An UPDATE is taken whatever its epoch.
     StaleUpdate,
+    /// What a replica promised is not kept.
+    ForgetsPledge,
+    /// A replica stands with one promise too few.
+    CountsTooFew,
+    /// A replica that promised itself to another goes on to acknowledge its primary.
+    AcknowledgesAll,
+    /// A primary that lost its data serves.
+    BereftServes,
 }
 
 /// What is known of another node as long as this one runs.
@@ -160,6 +172,7 @@ impl Member {
             facts: Facts::default(),
             candidacy: Candidacy::None,
             hand_over: HandOver::None,
+            strict: Strict::default(),
             forgotten: BTreeMap::new(),
             outputs: VecDeque::new(),
             is_unsaved: true,
@@ -176,6 +189,9 @@ impl Member {
             options,
         };
         member.announce();
+        let me = member.roster.me();
+        let had_group = member.roster.groups.all().next().is_some() && me.votes();
+        member.strict.is_bereft = had_group && member.options.strict.is_some_and(|strict| !strict.is_whole);
         if let Some(primary) = member.roster.me().primary {
             member.follow(primary);
         }
@@ -274,7 +290,9 @@ impl Member {
         self.tend_seeds(now);
         self.ping_by_chance(now);
         self.look_for_silence(now);
+        self.leave_replica();
         self.tend_hand_over(now);
+        self.tend_strict(now);
         self.tend_election(now);
         self.tend_migration(now);
         self.review_health(now);
@@ -289,7 +307,7 @@ impl Member {
             self.revision += 1;
             return Some(MemberOutput::Serve);
         }
-        self.outputs.pop_front()
+        self.outputs.pop_front().or_else(|| self.strict_output())
     }
 
     fn tell(&mut self, event: MemberEvent) {
@@ -308,6 +326,7 @@ impl Member {
     /// Follows a primary of the roster from here on.
     fn follow(&mut self, primary: NodeName) {
         let me = self.roster.me_mut();
+        let was_replica = me.is_replica();
         me.flags = me.flags.without(NodeFlags::PRIMARY.with(NodeFlags::MIGRATE_TO)).with(NodeFlags::REPLICA);
         me.primary = Some(primary);
         me.slots.clear();
@@ -315,11 +334,22 @@ impl Member {
         self.roster.importing.clear();
         let Some(node) = self.roster.node(&primary) else { return };
         let (shard, address) = (node.shard, node.address.clone());
-        self.roster.me_mut().shard = shard;
+        if std::mem::replace(&mut self.roster.me_mut().shard, shard) != shard {
+            // What another shard agreed on is of no interest here.
+            (self.roster.groups, self.roster.pledge) = (Default::default(), None);
+        }
         self.end_hand_over();
         self.candidacy = Candidacy::None;
-        self.outputs.push_back(MemberOutput::Follow(primary, address));
+        self.strict.is_bereft = false;
+        self.strict.preparing = None;
+        self.roster.groups.next = self.roster.groups.next.take().filter(|_| was_replica);
+        self.push_follow(primary, address);
         (self.is_unsaved, self.is_unserved) = (true, true);
+    }
+
+    pub(super) fn push_follow(&mut self, primary: NodeName, address: NodeAddress) {
+        self.outputs.push_back(MemberOutput::Follow(primary, address));
+        self.strict.is_detached = false;
     }
 
     /// Leads from here on. Its slots are another matter.

@@ -32,6 +32,18 @@ pub struct MemberOptions {
     pub outbox_size_bytes_max: usize,
     /// How long after its start a primary with slots serves nothing: others may have taken its place.
     pub writable_delay_ms: i64,
+    /// Whether nothing is lost that replicas confirmed (`cluster-strict-failover`); see [`strict`](super::super::strict).
+    pub strict: Option<StrictFailover>,
+}
+
+/// What strict failover has to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StrictFailover {
+    /// So many replicas have to have a write before it is acknowledged, one at least (`write-ack replicas`).
+    pub count: u8,
+    /// Whether this node has all at its start that it ever acknowledged: its log is fsynced before every reply, or was ended in good
+    /// order.
+    pub is_whole: bool,
 }
 
 impl MemberOptions {
@@ -71,6 +83,7 @@ impl Default for MemberOptions {
             has_seed: false,
             outbox_size_bytes_max: 0,
             writable_delay_ms: 2000,
+            strict: None,
         }
     }
 }

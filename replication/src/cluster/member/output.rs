@@ -5,6 +5,7 @@ use super::super::name::NodeName;
 use super::super::roster::NodeAddress;
 use keyslot_engine::UnixMillis;
 use keyslot_engine::slot::SlotSet;
+use std::collections::BTreeSet;
 
 /// Which connection of the bus.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,6 +36,11 @@ pub enum MemberOutput {
     Follow(NodeName, NodeAddress),
     /// Follow nobody.
     Lead,
+    /// End the link to the primary and make no other one, until told to follow again: it gets no more acknowledgements. The node is a
+    /// replica as before.
+    Detach,
+    /// From here on replicas confirm a write only where enough of each of these have it; `None`: where enough of any have it.
+    Confirm(Option<Vec<AckQuorum>>),
     /// Hold writes of clients until then, at the latest.
     HoldWrites(UnixMillis),
     /// Hold them no longer.
@@ -45,6 +51,15 @@ pub enum MemberOutput {
     Deliver(Publication, Reach),
     /// Something to tell people.
     Event(MemberEvent),
+}
+
+/// Replicas, by the names of the nodes, of whom so many have to have a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AckQuorum {
+    /// Whose words count.
+    pub members: BTreeSet<NodeName>,
+    /// How many.
+    pub count: usize,
 }
 
 /// Whom a publication is for.
@@ -127,6 +142,40 @@ pub enum MemberEvent {
     /// It is not known any more.
     #[error("node {0} is forgotten")]
     Forgotten(NodeName),
+    /// This replica asks the others of its shard for promises.
+    #[error("asks the replicas of its shard for promises in epoch {0}")]
+    AsksForPromises(u64),
+    /// It promised itself.
+    #[error("promises epoch {epoch} to {candidate}, and acknowledges no earlier primary")]
+    Promised {
+        /// To whom.
+        candidate: NodeName,
+        /// In which epoch.
+        epoch: u64,
+    },
+    /// It did not.
+    #[error("does not promise epoch {epoch} to {candidate}: {why}")]
+    NotPromised {
+        /// Who asked.
+        candidate: NodeName,
+        /// In which epoch.
+        epoch: u64,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A primary has another epoch, by the promises of its replicas.
+    #[error("leads its shard anew, in epoch {0}: its replicas promised that")]
+    Renewed(u64),
+    /// Other replicas are to have what is acknowledged.
+    #[error("{count} of {size} replicas are to have what is acknowledged{}", if *is_settled { "" } else { ", once they know" })]
+    Group {
+        /// Of how many.
+        size: usize,
+        /// So many.
+        count: u8,
+        /// Whether that counts alone.
+        is_settled: bool,
+    },
     /// A manual failover goes on.
     #[error("manual failover: {0}")]
     Manual(String),
@@ -141,6 +190,8 @@ pub struct Facts {
     pub upstream: Upstream,
     /// Whether writes are held and none is under way: the end stays where it is.
     pub is_still: bool,
+    /// Another number for another history of the data: offsets are comparable within one.
+    pub history: u64,
 }
 
 /// The link to the primary.
@@ -162,6 +213,6 @@ pub enum Upstream {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { offset: 0, upstream: Upstream::None, is_still: false }
+        Self { offset: 0, upstream: Upstream::None, is_still: false, history: 0 }
     }
 }

@@ -115,13 +115,28 @@ impl Member {
         self.review_health(now);
     }
 
+    /// Nobody follows a replica: who followed a node that follows another now goes there. Its claim may have been heard too late to
+    /// tell that this node is concerned.
+    pub(super) fn leave_replica(&mut self) {
+        let me = self.roster.me();
+        let beyond = me.primary.and_then(|primary| self.roster.node(&primary)).and_then(|primary| primary.primary);
+        if let Some(primary) = beyond.filter(|primary| *primary != me.name && me.is_replica()) {
+            self.follow(primary);
+        }
+    }
+
     /// Two primaries of one epoch: this node takes another if its name is the lower one.
-    pub(super) fn settle_collision(&mut self, name: NodeName, header: &Header) {
+    pub(super) fn settle_collision(&mut self, name: NodeName, header: &Header, now: UnixMillis) {
         let me = self.roster.me();
         let Some(node) = self.roster.node(&name) else { return };
         let collides = me.is_primary() && node.is_primary() && header.config_epoch == me.config_epoch;
         if !collides || name <= me.name {
             return;
+        }
+        if self.is_strict() && self.roster.groups.all().next().is_some() {
+            // A newer epoch than that of who may have taken its place is not to be had by itself.
+            let above = self.roster.me().config_epoch;
+            return self.renew(above, now);
         }
         let epoch = self.take_next_epoch();
         self.tell(MemberEvent::EpochCollision(epoch));

@@ -48,6 +48,7 @@ impl Member {
             human_name: Some(me.address.human_name.clone()).filter(|name| !name.is_empty()),
             forgotten: self.forgotten.iter().map(|(name, until)| (*name, left(until))).take(FORGOTTEN_MAX).collect(),
             shard: Some(me.shard),
+            strict: to.and_then(|to| self.strict_word(to)),
         };
         self.message(body(Pulse { gossip, extensions }))
     }

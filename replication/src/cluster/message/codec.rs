@@ -11,6 +11,8 @@
 //!   gossip     0 name [40]   40 ping sent   44 pong received   48 address [46]   94 port   96 bus port   98 flags
 //!            100 other port 102 zeros [2]                                                                     104 in all
 //!   extension  0 its size, a multiple of 8   4 kind   6 zeros [2]   8 what it says, zeros behind it
+//!     strict   0 marks: 1 bereft, 2 forced   4 zeros [4]   8 asks   16 promises   24 floor   32 history   40 group .. next group ..
+//!     group    0 1, or 0 and seven zeros for none   1 count   2 size   4 zeros [4]   8 epoch   16 number   24 name [40] ..
 //! FAIL               name [40]
 //! PUBLISH, -SHARD    size of the channel, size of the message: 4 each; channel, message
 //! UPDATE             config epoch: 8, name [40], slots [2048]
@@ -22,6 +24,7 @@
 //! Numbers stand with the highest byte first.
 
 use super::super::name::{NAME_SIZE, NodeName};
+use super::super::strict::{AckGroup, AckGroups, MEMBERS_MAX, StrictWord};
 use super::{Body, Extensions, Frame, Gossip, Header, Message, NodeFlags, Publication, Pulse};
 use keyslot_engine::SLOT_COUNT;
 use keyslot_engine::slot::SlotSet;
@@ -130,8 +133,9 @@ fn put_size(out: &mut [u8], start: usize) {
 }
 
 fn count(extensions: &Extensions) -> usize {
-    let Extensions { hostname, human_name, forgotten, shard } = extensions;
-    usize::from(hostname.is_some()) + usize::from(human_name.is_some()) + forgotten.len() + usize::from(shard.is_some())
+    let Extensions { hostname, human_name, forgotten, shard, strict } = extensions;
+    let words = [hostname.is_some(), human_name.is_some(), shard.is_some(), strict.is_some()];
+    words.into_iter().filter(|is_there| *is_there).count() + forgotten.len()
 }
 
 fn put_pulse(out: &mut Vec<u8>, pulse: &Pulse) {
@@ -160,6 +164,30 @@ fn put_pulse(out: &mut Vec<u8>, pulse: &Pulse) {
     if let Some(shard) = &extensions.shard {
         put_extension(out, EXTENSION_SHARD, shard.as_bytes());
     }
+    if let Some(word) = &extensions.strict {
+        put_extension(out, EXTENSION_STRICT, &strict_bytes(word));
+    }
+}
+
+fn strict_bytes(word: &StrictWord) -> Vec<u8> {
+    let mut data = Vec::new();
+    let StrictWord { is_bereft, is_forced, asks, promises, floor, history, groups } = word;
+    put_u32(&mut data, u32::from(*is_bereft) | u32::from(*is_forced) << 1);
+    put_u32(&mut data, 0);
+    [asks, promises, floor, history].into_iter().for_each(|number| put_u64(&mut data, *number));
+    for group in [&groups.settled, &groups.next] {
+        let Some(AckGroup { epoch, number, count, members }) = group else {
+            put_u64(&mut data, 0);
+            continue;
+        };
+        data.extend_from_slice(&[1, *count]);
+        put_u16(&mut data, members.len() as u16);
+        put_u32(&mut data, 0);
+        put_u64(&mut data, *epoch);
+        put_u64(&mut data, *number);
+        members.iter().for_each(|name| data.extend_from_slice(name.as_bytes()));
+    }
+    data
 }
 
 fn put_extension(out: &mut Vec<u8>, kind: u16, data: &[u8]) {
@@ -364,6 +392,10 @@ impl<'a> Reader<'a> {
                 let name = self.name("the name of a node that is forgotten")?;
                 extensions.forgotten.push((name, self.u64()?));
             }
+            EXTENSION_STRICT => {
+                let data = self.take(size)?;
+                extensions.strict = Reader { frame: data, at: 0 }.strict_word().ok().map(Box::new);
+            }
             EXTENSION_SHARD if size == NAME_SIZE => extensions.shard = Some(self.name("the name of a shard")?),
             // Of a version to come.
             _ => {
@@ -371,6 +403,27 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    fn strict_word(&mut self) -> Result<StrictWord, BusProtocolError> {
+        let (marks, _) = (self.u32()?, self.u32()?);
+        let (asks, promises, floor, history) = (self.u64()?, self.u64()?, self.u64()?, self.u64()?);
+        let groups = AckGroups { settled: self.ack_group()?, next: self.ack_group()? };
+        Ok(StrictWord { is_bereft: marks & 1 != 0, is_forced: marks & 2 != 0, asks, promises, floor, history, groups })
+    }
+
+    fn ack_group(&mut self) -> Result<Option<AckGroup>, BusProtocolError> {
+        let [is_there, count] = self.array()?;
+        let (size, _) = (usize::from(self.u16()?), self.u32()?);
+        if is_there == 0 {
+            return Ok(None);
+        }
+        if size > MEMBERS_MAX {
+            return Err(self.wrong(8, "a group of replicas", size.to_string().as_bytes()));
+        }
+        let (epoch, number) = (self.u64()?, self.u64()?);
+        let members = (0..size).map(|_| self.name("the name of a replica")).collect::<Result<_, _>>()?;
+        Ok(Some(AckGroup { epoch, number, count, members }))
     }
 
     fn publication(&mut self) -> Result<Publication, BusProtocolError> {
@@ -439,6 +492,8 @@ const EXTENSION_HOSTNAME: u16 = 0;
 const EXTENSION_HUMAN_NAME: u16 = 1;
 const EXTENSION_FORGOTTEN: u16 = 2;
 const EXTENSION_SHARD: u16 = 3;
+/// "KS": far from what others count up to.
+const EXTENSION_STRICT: u16 = 0x4b53;
 const MARK_PAUSED: u8 = 1;
 const MARK_FORCED: u8 = 1 << 1;
 const MARK_EXTENSIONS: u8 = 1 << 2;

@@ -7,6 +7,7 @@ mod golden_tests;
 pub use codec::{BusDecoder, BusProtocolError, decode, encode, encode_light};
 
 use super::name::NodeName;
+use super::strict::StrictWord;
 use keyslot_engine::slot::SlotSet;
 
 /// What comes over a connection of the bus.
@@ -136,6 +137,8 @@ pub struct Extensions {
     pub forgotten: Vec<(NodeName, u64)>,
     /// The shard that it belongs to.
     pub shard: Option<NodeName>,
+    /// What nodes of a shard with strict failover say to each other. Others read over it, and are not told.
+    pub strict: Option<Box<StrictWord>>,
 }
 
 /// A message of pub/sub.

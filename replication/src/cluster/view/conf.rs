@@ -3,7 +3,7 @@
 //! ```text
 //! <name> <ip>:<port>@<bus port>,[<hostname>],<other>-port=<n>[,nodename=<n>],shard-id=<id> <flags> <primary or ->
 //!     <ping sent> <pong received> <epoch> <link> [<slots>]
-//! vars currentEpoch <n> lastVoteEpoch <n>
+//! vars currentEpoch <n> lastVoteEpoch <n> [under strict failover: see its words]
 //! ```
 //!
 //! - Nodes in handshake are not kept.
@@ -20,6 +20,7 @@ use super::words::BUS_PORT_DISTANCE;
 use crate::cluster::message::NodeFlags;
 use crate::cluster::name::NodeName;
 use crate::cluster::roster::{KnownNode, NodeAddress, Roster};
+use crate::cluster::strict::{AckGroup, AckGroups, Pledge};
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Slot, UnixMillis};
 use std::collections::BTreeMap;
@@ -53,7 +54,16 @@ pub fn print(roster: &Roster, is_tls_cluster: bool) -> String {
         node_line(&mut text, roster, node, address.port, &aux);
         text.push('\n');
     }
-    let _ = writeln!(text, "vars currentEpoch {} lastVoteEpoch {}", roster.current_epoch, roster.last_vote_epoch);
+    let _ = write!(text, "vars currentEpoch {} lastVoteEpoch {}", roster.current_epoch, roster.last_vote_epoch);
+    if let Some(pledge) = &roster.pledge {
+        let _ = write!(text, " {PLEDGE} {pledge}");
+    }
+    for (name, group) in [(GROUP, &roster.groups.settled), (NEXT_GROUP, &roster.groups.next)] {
+        if let Some(group) = group {
+            let _ = write!(text, " {name} {group}");
+        }
+    }
+    text.push('\n');
     text
 }
 
@@ -81,6 +91,10 @@ pub fn parse(text: &str, is_tls_cluster: bool, chance: &mut dyn FnMut() -> NodeN
     file.finish(last, chance)
 }
 
+const PLEDGE: &str = "keyslot-pledge";
+const GROUP: &str = "keyslot-group";
+const NEXT_GROUP: &str = "keyslot-next-group";
+
 const TORN: &str = "the file was not written to its end or was cut: restore a whole copy, or remove it and let the node \
                     join again";
 const EDIT: &str = "correct the line, restore a whole copy, or remove the file and let the node join again";
@@ -103,6 +117,8 @@ struct File {
     owned: Vec<(usize, NodeName)>,
     migrating: BTreeMap<Slot, NodeName>,
     importing: BTreeMap<Slot, NodeName>,
+    pledge: Option<Pledge>,
+    groups: AckGroups,
 }
 
 /// A node, and whether its line named its shard.
@@ -119,6 +135,9 @@ impl File {
         }
         // Variables of versions to come are read over.
         for [name, value] in pairs {
+            if self.read_strict(name, value, line)? {
+                continue;
+            }
             let place = match () {
                 () if name.eq_ignore_ascii_case("currentEpoch") => &mut self.current_epoch,
                 () if name.eq_ignore_ascii_case("lastVoteEpoch") => &mut self.last_vote_epoch,
@@ -127,6 +146,24 @@ impl File {
             *place = Some(number(value, line, "an epoch")?);
         }
         Ok(())
+    }
+
+    /// What strict failover keeps; false for another variable.
+    fn read_strict(&mut self, name: &str, value: &str, line: usize) -> Result<bool, ConfError> {
+        match name {
+            PLEDGE => {
+                let pledge = Pledge::parse(value);
+                self.pledge = Some(pledge.ok_or_else(|| wrong(line, "<epoch>:<epoch>:<name>", value, EDIT))?);
+            }
+            GROUP | NEXT_GROUP => {
+                let group = AckGroup::parse(value);
+                let group = group.ok_or_else(|| wrong(line, "<epoch>:<number>:<count>:<name>+..", value, EDIT))?;
+                let place = if name == GROUP { &mut self.groups.settled } else { &mut self.groups.next };
+                *place = Some(group);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn read_node(&mut self, words: &[&str], line: usize) -> Result<(), ConfError> {
@@ -248,6 +285,7 @@ impl File {
         roster.current_epoch = self.current_epoch.unwrap_or(0).max(highest);
         roster.last_vote_epoch = self.last_vote_epoch.unwrap_or(0);
         (roster.migrating, roster.importing) = (self.migrating, self.importing);
+        (roster.pledge, roster.groups) = (self.pledge, self.groups);
         Ok(roster)
     }
 

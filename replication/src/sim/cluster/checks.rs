@@ -5,7 +5,7 @@ use crate::cluster::NodeName;
 use crate::cluster::member::MemberEvent;
 use crate::link::ReplicaPhase;
 use keyslot_engine::slot::SlotSet;
-use keyslot_engine::{EffectSink, SLOT_COUNT};
+use keyslot_engine::{Ack, EffectSink, SLOT_COUNT};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -176,8 +176,13 @@ impl Simulation {
             if !self.roster(node).is_some_and(|roster| roster.me().is_primary()) {
                 continue;
             }
-            let digest =
-                |node: usize| self.nodes[node].machine.process.as_ref().map(|it| it.engine.call(&["DEBUG", "DIGEST"]));
+            let digest = |node: usize| {
+                self.nodes[node]
+                    .machine
+                    .process
+                    .as_ref()
+                    .map(|it| it.engine.with_ack(Ack::Memory).call(&["DEBUG", "DIGEST"]))
+            };
             let name = self.roster(node).map(|roster| roster.me().name);
             let replica = (0..self.nodes.len()).find(|other| {
                 self.roster(*other).is_some_and(|it| it.me().primary == name) && digest(*other) != digest(node)

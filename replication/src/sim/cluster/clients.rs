@@ -169,10 +169,10 @@ impl Clients {
         }
     }
 
-    /// Something was done and answered in one moment.
-    pub(super) fn record_at(&mut self, ask: Ask, key: &str, reign: ReignNumber, at: u64, said: Option<u64>) {
-        self.answered += 1;
-        let recorded = Recorded { ask, from: at, reply: Some((at, said)) };
+    /// Something was done in one moment, and answered if it says what.
+    pub(super) fn record_at(&mut self, ask: Ask, key: &str, reign: ReignNumber, at: u64, said: Option<Option<u64>>) {
+        self.answered += usize::from(said.is_some());
+        let recorded = Recorded { ask, from: at, reply: said.map(|said| (at, said)) };
         self.history.entry((key.to_owned(), reign)).or_default().push(recorded);
     }
 

@@ -181,6 +181,10 @@ impl Simulation {
                 if let Err(error) = self.nodes[node].machine.begin_log() {
                     self.fail(format!("{node} cannot begin its log: {error}"));
                 }
+                // A log that ends or begins has a level of its own.
+                if let Some(process) = &self.nodes[node].machine.process {
+                    process.engine.options().set_ack(self.ack);
+                }
                 self.check_data(node);
             }
             ReplicaEvent::Continued(_) => {}

@@ -1,11 +1,13 @@
 //! What happens to nodes and to what connects them.
 
+use super::super::machine::Disk;
 use super::super::network::Way;
 use super::contract::Left;
 use super::{Simulation, address_of};
 use crate::cluster::member::Member;
 use crate::cluster::{NodeAddress, NodeName, Roster, view};
 use keyslot_engine::UnixMillis;
+use keyslot_persistence::Durability;
 use keyslot_persistence::MemoryStorage;
 use keyslot_persistence::storage::{Access, Fault, Loss, Storage};
 use std::io;
@@ -87,6 +89,11 @@ impl Simulation {
         }
         let mut options = self.member_options.clone();
         options.announced = NodeAddress { ip: it.address.ip.clone(), ..it.address.clone() };
+        if let Some(strict) = &mut options.strict {
+            let is_kept =
+                it.machine.options.disk == Disk::Log(Durability::Always) && matches!(it.left, Left::Log { .. });
+            strict.is_whole = it.machine.run == 0 || is_kept;
+        }
         options.writable_delay_ms = if it.machine.run == 0 { 0 } else { options.writable_delay_ms };
         it.paused_until = now;
         it.dies_saving = false;
@@ -146,6 +153,12 @@ impl Simulation {
             let (epoch, vote) = (kept.current_epoch, kept.last_vote_epoch);
             *kept = roster;
             (kept.current_epoch, kept.last_vote_epoch) = (epoch, vote);
+            return;
+        }
+        #[cfg(test)]
+        if self.flaw == Some(crate::cluster::member::Flaw::ForgetsPledge) {
+            self.nodes[node].kept = roster;
+            self.nodes[node].kept.pledge = None;
             return;
         }
         if !std::mem::take(&mut self.nodes[node].dies_saving) {

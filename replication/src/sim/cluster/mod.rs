@@ -58,6 +58,9 @@ mod request;
 mod scenario;
 mod scene;
 mod seeds;
+mod strict;
+#[cfg(test)]
+mod strict_tests;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -67,6 +70,7 @@ pub use network::NetworkOptions;
 pub use scenario::{ClusterSummary, Scenario, explore, explore_with};
 pub use scene::{SimulatedClient, SimulatedCluster, SimulationError};
 pub use seeds::{Failure, Seeds, simulate};
+pub use strict::{explore_single_failures, explore_strict};
 
 use super::Violation;
 use super::machine::{Disk, Machine, MachineOptions, NodeClock, START_MS};
@@ -382,8 +386,8 @@ impl Simulation {
             (Meaning::Register(ask, _), Some(reply)) => request::said(*ask, reply, &mut self.ledger),
             _ => None,
         };
-        if let (Meaning::Register(ask, key), Some((reign, mark)), Some(told)) = (&meaning, done, told) {
-            if let Some(mark) = mark {
+        if let (Meaning::Register(ask, key), Some((reign, mark))) = (&meaning, done) {
+            if let Some(mark) = mark.filter(|_| told.is_some()) {
                 self.ledger.acknowledge(key, mark);
             }
             let at = self.elapsed_ms() as u64;

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub events_more: u64,
     /// Whether an acknowledged write that is lost is a violation.
     pub forbids_loss: bool,
+    /// Whether nodes may start without what their disks held.
+    pub wipes_disks: bool,
 }
 
 impl Scenario {
@@ -49,6 +51,7 @@ impl Scenario {
         events_min: 10,
         events_more: 30,
         forbids_loss: false,
+        wipes_disks: true,
     };
 }
 
@@ -78,7 +81,7 @@ pub fn explore_with(sim: &mut Simulation, scenario: &Scenario) -> Result<Cluster
     sim.set_workload(Some(scenario.workload));
     let events = scenario.events_min + sim.chance.below(scenario.events_more.max(1));
     for _ in 0..events {
-        happen(sim);
+        happen(sim, scenario);
         let pause_ms = if sim.chance.once_in(3) { 3000 } else { 300 };
         let ms = 1 + sim.chance.below(pause_ms) as i64;
         sim.run_for(ms)?;
@@ -158,7 +161,7 @@ fn late_candidate(sim: &mut Simulation, dies: &[usize]) -> Option<usize> {
     None
 }
 
-fn happen(sim: &mut Simulation) {
+fn happen(sim: &mut Simulation, scenario: &Scenario) {
     let count = sim.node_count() as u64;
     let node = sim.chance.below(count) as usize;
     match sim.chance.below(22) {
@@ -168,7 +171,7 @@ fn happen(sim: &mut Simulation) {
             sim.kill_losing(node, loss);
         }
         2 => elect_under_restarts(sim),
-        3..=6 => start_some(sim),
+        3..=6 => start_some(sim, scenario.wipes_disks),
         7 => {
             let ms = sim.chance.below(4000) as i64;
             sim.pause(node, ms);
@@ -219,13 +222,13 @@ fn happen(sim: &mut Simulation) {
 
 /// Starts all that are off: some without the data that they had, some with a nodes.conf that is torn, which is restored once that was
 /// seen.
-fn start_some(sim: &mut Simulation) {
+fn start_some(sim: &mut Simulation, wipes_disks: bool) {
     for node in 0..sim.node_count() {
         if sim.is_on(node) {
             continue;
         }
         match sim.chance.below(6) {
-            0 => sim.wipe(node),
+            0 if wipes_disks => sim.wipe(node),
             1 => {
                 sim.tear_nodes_conf(node);
                 sim.start(node);

@@ -38,7 +38,7 @@ pub(super) fn spoil_elected(plant: Option<Plant>, engine: &Engine) {
     }
 }
 
-fn variable(name: &str) -> Option<u64> {
+pub(super) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 

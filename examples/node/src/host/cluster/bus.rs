@@ -248,12 +248,18 @@ impl Node {
     }
 
     /// As [`drive_member`](Self::drive_member); an error tells why the file could not be written.
-    pub(super) fn command_member<R>(
+    pub(in crate::host) fn command_member<R>(
         &self,
         work: impl FnOnce(&mut Member, UnixMillis) -> R,
     ) -> Option<Result<R, String>> {
         let cluster = self.cluster.as_ref()?;
-        Some(cluster.drive(&self.engine, || self.facts(), &mut |role| self.take_role(role), work))
+        let facts = |member: &mut Member| {
+            member.set_facts(self.facts());
+            if member.options().strict.is_some() {
+                member.set_followers(self.followers());
+            }
+        };
+        Some(cluster.drive(&self.engine, facts, &mut |role| self.take_role(role), work))
     }
 
     fn take_role(&self, role: Role) {
@@ -262,6 +268,8 @@ impl Node {
                 self.follow(Target { host: address.ip, port: address.port });
             }
             Role::Lead => self.lead_because("the cluster says so"),
+            Role::Detach => self.detach_primary(),
+            Role::Confirm(quorums) => self.set_quorums(quorums),
         }
     }
 

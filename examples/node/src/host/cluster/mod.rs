@@ -16,11 +16,13 @@ mod proxy;
 use crate::settings::{Values, read_limited, replace_file};
 pub(super) use bus::{listen, run};
 pub(super) use commands::control;
-use keyslot::engine::{Channel, Engine, Published, SlotSet, UnixMillis};
-use keyslot::replication::cluster::member::{BusLink, Facts, Member, MemberOptions, MemberOutput, Reach};
+use keyslot::engine::{Ack, Channel, Engine, Published, SlotSet, UnixMillis};
+use keyslot::replication::cluster::member::{BusLink, Member, MemberOptions, MemberOutput, Reach, StrictFailover};
 use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
 use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
+use keyslot::replication::link::{Quorum, ReplicaProfile};
+use keyslot::replication::node::admit_to_shard;
 use parking_lot::Mutex;
 use proxy::Proxy;
 use std::collections::HashMap;
@@ -67,6 +69,10 @@ enum Order {
 enum Role {
     Follow(NodeAddress),
     Lead,
+    /// Still that one, but without a link to it.
+    Detach,
+    /// And these replicas confirm what is written.
+    Confirm(Option<Vec<Quorum>>),
 }
 
 impl Cluster {
@@ -116,14 +122,14 @@ impl Cluster {
     fn drive<R>(
         &self,
         engine: &Engine,
-        facts: impl FnOnce() -> Facts,
+        facts: impl FnOnce(&mut Member),
         act: &mut dyn FnMut(Role),
         work: impl FnOnce(&mut Member, UnixMillis) -> R,
     ) -> Result<R, String> {
         let now = engine.now();
         let mut state = self.state.lock();
         // Looked at with the lock held: older ones would say what is not so any more.
-        state.member.set_facts(facts());
+        facts(&mut state.member);
         let before = state.member.next_timeout();
         let done = work(&mut state.member, now);
         self.obey(engine, &mut state, act);
@@ -161,6 +167,10 @@ impl Cluster {
                 }
                 MemberOutput::Follow(_, address) => act(Role::Follow(address)),
                 MemberOutput::Lead => act(Role::Lead),
+                MemberOutput::Detach => act(Role::Detach),
+                MemberOutput::Confirm(quorums) => {
+                    act(Role::Confirm(quorums.map(|quorums| quorums.into_iter().map(Quorum::from).collect())));
+                }
                 MemberOutput::HoldWrites(until) => {
                     engine.hold_writes();
                     state.held_until = Some(until);
@@ -184,6 +194,16 @@ impl Cluster {
         }
     }
 
+    /// Whether a replica may follow this node, as far as the cluster is concerned; an error is what to answer.
+    pub(super) fn admits(&self, profile: &ReplicaProfile) -> Result<(), &'static str> {
+        admit_to_shard(&self.state.lock().member, profile)
+    }
+
+    /// What this node is called in the cluster.
+    pub(super) fn name(&self) -> Option<String> {
+        Some(self.state.lock().member.roster().me().name.to_string())
+    }
+
     /// Makes the member, the engine and the file follow a change of the settings.
     pub(super) fn settle(&self, engine: &Engine, values: &Values) -> Result<(), String> {
         let mut state = self.state.lock();
@@ -193,8 +213,12 @@ impl Cluster {
         state.member.set_options(options, engine.now());
         let State { gates, member, view, .. } = &mut *state;
         gates.settle(engine, member, view.preferred);
-        // Settings change no role.
-        self.obey(engine, &mut state, &mut |_| {});
+        let mut roles = Vec::new();
+        self.obey(engine, &mut state, &mut |role| roles.push(Order::Role(role)));
+        if !roles.is_empty() {
+            state.orders.append(&mut roles);
+            self.wake.notify_one();
+        }
         state.unkept.clone().map_or(Ok(()), Err)
     }
 
@@ -259,6 +283,14 @@ fn options(values: &Values) -> MemberOptions {
         has_seed: !values.words("cluster-seed-name").is_empty(),
         detects_refusals: values.switch("cluster-fast-detection"),
         outbox_size_bytes_max: usize::try_from(values.number("cluster-link-sendbuf-limit")).unwrap_or(usize::MAX),
+        strict: values.switch("cluster-strict-failover").then(|| StrictFailover {
+            count: match values.write_ack() {
+                Some(Ack::Replicas(count)) => count.max(1),
+                _ => 1,
+            },
+            // That is known once the data is loaded.
+            is_whole: false,
+        }),
         ..MemberOptions::default()
     }
 }

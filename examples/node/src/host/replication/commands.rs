@@ -6,7 +6,7 @@ use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_i64;
 use keyslot::engine::{Ack, Asker, EffectSink, UnixMillis};
-use keyslot::replication::link::{Configured, ReplicaPhase, SyncRequest};
+use keyslot::replication::link::{Configured, Quorum, ReplicaPhase, SyncRequest};
 use keyslot::replication::node::{FailoverState, Goal, LogGoal, Standing, StartedWith, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,6 +46,11 @@ impl Node {
             && let Err(error) = self.take_over(asker, wanted, hand_over)
         {
             return reply.error(&error.to_string());
+        }
+        let profile = replication.profiles.lock().get(&asker.client_id).cloned().unwrap_or_default();
+        if let Some(Err(text)) = self.cluster.as_ref().map(|cluster| cluster.admits(&profile)) {
+            tracing::warn!("A replica is refused: {text}");
+            return reply.error(text);
         }
         let state = replication.state.lock();
         if state.failover.state() != FailoverState::None {
@@ -184,7 +189,11 @@ impl Node {
     pub(in crate::host) fn follow(&self, target: Target) -> bool {
         let mut state = self.replication.state.lock();
         let is_same = |at: &Target| at.port == target.port && at.host.eq_ignore_ascii_case(&target.host);
-        if state.upstream.as_ref().is_some_and(|upstream| is_same(&upstream.target)) {
+        if let Some(upstream) = state.upstream.as_mut().filter(|upstream| is_same(&upstream.target)) {
+            if std::mem::take(&mut upstream.is_detached) {
+                let target = upstream.target.clone();
+                self.replication.target.send_replace(Some(target));
+            }
             return false;
         }
         self.begin_following(&mut state, target);
@@ -213,6 +222,7 @@ impl Node {
             has_streamed: false,
             heard: None,
             received_bytes: 0,
+            is_detached: false,
         });
         // Before somebody else can have it lead.
         self.set_read_only(&self.settings.values());
@@ -242,6 +252,27 @@ impl Node {
             drop(state);
             self.has_led(why);
         }
+    }
+
+    /// Ends the link to the primary, and makes no other one until it is to be followed again: it gets no more acknowledgements.
+    pub(in crate::host) fn detach_primary(&self) {
+        let mut state = self.replication.state.lock();
+        if let Some(upstream) = &mut state.upstream {
+            if upstream.phase == Some(ReplicaPhase::Streaming) {
+                upstream.down_since = Instant::now();
+            }
+            (upstream.phase, upstream.heard, upstream.is_detached) = (None, None, true);
+            self.replication.target.send_replace(None);
+        }
+    }
+
+    /// Says which replicas confirm what is written here.
+    pub(in crate::host) fn set_quorums(&self, quorums: Option<Vec<Quorum>>) {
+        let mut state = self.replication.state.lock();
+        if let Some(stream) = &mut state.stream {
+            stream.primary_mut().set_quorums(quorums.clone());
+        }
+        state.quorums = quorums;
     }
 
     /// The part of leading that is done at once. [`has_led`](Self::has_led) is the rest.

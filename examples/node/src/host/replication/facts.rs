@@ -2,6 +2,7 @@
 
 use crate::host::Node;
 use keyslot::engine::UnixMillis;
+use keyslot::replication::cluster::NodeName;
 use keyslot::replication::cluster::member::{Facts, Upstream};
 use keyslot::replication::link::ReplicaPhase;
 use keyslot::replication::node::Standing;
@@ -22,6 +23,26 @@ impl Node {
             _ => Upstream::None,
         };
         let offset = if is_known { self.engine.position().0 } else { 0 };
-        Facts { offset, upstream, is_still: self.engine.is_still() }
+        let history = state.history().id().number();
+        Facts { offset, upstream, is_still: self.engine.is_still(), history }
+    }
+
+    /// Which members of the cluster follow the stream, by the names that they gave, and how far they are.
+    pub(in crate::host) fn followers(&self) -> Vec<(NodeName, u64)> {
+        let state = self.replication.state.lock();
+        state.stream.iter().flat_map(Standing::followers).collect()
+    }
+
+    /// The name under which this node takes part in strict failover, if it does.
+    pub(super) fn strict_name(&self) -> Option<String> {
+        self.cluster.as_ref().filter(|_| self.settings.values().switch("cluster-strict-failover"))?.name()
+    }
+
+    /// Says that the data is all that this node ever acknowledged, once it is loaded, if that is so.
+    pub(super) fn note_whole(&self, has_log: bool) {
+        let is_always = self.settings.values().choice("appendfsync") == "always";
+        if has_log && (is_always || self.data.was_stopped_cleanly()) {
+            let _ = self.command_member(|member, now| member.note_whole(now));
+        }
     }
 }

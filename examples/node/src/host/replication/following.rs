@@ -131,8 +131,13 @@ impl Node {
             |name: &str| Some(String::from_utf8_lossy(values.text(name)).into_owned()).filter(|text| !text.is_empty());
         let announced = values.number("replica-announce-port");
         let port = if announced > 0 { announced } else { values.number("port") };
+        let node = self.strict_name();
         let mut state = self.replication.state.lock();
+        if state.upstream.as_ref().is_none_or(|upstream| upstream.is_detached) {
+            return None;
+        }
         let options = ReplicaOptions {
+            node,
             hand_over: state.failover.hand_over(),
             listening_port: u16::try_from(port).unwrap_or(0),
             ip_address: text("replica-announce-ip"),
@@ -154,7 +159,8 @@ impl Node {
             self.take_event(&event, link.snapshot_form());
         }
         let mut state = self.replication.state.lock();
-        let Some(upstream) = &mut state.upstream else { return false };
+        // What was taken by now is not acknowledged.
+        let Some(upstream) = state.upstream.as_mut().filter(|upstream| !upstream.is_detached) else { return false };
         let phase = link.phase();
         if phase == ReplicaPhase::Receiving {
             upstream.received_bytes += received as u64;

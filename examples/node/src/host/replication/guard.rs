@@ -25,6 +25,8 @@ impl Node {
             (false, true) => StartedWith::Loss,
             (false, false) => StartedWith::Nothing,
         };
+        drop(state);
+        self.note_whole(has_log);
     }
 
     /// Whether a replica is told to come again, as it has data and this node may have lost its own. What it is told.

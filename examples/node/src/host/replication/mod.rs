@@ -22,7 +22,7 @@ use crate::settings::Values;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::{Engine, LaterReply, UnixMillis};
 use keyslot::replication::link::{
-    History, LagLimits, LinkError, PrimaryOptions, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
+    History, LagLimits, LinkError, PrimaryOptions, Quorum, ReplicaPhase, ReplicaProfile, ReplicaState, ReplicaStatus,
     ReplicationId, SyncRequest,
 };
 use keyslot::replication::node::{Failover, Goal, Progress, Standing, StartedWith, Target, Waits};
@@ -65,6 +65,8 @@ struct State {
     stream: Option<Standing>,
     upstream: Option<Upstream>,
     failover: Failover,
+    /// Which replicas confirm what is written; all, if nothing is said.
+    quorums: Option<Vec<Quorum>>,
     /// Whether the data was a part of the history when the node started.
     is_kept: bool,
     started: StartedWith,
@@ -83,6 +85,8 @@ struct Upstream {
     heard: Option<Instant>,
     /// Bytes of a snapshot that came so far.
     received_bytes: u64,
+    /// There is to be no link to it.
+    is_detached: bool,
 }
 
 /// Tells the control thread that this node's log was fsynced: the log's own thread has other things to do than to answer.
@@ -120,6 +124,7 @@ impl Replication {
             stream: None,
             upstream: None,
             failover,
+            quorums: None,
             is_kept: false,
             started: StartedWith::Data,
         };
@@ -242,7 +247,9 @@ impl State {
             let journal = node.data.begin_stream(&node.settings.values());
             let options = primary_options(node);
             let chance = u64::from_str_radix(&super::info::random_id()[..16], 16).unwrap_or(0);
-            Standing::new(node.engine.clone(), journal, self.history, options, chance)
+            let mut stream = Standing::new(node.engine.clone(), journal, self.history, options, chance);
+            stream.primary_mut().set_quorums(self.quorums.clone());
+            stream
         })
     }
 }
