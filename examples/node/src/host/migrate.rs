@@ -29,6 +29,17 @@ struct Kept {
     since: Instant,
 }
 
+impl Wires {
+    /// Keeps a connection for the next MIGRATE to the same server.
+    fn keep(&self, request: Move, wire: Option<Wire>) {
+        let mut wires = self.0.lock();
+        wires.retain(|_, kept| kept.since.elapsed() < KEPT);
+        if let Some(wire) = wire {
+            wires.insert((request.host, request.port), Kept { wire, since: Instant::now() });
+        }
+    }
+}
+
 /// What MIGRATE is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Move {
@@ -137,15 +148,18 @@ impl Node {
         };
         if let Some(later) = asker.reply_later() {
             tokio::spawn(async move {
-                let said = run(node, request).await;
+                let said = run(&node, &request).await.map(|(said, wire)| {
+                    node.wires.keep(request, wire);
+                    said
+                });
                 later.give(|reply| write(said, reply));
             });
             return;
         }
-        // In a transaction the thread waits, as all of Redis does.
+        // In a transaction the thread waits, as all of Redis does. The connection ends with the runtime that it belongs to.
         let done = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(run(node, request)))
+            runtime.map(|runtime| runtime.block_on(run(&node, &request)).map(|(said, _)| said))
         });
         match done.join() {
             Ok(Ok(said)) => write(said, reply),
@@ -154,22 +168,22 @@ impl Node {
     }
 }
 
-/// Moves keys; says OK, or NOKEY if none is there.
-async fn run(node: Arc<Node>, request: Move) -> Result<&'static str, Failure> {
+/// Moves keys; says OK, or NOKEY if none is there. Gives the connection over which they went, too.
+async fn run(node: &Arc<Node>, request: &Move) -> Result<(&'static str, Option<Wire>), Failure> {
     let deadline = Instant::now() + request.limit;
-    let mut here = Inside::new(Arc::clone(&node));
+    let mut here = Inside::new(Arc::clone(node));
     let mut there = None;
     let mut found = false;
     for keys in request.keys.chunks(KEYS_AT_ONCE) {
         let mut replace = request.replace;
         loop {
-            let sent = look(&mut here, &request, keys).await?;
+            let sent = look(&mut here, request, keys).await?;
             if sent.is_empty() {
                 break;
             }
             found = true;
-            let (arrived, refused) = restore(&node, &mut there, &request, &sent, replace).await?;
-            let is_gone = request.copy || arrived.is_empty() || delete(&mut here, &request, &arrived).await?;
+            let (arrived, refused) = restore(node, &mut there, request, &sent, replace).await?;
+            let is_gone = request.copy || arrived.is_empty() || delete(&mut here, request, &arrived).await?;
             if let Some(error) = refused {
                 return Err(Failure::Said(format!("ERR Target instance replied with error: {error}")));
             }
@@ -183,12 +197,7 @@ async fn run(node: Arc<Node>, request: Move) -> Result<&'static str, Failure> {
             }
         }
     }
-    if let Some(wire) = there {
-        let mut wires = node.wires.0.lock();
-        wires.retain(|_, kept| kept.since.elapsed() < KEPT);
-        wires.insert((request.host, request.port), Kept { wire, since: Instant::now() });
-    }
-    Ok(if found { "OK" } else { "NOKEY" })
+    Ok((if found { "OK" } else { "NOKEY" }, there))
 }
 
 /// A key with its value and its time to live in milliseconds; 0 for any.

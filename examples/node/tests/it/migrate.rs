@@ -58,40 +58,41 @@ fn what_is_asked_amiss_is_said_as_redis_server_says_it() {
     }
     let mut pair = pair();
     for from in [0, 1] {
-        assert_eq!(migrate(&mut pair, from, &["nobody's", "0", "1000"]), "+NOKEY");
+        assert_eq!(migrate(&mut pair, from, &["nobody's", "0", "60000"]), "+NOKEY");
         assert_eq!(
-            migrate(&mut pair, from, &["text", "0", "1000"]),
+            migrate(&mut pair, from, &["text", "0", "60000"]),
             "-ERR Target instance replied with error: BUSYKEY Target key name already exists."
         );
-        assert_eq!(migrate(&mut pair, from, &["text", "0", "1000", "COPY", "REPLACE"]), "+OK");
+        assert_eq!(migrate(&mut pair, from, &["text", "0", "60000", "COPY", "REPLACE"]), "+OK");
         assert_eq!(pair[from].ask(&["GET", "text"]), "value");
         assert_eq!(
-            migrate(&mut pair, from, &["text", "99", "1000"]),
+            migrate(&mut pair, from, &["text", "99", "60000"]),
             "-ERR Target instance replied with error: ERR DB index is out of range"
         );
         assert_eq!(migrate(&mut pair, from, &["text", "0"]), "-ERR wrong number of arguments for 'migrate' command");
         assert_eq!(migrate(&mut pair, from, &["text", "0", "soon"]), "-ERR value is not an integer or out of range");
-        assert_eq!(migrate(&mut pair, from, &["text", "0", "1000", "AUTH"]), "-ERR syntax error");
+        assert_eq!(migrate(&mut pair, from, &["text", "0", "60000", "AUTH"]), "-ERR syntax error");
         assert_eq!(
-            migrate(&mut pair, from, &["text", "0", "1000", "KEYS", "set"]),
+            migrate(&mut pair, from, &["text", "0", "60000", "KEYS", "set"]),
             "-ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
         );
-        let refused = migrate(&mut pair, from, &["text", "0", "1000", "AUTH", "secret"]);
+        let refused = migrate(&mut pair, from, &["text", "0", "60000", "AUTH", "secret"]);
         assert!(
             refused.starts_with("-ERR Target instance replied with error: ERR AUTH <password> called"),
             "{refused}"
         );
-        let nowhere = pair[from].ask(&["MIGRATE", "127.0.0.1", "1", "text", "0", "1000"]);
+        let nowhere = pair[from].ask(&["MIGRATE", "127.0.0.1", "1", "text", "0", "60000"]);
         assert_eq!(nowhere, "-IOERR error or timeout writing to target instance");
         // In a transaction, too.
         assert_eq!(pair[from].ask(&["MULTI"]), "+OK");
-        assert_eq!(migrate(&mut pair, from, &["hash", "0", "1000", "REPLACE"]), "+QUEUED");
+        assert_eq!(migrate(&mut pair, from, &["hash", "0", "60000", "REPLACE"]), "+QUEUED");
         assert_eq!(pair[from].ask(&["EXEC"]), "+OK");
         assert_eq!(pair[from].ask(&["EXISTS", "hash"]), ":0");
     }
     // Some of several that are refused stay, the others go.
     assert_eq!(pair[0].ask(&["SET", "new", "v"]), "+OK");
-    assert!(migrate(&mut pair, 0, &["", "0", "1000", "KEYS", "new", "set"]).contains("BUSYKEY"));
+    let refused = migrate(&mut pair, 0, &["", "0", "60000", "KEYS", "new", "set"]);
+    assert!(refused.contains("BUSYKEY"), "{refused}");
     assert_eq!(pair[0].ask(&["EXISTS", "new", "set"]), ":1");
     assert_eq!(pair[1].ask(&["GET", "new"]), "v");
 }
