@@ -187,9 +187,14 @@ impl KnownNode {
         self.flags.has(NodeFlags::PRIMARY)
     }
 
-    /// Whether it has a vote: it leads, and has slots.
-    pub fn votes(&self) -> bool {
+    /// Whether it has slots.
+    pub fn owns_slots(&self) -> bool {
         self.is_primary() && !self.slots.is_empty()
+    }
+
+    /// Whether it has a vote: it has slots, or votes without.
+    pub fn votes(&self) -> bool {
+        self.owns_slots() || self.flags.has(NodeFlags::VOTER)
     }
 
     /// Whether it follows a primary.

@@ -348,6 +348,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "With write-ack replicas N nothing that was acknowledged is lost by a failover; on all nodes, or none."),
     switch("cluster-proxy", "no")
         .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
+    switch("cluster-voter", "no")
+        .live(Cluster, "Vote without slots, too: a witness, or a replica in a cluster of one or two primaries."),
     switch("cluster-replica-no-failover", "no")
         .alias("cluster-slave-no-failover")
         .live(Cluster, "Never stand for election by itself."),

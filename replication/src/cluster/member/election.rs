@@ -15,6 +15,25 @@
 //! The replica with the most of the stream is to win: each waits half a second for every one of its shard that has more than it, or
 //! as much and a lower name.
 //!
+//! # Small clusters
+//!
+//! The primaries vote, as in Redis, and so a cluster of one or two of them elects nobody: without the one that died there is no
+//! majority. A node with [`votes_always`](super::MemberOptions::votes_always) votes whatever it is, is counted where a majority is
+//! counted, and says that a node is down with the others:
+//!
+//! ```text
+//!                 voters                          majority    lives through the loss of
+//! one shard       primary, 2 witnesses            2 of 3      any one of them
+//! one shard       primary, its 2 replicas         2 of 3      any one of them
+//! two shards      2 primaries, a witness          2 of 3      any one of them
+//! two shards      2 primaries, their 2 replicas   3 of 4      any one of them
+//! ```
+//!
+//! A witness is a node without slots, or a [`Member`] that a host runs without any data. Owners stay apart for the reason that they do
+//! in Redis: two majorities of the same voters share one, which votes once in an epoch. So all voters are to be known before slots are
+//! given out, and one joins or leaves at a time. Who votes is kept in `nodes.conf`. Not for clusters with members of another kind: they
+//! count primaries only.
+//!
 //! Who votes does so once in an epoch, once in two node timeouts for replicas of one primary (but for manual failovers), and only for a
 //! candidate whose claims are newer than what it knows.
 
@@ -179,7 +198,10 @@ impl Member {
         // It has no vote for another in this epoch: were it to win it would come to vote in the place of one that has voted.
         self.roster.last_vote_epoch = epoch;
         self.is_unsaved = true;
-        self.candidacy = Candidacy::Asking { epoch, begun: now, is_manual, votes: BTreeSet::new() };
+        let me = self.roster.me();
+        // Its own vote is its own.
+        let votes = me.votes().then_some(me.name).into_iter().collect();
+        self.candidacy = Candidacy::Asking { epoch, begun: now, is_manual, votes };
         self.tell(MemberEvent::ElectionBegun(epoch));
         // Who votes has to know that the primary is down: what it is told first it knows first.
         if let Some(primary) = self.roster.me().primary.filter(|_| !is_manual && !self.has_bereft_primary()) {

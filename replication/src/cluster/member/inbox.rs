@@ -245,10 +245,11 @@ impl Member {
     /// Takes what a node says it does and knows.
     fn take_marks(&mut self, name: NodeName, header: &Header) {
         let Some(node) = self.roster.node_mut(&name) else { return };
-        node.flags = match header.flags.has(NodeFlags::NO_FAILOVER) {
-            true => node.flags.with(NodeFlags::NO_FAILOVER),
-            false => node.flags.without(NodeFlags::NO_FAILOVER),
-        };
+        let marks = NodeFlags::NO_FAILOVER.with(NodeFlags::VOTER);
+        let voted = node.flags.has(NodeFlags::VOTER);
+        node.flags = node.flags.without(marks).with(NodeFlags(header.flags.0 & marks.0));
+        // Who votes is known before anybody is elected by fewer.
+        self.is_unsaved |= voted != node.flags.has(NodeFlags::VOTER);
     }
 
     /// A node that speaks from elsewhere has moved.

@@ -190,7 +190,7 @@ impl Member {
         };
         member.announce();
         let me = member.roster.me();
-        let had_group = member.roster.groups.all().next().is_some() && me.votes();
+        let had_group = member.roster.groups.all().next().is_some() && me.owns_slots();
         member.strict.is_bereft = had_group && member.options.strict.is_some_and(|strict| !strict.is_whole);
         if let Some(primary) = member.roster.me().primary {
             member.follow(primary);
@@ -240,10 +240,9 @@ impl Member {
         if address.ip.is_empty() {
             address.ip = std::mem::take(&mut me.address.ip);
         }
-        let flags = match options.never_fails_over {
-            true => me.flags.with(NodeFlags::NO_FAILOVER),
-            false => me.flags.without(NodeFlags::NO_FAILOVER),
-        };
+        let set = |flags: NodeFlags, flag, is_set| if is_set { flags.with(flag) } else { flags.without(flag) };
+        let flags = set(me.flags, NodeFlags::NO_FAILOVER, options.never_fails_over);
+        let flags = set(flags, NodeFlags::VOTER, options.votes_always);
         if me.address != address || me.flags != flags {
             (me.address, me.flags) = (address, flags);
             self.is_unsaved = true;

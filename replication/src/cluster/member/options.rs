@@ -25,6 +25,9 @@ pub struct MemberOptions {
     /// Whether a node whose connection ended and that refuses another one is suspected at once: its process has died
     /// (`cluster-fast-detection`).
     pub detects_refusals: bool,
+    /// Whether this node votes whether it has slots or not (`cluster-voter`): a witness, or a replica of a small cluster. See
+    /// [`election`](super::Member).
+    pub votes_always: bool,
     /// Whether there is a name that leads to members (`cluster-seed-name`): its addresses are [asked for](super::MemberOutput::Seek)
     /// while a member is not reached.
     pub has_seed: bool,
@@ -80,6 +83,7 @@ impl Default for MemberOptions {
             replication_ping_ms: 10_000,
             never_fails_over: false,
             detects_refusals: false,
+            votes_always: false,
             has_seed: false,
             outbox_size_bytes_max: 0,
             writable_delay_ms: 2000,

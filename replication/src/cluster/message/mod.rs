@@ -175,6 +175,8 @@ impl NodeFlags {
     pub const MIGRATE_TO: Self = Self(1 << 8);
     /// It does not stand for election.
     pub const NO_FAILOVER: Self = Self(1 << 9);
+    /// It votes whether it has slots or not (`cluster-voter`). A bit of this library, which Redis and Valkey read over.
+    pub const VOTER: Self = Self(1 << 15);
     /// It takes publications with a short head. Said in heads of messages only.
     pub const LIGHT: Self = Self(1 << 11);
 

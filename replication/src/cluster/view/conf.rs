@@ -3,7 +3,7 @@
 //! ```text
 //! <name> <ip>:<port>@<bus port>,[<hostname>],<other>-port=<n>[,nodename=<n>],shard-id=<id> <flags> <primary or ->
 //!     <ping sent> <pong received> <epoch> <link> [<slots>]
-//! vars currentEpoch <n> lastVoteEpoch <n> [under strict failover: see its words]
+//! vars currentEpoch <n> lastVoteEpoch <n> [under strict failover: see its words] [keyslot-voters <name>+..]
 //! ```
 //!
 //! - Nodes in handshake are not kept.
@@ -63,6 +63,11 @@ pub fn print(roster: &Roster, is_tls_cluster: bool) -> String {
             let _ = write!(text, " {name} {group}");
         }
     }
+    let voters: Vec<&str> =
+        roster.nodes().filter(|node| node.flags.has(NodeFlags::VOTER)).map(|node| node.name.as_str()).collect();
+    if !voters.is_empty() {
+        let _ = write!(text, " {VOTERS} {}", voters.join("+"));
+    }
     text.push('\n');
     text
 }
@@ -94,6 +99,7 @@ pub fn parse(text: &str, is_tls_cluster: bool, chance: &mut dyn FnMut() -> NodeN
 const PLEDGE: &str = "keyslot-pledge";
 const GROUP: &str = "keyslot-group";
 const NEXT_GROUP: &str = "keyslot-next-group";
+const VOTERS: &str = "keyslot-voters";
 
 const TORN: &str = "the file was not written to its end or was cut: restore a whole copy, or remove it and let the node \
                     join again";
@@ -119,6 +125,8 @@ struct File {
     importing: BTreeMap<Slot, NodeName>,
     pledge: Option<Pledge>,
     groups: AckGroups,
+    /// Who votes without slots.
+    voters: Vec<NodeName>,
 }
 
 /// A node, and whether its line named its shard.
@@ -136,6 +144,10 @@ impl File {
         // Variables of versions to come are read over.
         for [name, value] in pairs {
             if self.read_strict(name, value, line)? {
+                continue;
+            }
+            if *name == VOTERS {
+                self.voters = value.split('+').map(|name| name_of(name, line)).collect::<Result<_, _>>()?;
                 continue;
             }
             let place = match () {
@@ -276,6 +288,11 @@ impl File {
         for name in named {
             let unknown = || KnownNode::new(name, NodeAddress::default(), NodeFlags::default());
             self.nodes.entry(name).or_insert_with(|| Line { node: unknown(), has_shard: false });
+        }
+        for name in &self.voters {
+            if let Some(Line { node, .. }) = self.nodes.get_mut(name) {
+                node.flags = node.flags.with(NodeFlags::VOTER);
+            }
         }
         self.name_shards(chance);
         let highest = self.nodes.values().map(|line| line.node.config_epoch).max().unwrap_or(0);

@@ -28,6 +28,22 @@ fn what_was_printed_is_read_back() {
 }
 
 #[test]
+fn who_votes_without_slots_is_kept() {
+    let mut roster = read(CAPTURED);
+    let names: Vec<NodeName> = roster.nodes().map(|node| node.name).take(2).collect();
+    for name in &names {
+        let node = roster.node_mut(name).unwrap();
+        node.flags = node.flags.with(NodeFlags::VOTER);
+    }
+    let text = print(&roster, false);
+    assert!(text.ends_with(&format!(" keyslot-voters {}+{}\n", names[0], names[1])), "{text}");
+    assert_eq!(read(&text), roster);
+    assert!(
+        refusal(&text.replace("keyslot-voters ", "keyslot-voters x")).contains("a name of forty hexadecimal digits")
+    );
+}
+
+#[test]
 fn a_file_of_7_0_gets_shards() {
     let mut made = 0;
     let roster = parse(OLD, false, &mut || {

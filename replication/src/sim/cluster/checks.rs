@@ -68,7 +68,7 @@ impl Simulation {
             let revision = self.member(node).map_or(0, |member| member.revision() + 1);
             if std::mem::replace(&mut self.checks.served[node], revision) != revision {
                 is_changed = true;
-                let serves = self.member(node).filter(|member| member.is_up() && member.roster().me().votes());
+                let serves = self.member(node).filter(|member| member.is_up() && member.roster().me().owns_slots());
                 self.checks.epochs[node] = serves.map(|member| member.roster().me().config_epoch);
             }
         }
@@ -129,7 +129,7 @@ impl Simulation {
             }
             let epochs = self
                 .roster(*node)
-                .map(|it| it.nodes().filter(|n| n.votes()).map(|n| n.config_epoch).collect::<Vec<_>>());
+                .map(|it| it.nodes().filter(|n| n.owns_slots()).map(|n| n.config_epoch).collect::<Vec<_>>());
             let distinct: BTreeSet<u64> = epochs.iter().flatten().copied().collect();
             if Some(distinct.len()) != epochs.map(|epochs| epochs.len()) {
                 return Err(format!("{node} knows two primaries of one epoch"));

@@ -58,6 +58,8 @@ mod request;
 mod scenario;
 mod scene;
 mod seeds;
+#[cfg(test)]
+mod small_tests;
 mod strict;
 #[cfg(test)]
 mod strict_tests;

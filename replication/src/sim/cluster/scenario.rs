@@ -110,7 +110,7 @@ fn start_whole(sim: &mut Simulation, node: usize) {
 /// Primaries die at once, and while their replicas ask for votes those who vote are started anew.
 fn elect_under_restarts(sim: &mut Simulation) {
     let count = sim.node_count();
-    let leads = |sim: &Simulation, node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().votes());
+    let leads = |sim: &Simulation, node: &usize| sim.roster(*node).is_some_and(|roster| roster.me().owns_slots());
     let leaders: Vec<usize> = (0..count).filter(|node| leads(sim, node)).collect();
     if leaders.len() < 3 {
         return;

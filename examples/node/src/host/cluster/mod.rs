@@ -280,6 +280,7 @@ fn options(values: &Values) -> MemberOptions {
         replica_validity_factor: ms("cluster-replica-validity-factor"),
         replication_ping_ms: ms("repl-ping-replica-period").saturating_mul(1000),
         never_fails_over: values.switch("cluster-replica-no-failover"),
+        votes_always: values.switch("cluster-voter"),
         has_seed: !values.words("cluster-seed-name").is_empty(),
         detects_refusals: values.switch("cluster-fast-detection"),
         outbox_size_bytes_max: usize::try_from(values.number("cluster-link-sendbuf-limit")).unwrap_or(usize::MAX),

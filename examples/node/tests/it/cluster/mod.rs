@@ -4,6 +4,7 @@ mod life;
 mod mixed;
 mod moving;
 mod publications;
+mod small;
 mod upkeep;
 
 use crate::replication::{Peer, wait_until};
