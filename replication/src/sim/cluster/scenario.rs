@@ -53,6 +53,9 @@ impl Scenario {
         forbids_loss: false,
         wipes_disks: true,
     };
+
+    /// The same, a third as long: for many seeds.
+    pub const SHORT: Self = Self { events_min: 3, events_more: 8, ..Self::ANYTHING };
 }
 
 /// Five to ten nodes, and everything that may happen to them, until they are a whole cluster again.
