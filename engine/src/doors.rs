@@ -130,6 +130,12 @@ impl Engine {
         Session::new(Arc::clone(&self.core), waker, peer)
     }
 
+    /// Opens a session of the host itself. Nobody sees or kills it, it asks for no password, and clients of the cluster's rules are
+    /// its rules; what it deletes in a transaction it may delete where there is no memory left.
+    pub fn inner_session(&self, waker: Waker) -> Session {
+        Session::inner(Arc::clone(&self.core), waker)
+    }
+
     /// Attaches the keeper of the journal, or goes on with it after [`detach_sink`](Self::detach_sink): from here on every
     /// change is recorded. False if there is another one already. O(slots).
     pub fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {

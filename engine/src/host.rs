@@ -116,8 +116,7 @@ pub struct RelayPart {
     pub slot: Slot,
     /// They are to be done by the node to which the slot is on its way, behind ASKING.
     pub asks: bool,
-    /// The requests, in order, over one connection of the client's own: what it watches there is watched for it. The reply to the last
-    /// one is what counts.
+    /// The requests, in order, over one connection. The reply to the last one is what counts.
     pub requests: Vec<Vec<Box<[u8]>>>,
 }
 

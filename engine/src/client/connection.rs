@@ -62,6 +62,8 @@ pub(crate) struct Connection {
     /// The deadline that a request keeps which is run once more.
     pub(crate) deadline_kept: Option<Option<UnixMillis>>,
     pub(crate) relay: RelayState,
+    /// It is the host's own.
+    pub(crate) is_inner: bool,
 }
 
 /// What other nodes are to do for the client, or not.
@@ -69,10 +71,6 @@ pub(crate) struct Connection {
 pub(crate) struct RelayState {
     /// It said something that only clients say which know the cluster: nothing is done for it elsewhere.
     pub(crate) knows_cluster: bool,
-    /// It watches keys at another node.
-    pub(crate) watches: bool,
-    /// It did, and that node does not know yet that it does so no more.
-    pub(crate) unwatches: bool,
 }
 
 impl Connection {
@@ -98,6 +96,7 @@ impl Connection {
             memory_credit: (0, 0),
             deadline_kept: None,
             relay: RelayState::default(),
+            is_inner: false,
         }
     }
 

@@ -105,6 +105,8 @@ impl Execution<'_> {
         let start = out.len();
         match self.admit(command, args) {
             Ok(()) => {}
+            // It was admitted when it was asked, and is done.
+            Err(_) if self.is_given_later(command) => {}
             Err(refusal) => {
                 if let Some(error) = self.redirect_instead(&refusal, command, args) {
                     return self.redirected(command, args, error, out);
@@ -139,9 +141,7 @@ impl Execution<'_> {
                 let slots: Vec<Slot> = Slot::all().collect();
                 self.run_in_turn(command, &slots, None, adapter, args, out)?
             }
-            How::Connection(_) | How::Host if self.connection.awaited.get().is_some() => {
-                (Offset(0), self.pick_up(out)?)
-            }
+            How::Connection(_) | How::Host if self.is_given_later(command) => (Offset(0), self.pick_up(out)?),
             How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
                 let result = self.run_on_connection(command, adapter, args, &mut reply)?;
@@ -274,6 +274,7 @@ impl Execution<'_> {
             Some(transaction) if matches!(command.row.run.0, How::Exec) => {
                 transaction.progress.is_none() && Flags(transaction.flags).has(flag::DENYOOM)
             }
+            Some(_) if self.connection.is_inner => command.flags.has(flag::DENYOOM),
             // What is queued takes memory, too.
             Some(_) => !is_never_queued(command),
             None => command.flags.has(flag::DENYOOM),
@@ -575,6 +576,11 @@ impl Execution<'_> {
         }
         out.truncate(start);
         self.pick_up(out)
+    }
+
+    /// Whether the host was asked already, and gives the reply later.
+    fn is_given_later(&self, command: &Command) -> bool {
+        self.connection.awaited.get().is_some() && matches!(command.row.run.0, How::Connection(_) | How::Host)
     }
 
     /// Takes the reply that the host was to give, if it is there.

@@ -97,13 +97,25 @@ impl Session {
         let client = core.clients.connect(peer, core.now(), waker);
         core.stats.connections_received.fetch_add(1, Ordering::Relaxed);
         let authenticated = !core.host().is_some_and(|host| host.needs_password());
+        Self::of(core, Connection::new(client, authenticated))
+    }
+
+    /// One of the host itself.
+    pub(crate) fn inner(core: Arc<Core>, waker: Waker) -> Self {
+        let mut connection = Connection::new(core.clients.unlisted(waker), true);
+        connection.is_inner = true;
+        connection.relay.knows_cluster = true;
+        Self::of(core, connection)
+    }
+
+    fn of(core: Arc<Core>, connection: Connection) -> Self {
         let limits = Limits {
             bulk_bytes_max: core.options.bulk_bytes_max.load(Ordering::Relaxed),
             query_buffer_bytes_max: core.options.query_buffer_bytes_max.load(Ordering::Relaxed),
             ..Limits::default()
         };
         let mut session = Self {
-            connection: Connection::new(client, authenticated),
+            connection,
             decoder: RequestDecoder::new(limits),
             limits,
             core,

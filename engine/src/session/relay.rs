@@ -8,18 +8,21 @@
 //!
 //! - A client that says READONLY, READWRITE or ASKING knows the cluster, and is sent elsewhere as always. So is a node that relays.
 //! - MSET and the like are not taken apart: they promise that all is done at once.
-//! - Keys that are watched, and what EXEC does, must be at one node.
+//! - WATCH is not relayed: what watches is a connection, and there may be another one by the time of EXEC.
+//! - A transaction is relayed whole, or not at all.
 
 use super::Session;
 use super::execute::{Answered, Execution, Failure, Parked, Relayed};
 use crate::client::Transaction;
 use crate::command::How;
 use crate::command::keys::Include;
-use crate::command::table::Command;
+use crate::command::row::flag;
+use crate::command::table::{Command, table};
 use crate::effect::Offset;
 use crate::error::CommandError;
 use crate::host::{Join, LaterReply, Relay, RelayPart};
 use crate::slot::Slot;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -32,18 +35,11 @@ impl Execution<'_> {
             return None;
         }
         let whole = |slot: Slot, asks: bool| (vec![RelayPart { slot, asks, requests: vec![own(args)] }], Join::Whole);
-        let (mut parts, join) = match error {
+        let (parts, join) = match error {
             CommandError::Moved { slot, .. } => whole(*slot, false),
             CommandError::Ask { slot, .. } => whole(*slot, true),
             _ => split(command, args)?,
         };
-        let relay = &mut self.connection.relay;
-        relay.watches |= matches!(command.row.run.0, How::Watch);
-        if std::mem::take(&mut relay.unwatches)
-            && let [part] = &mut parts[..]
-        {
-            part.requests.insert(0, vec![(*b"UNWATCH").into()]);
-        }
         self.hand_over(args, parts, join)
     }
 
@@ -64,16 +60,16 @@ impl Execution<'_> {
             _ => return None,
         };
         if self.connection.watched.is_some() {
-            *error = watched_elsewhere();
+            *error = aborted("the keys that are watched are served by another node");
+            return None;
+        }
+        if transaction.queued.iter().any(|queued| table().by_id(queued.row).is_none_or(concerns_connection)) {
+            *error = aborted("what concerns the connection or the server is not done at another node");
             return None;
         }
         let mut requests = vec![vec![(*b"MULTI").into()]];
         requests.extend(transaction.queued.iter().map(|queued| queued.args().map(Box::from).collect()));
         requests.push(vec![(*b"EXEC").into()]);
-        if std::mem::take(&mut self.connection.relay.unwatches) {
-            requests.insert(0, vec![(*b"UNWATCH").into()]);
-        }
-        self.connection.relay.watches = false;
         self.hand_over(&[b"EXEC"], vec![RelayPart { slot, asks, requests }], Join::Whole)
     }
 
@@ -84,22 +80,26 @@ impl Execution<'_> {
         is_elsewhere && self.relays(command, error)
     }
 
-    /// Refuses to run here what depends on keys that are watched at another node.
-    pub(super) fn require_watched_here(&self) -> Result<(), CommandError> {
-        match self.connection.relay.watches {
-            true => Err(watched_elsewhere()),
-            false => Ok(()),
+    /// What EXEC answers that would do a part here before it finds that the rest is served elsewhere. `None` if there is no such part.
+    #[cold]
+    pub(super) fn would_be_cut(&self, transaction: &Transaction) -> Option<CommandError> {
+        if !self.core.options.cluster_proxy.load(Ordering::Relaxed)
+            || !transaction.queued.iter().any(|queued| table().by_id(queued.row).is_some_and(concerns_connection))
+        {
+            return None;
         }
+        self.redirect_exec().map(|_| aborted("what concerns the connection or the server is not done at another node"))
     }
 
     fn relays(&self, command: &Command, error: &CommandError) -> bool {
         let connection = &*self.connection;
         let is_relayed = match command.row.run.0 {
-            How::Turn(_) | How::Look(_) | How::LookAt(_) | How::Watch | How::Exec => true,
+            How::Turn(_) | How::Look(_) | How::LookAt(_) | How::Exec => true,
             How::Connection(_) => command.row.name == "spublish",
-            How::Visit(_) | How::Store(_) | How::Host => false,
+            How::Visit(_) | How::Store(_) | How::Host | How::Watch => false,
         };
         is_relayed
+            && !command.flags.has(flag::ASKING)
             && matches!(error, CommandError::Moved { .. } | CommandError::Ask { .. } | CommandError::CrossSlot { .. })
             && self.core.options.cluster_proxy.load(Ordering::Relaxed)
             && connection.takes_pushes
@@ -157,8 +157,17 @@ fn own(args: &[&[u8]]) -> Vec<Box<[u8]>> {
     args.iter().map(|arg| Box::from(*arg)).collect()
 }
 
-fn watched_elsewhere() -> CommandError {
-    CommandError::text("EXECABORT Transaction discarded because the keys that are watched are served by another node.")
+/// Whether a command is about more than keys.
+fn concerns_connection(command: &Command) -> bool {
+    match command.row.run.0 {
+        How::Host => true,
+        How::Connection(_) => !matches!(command.row.name, "ping" | "echo" | "publish" | "spublish"),
+        _ => false,
+    }
+}
+
+fn aborted(why: &str) -> CommandError {
+    CommandError::Text(Cow::Owned(format!("EXECABORT Transaction discarded because {why}.")))
 }
 
 #[cfg(test)]

@@ -169,27 +169,43 @@ fn a_write_at_a_replica_goes_to_its_primary() {
 }
 
 #[test]
-fn what_is_watched_must_be_where_the_transaction_is() {
+fn nothing_is_watched_at_another_node() {
     let (db, others) = node();
     let mut s = session(&db);
-    ask(&mut s, "WATCH a");
-    assert_eq!(others.asked(), [(Slot::of(b"a"), "WATCH a".into())]);
-    others.give(&["+OK\r\n"]);
-    assert_eq!(poll(&mut s).0, "+OK\r\n");
-    let refused = ask(&mut s, "MULTI\r\nSET c 1\r\nEXEC");
-    assert!(refused.contains("-EXECABORT "), "{refused}");
-    // It watches no more, which the other node is told first.
-    ask(&mut s, "MULTI\r\nSET a 1\r\nEXEC");
-    assert_eq!(others.asked(), [(Slot::of(b"a"), "UNWATCH; MULTI; SET a 1; EXEC".into())]);
-    others.give(&["*1\r\n+OK\r\n"]);
-    poll(&mut s);
+    assert_eq!(ask(&mut s, "WATCH a"), "-MOVED 15495 10.0.0.9:7000\r\n");
     ask(&mut s, "WATCH c\r\nMULTI\r\nSET a 1");
-    assert!(ask(&mut s, "EXEC").contains("-EXECABORT "));
+    assert!(ask(&mut s, "EXEC").starts_with("-EXECABORT "));
     assert_eq!(ask(&mut s, "SET c 1"), "+OK\r\n");
-    ask(&mut s, "WATCH a");
-    others.give(&["+OK\r\n"]);
-    ask(&mut s, "UNWATCH\r\nGET a");
-    assert_eq!(others.asked(), [(Slot::of(b"a"), "UNWATCH; GET a".into())]);
+    assert_eq!(others.asked(), []);
+}
+
+#[test]
+fn a_transaction_about_the_connection_is_not_done_elsewhere_nor_by_half() {
+    let (db, others) = node();
+    for queued in ["CLIENT REPLY OFF", "HELLO 3", "SUBSCRIBE x", "CONFIG SET maxmemory 0"] {
+        let mut s = session(&db);
+        for request in ["MULTI", "SET c 1", queued, "SET a 1"] {
+            ask(&mut s, request);
+        }
+        let said = ask(&mut s, "EXEC");
+        assert!(said.starts_with("-EXECABORT "), "{queued}: {said}");
+        assert_eq!(ask(&mut s, "EXISTS c"), ":0\r\n", "{queued}");
+    }
+    assert_eq!(others.asked(), []);
+}
+
+#[test]
+fn a_session_of_the_host_is_nobody_s_client() {
+    let (db, others) = node();
+    let mut inner = db.inner_session(Waker::noop().clone());
+    assert_eq!(ask(&mut inner, "SET c 1"), "+OK\r\n");
+    assert_eq!(ask(&mut inner, "GET a"), "-MOVED 15495 10.0.0.9:7000\r\n");
+    let listed = ask(&mut session(&db), "CLIENT LIST");
+    assert_eq!(listed.matches(" cmd=").count(), 1, "{listed}");
+    db.options().maxmemory.store(1, Ordering::Relaxed);
+    assert!(ask(&mut inner, "SET c 2").starts_with("-OOM "));
+    assert_eq!(ask(&mut inner, "MULTI\r\nDEL c\r\nEXEC"), "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    assert_eq!(others.asked(), []);
 }
 
 #[test]

@@ -138,6 +138,14 @@ impl<'a> Execution<'a> {
         if is_changed {
             return Ok((Offset(0), self.exec_nothing(out)));
         }
+        if let Some(error) =
+            self.connection.transaction.as_ref().and_then(|transaction| {
+                transaction.progress.is_none().then(|| self.would_be_cut(transaction)).flatten()
+            })
+        {
+            discard(self.core, self.connection);
+            return Ok((Offset(0), Err(error)));
+        }
         let Some(mut transaction) = self.connection.transaction.take() else { return Ok((Offset(0), Ok(()))) };
         let mut outcome = self.exec_queued(&mut transaction, Patience::Moment, out);
         if let Ok((_, Err(error))) = &mut outcome
@@ -234,9 +242,6 @@ impl<'a> Execution<'a> {
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         self.admit_held(does)?;
         if let Err(error) = self.admit_queued(requests, does, &guards) {
-            return Ok(Begun::Over(Offset(0), Err(error)));
-        }
-        if let Err(error) = self.require_watched_here() {
             return Ok(Begun::Over(Offset(0), Err(error)));
         }
         let opening = self.opening();

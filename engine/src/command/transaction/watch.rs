@@ -30,7 +30,6 @@ fn run(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut ReplyW
 
 /// Forgets what a client watches.
 pub(crate) fn unwatch_all(core: &Core, connection: &mut Connection) {
-    connection.relay.unwatches |= std::mem::take(&mut connection.relay.watches);
     if let Some(watched) = connection.watched.take() {
         unwatch(core, &watched.watch, watched.slots());
     }

@@ -3,20 +3,22 @@
 //! ```text
 //! WATCH, DUMP, PTTL of some keys   here
 //! RESTORE of each                  there         an error of one key leaves that key here
-//! MULTI, DEL of those there, EXEC  here          changed meanwhile? all of it again, over what is there
+//! MULTI, DEL of those there, EXEC  here          changed meanwhile? all of it again, over what is there; deleted meanwhile? there, too
 //! ```
 //!
 //! - A key is deleted here only as it was when it was sent, and only when the other server has said that it has it.
 //! - Who asks for MIGRATE waits; nobody else does.
+//! - Not held: while keys are on their way others go on writing. A key that is deleted here just then is deleted there a moment later,
+//!   and not if somebody changed it there in that moment.
 //! - Connections are kept for the next MIGRATE to the same server for [`KEPT`].
 
 use super::Node;
 use super::peer::{Inside, Requests, Wire};
-use keyslot::engine::Asker;
 use keyslot::engine::resp::{ReplyWriter, Value, parse_reply};
 use keyslot::engine::text::parse_i64;
+use keyslot::engine::{Asker, Slot};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,12 @@ struct Kept {
 }
 
 impl Wires {
+    /// A connection that was kept.
+    fn take(&self, request: &Move) -> Option<Wire> {
+        let kept = self.0.lock().remove(&(request.host.clone(), request.port))?;
+        Some(kept.wire).filter(|_| kept.since.elapsed() < KEPT)
+    }
+
     /// Keeps a connection for the next MIGRATE to the same server.
     fn keep(&self, request: Move, wire: Option<Wire>) {
         let mut wires = self.0.lock();
@@ -141,6 +149,10 @@ impl Node {
             Ok(request) => request,
             Err(text) => return reply.error(&text),
         };
+        let slots: BTreeSet<Slot> = request.keys.iter().map(|key| Slot::of(key)).collect();
+        if self.cluster.is_some() && slots.len() > 1 {
+            return reply.error("CROSSSLOT Keys in request don't hash to the same slot");
+        }
         let Some(node) = self.this.upgrade() else { return reply.error("ERR the node is ending") };
         let write = |said: Result<&str, Failure>, reply: &mut ReplyWriter<'_>| match said {
             Ok(text) => reply.simple(text),
@@ -148,7 +160,7 @@ impl Node {
         };
         if let Some(later) = asker.reply_later() {
             tokio::spawn(async move {
-                let said = run(&node, &request).await.map(|(said, wire)| {
+                let said = run(&node, &request, true).await.map(|(said, wire)| {
                     node.wires.keep(request, wire);
                     said
                 });
@@ -159,7 +171,11 @@ impl Node {
         // In a transaction the thread waits, as all of Redis does. The connection ends with the runtime that it belongs to.
         let done = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(run(&node, &request)).map(|(said, _)| said))
+            runtime.map(|runtime| {
+                let limit = request.limit.saturating_add(request.limit);
+                let done = runtime.block_on(async { tokio::time::timeout(limit, run(&node, &request, false)).await });
+                done.unwrap_or(Err(Failure::Broken)).map(|(said, _)| said)
+            })
         });
         match done.join() {
             Ok(Ok(said)) => write(said, reply),
@@ -168,30 +184,38 @@ impl Node {
     }
 }
 
-/// Moves keys; says OK, or NOKEY if none is there. Gives the connection over which they went, too.
-async fn run(node: &Arc<Node>, request: &Move) -> Result<(&'static str, Option<Wire>), Failure> {
+/// Moves keys; says OK, or NOKEY if none is there. Gives the connection over which they went, too. `reuses`: one that was kept may
+/// be used.
+async fn run(node: &Arc<Node>, request: &Move, reuses: bool) -> Result<(&'static str, Option<Wire>), Failure> {
     let deadline = Instant::now() + request.limit;
     let mut here = Inside::new(Arc::clone(node));
-    let mut there = None;
+    let mut there = if reuses { node.wires.take(request) } else { None };
     let mut found = false;
     for keys in request.keys.chunks(KEYS_AT_ONCE) {
-        let mut replace = request.replace;
+        // Those that are there because this MIGRATE sent them.
+        let mut arrived: BTreeSet<Vec<u8>> = BTreeSet::new();
         loop {
             let sent = look(&mut here, request, keys).await?;
+            found |= !sent.is_empty();
+            let gone: Vec<&Vec<u8>> = arrived.iter().filter(|key| !sent.iter().any(|sent| sent.key == **key)).collect();
+            if !gone.is_empty() && !request.copy {
+                take_back(&mut there, request, &gone).await?;
+            }
             if sent.is_empty() {
                 break;
             }
-            found = true;
-            let (arrived, refused) = restore(node, &mut there, request, &sent, replace).await?;
-            let is_gone = request.copy || arrived.is_empty() || delete(&mut here, request, &arrived).await?;
-            if let Some(error) = refused {
-                return Err(Failure::Said(format!("ERR Target instance replied with error: {error}")));
-            }
+            let (new, refused) = restore(node, &mut there, request, &sent, &arrived).await?;
+            let is_gone = request.copy || new.is_empty() || delete(&mut here, request, &new).await?;
+            arrived.extend(new.into_iter().map(<[u8]>::to_vec));
             if is_gone {
-                break;
+                match refused {
+                    Some(error) => {
+                        return Err(Failure::Said(format!("ERR Target instance replied with error: {error}")));
+                    }
+                    None => break,
+                }
             }
             // What was sent is not what is here any more.
-            replace = true;
             if Instant::now() >= deadline {
                 return Err(Failure::Broken);
             }
@@ -211,6 +235,7 @@ struct Sent {
 async fn look(here: &mut Inside, request: &Move, keys: &[Vec<u8>]) -> Result<Vec<Sent>, Failure> {
     let mut requests = Requests::default();
     requests.push(&[&b"SELECT"[..], request.from.to_string().as_bytes()]);
+    requests.push(&[b"UNWATCH"]);
     for key in keys {
         for name in [&b"WATCH"[..], b"DUMP", b"PTTL"] {
             requests.push(&[b"ASKING"]);
@@ -219,7 +244,7 @@ async fn look(here: &mut Inside, request: &Move, keys: &[Vec<u8>]) -> Result<Vec
     }
     let replies = here.ask(requests).await.map_err(Failure::Said)?;
     let mut sent = Vec::new();
-    for (key, said) in keys.iter().zip(replies[1..].chunks(6)) {
+    for (key, said) in keys.iter().zip(replies[2..].chunks(6)) {
         let value = |at: usize| parse_reply(&said[at]).ok().flatten().map(|(value, _)| value);
         let error = [1, 3, 5].iter().find_map(|at| said[*at].strip_prefix(b"-"));
         match error {
@@ -244,27 +269,28 @@ async fn restore<'s>(
     there: &mut Option<Wire>,
     request: &Move,
     sent: &'s [Sent],
-    replace: bool,
+    arrived: &BTreeSet<Vec<u8>>,
 ) -> Result<(Vec<&'s [u8]>, Option<String>), Failure> {
     let name: &[u8] = if node.cluster.is_some() { b"RESTORE-ASKING" } else { b"RESTORE" };
     let mut requests = Requests::default();
-    let own = 1 + usize::from(!request.credentials.is_empty());
+    let own = 2 + usize::from(!request.credentials.is_empty());
     if !request.credentials.is_empty() {
         let words: Vec<&[u8]> =
             std::iter::once(&b"AUTH"[..]).chain(request.credentials.iter().map(Vec::as_slice)).collect();
         requests.push(&words);
     }
     requests.push(&[&b"SELECT"[..], request.to.to_string().as_bytes()]);
+    requests.push(&[b"UNWATCH"]);
     for Sent { key, payload, ttl_ms } in sent {
         let ttl = ttl_ms.to_string();
         let words = [name, key, ttl.as_bytes(), payload, b"REPLACE"];
+        let replace = request.replace || arrived.contains(key);
         requests.push(if replace { &words[..] } else { &words[..4] });
+        // Whoever changes it there has more to say than what is taken back.
+        requests.push(&[b"ASKING"]);
+        requests.push(&[b"WATCH", key.as_slice()]);
     }
-    let kept = there.take().or_else(|| {
-        let kept = node.wires.0.lock().remove(&(request.host.clone(), request.port));
-        kept.filter(|kept| kept.since.elapsed() < KEPT).map(|kept| kept.wire)
-    });
-    let mut wire = match kept.filter(|wire| !wire.has_ended()) {
+    let mut wire = match there.take().filter(|wire| !wire.has_ended()) {
         Some(wire) => wire,
         None => Wire::connect(&request.host, request.port, request.limit).await.map_err(|error| {
             if error.kind() == std::io::ErrorKind::ConnectionRefused { Failure::Refused } else { Failure::Unreached }
@@ -280,9 +306,23 @@ async fn restore<'s>(
     if let Some(refused) = replies[..own].iter().find_map(error) {
         return Err(Failure::Said(format!("ERR Target instance replied with error: {refused}")));
     }
-    let replies = &replies[own..];
-    let arrived = sent.iter().zip(replies).filter(|(_, reply)| error(reply).is_none()).map(|(sent, _)| &*sent.key);
-    Ok((arrived.collect(), replies.iter().find_map(error)))
+    let replies = replies[own..].iter().step_by(3);
+    let arrived = sent.iter().zip(replies.clone()).filter(|(_, reply)| error(reply).is_none());
+    Ok((arrived.map(|(sent, _)| &*sent.key).collect(), replies.clone().find_map(error)))
+}
+
+/// Deletes keys there that were deleted here after they were sent, unless somebody changed one of those that were sent.
+async fn take_back(there: &mut Option<Wire>, request: &Move, keys: &[&Vec<u8>]) -> Result<(), Failure> {
+    let Some(wire) = there else { return Err(Failure::Broken) };
+    let mut requests = Requests::default();
+    requests.push(&[b"ASKING"]);
+    requests.push(&[b"MULTI"]);
+    keys.iter().for_each(|key| requests.push(&[b"DEL", key.as_slice()]));
+    requests.push(&[b"EXEC"]);
+    match tokio::time::timeout(request.limit, wire.ask(&requests)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Failure::Broken),
+    }
 }
 
 /// Deletes keys that arrived; false if one of those that are watched has changed.
@@ -294,6 +334,10 @@ async fn delete(here: &mut Inside, request: &Move, keys: &[&[u8]]) -> Result<boo
     requests.push(&[&[&b"DEL"[..]], keys].concat());
     requests.push(&[b"EXEC"]);
     let replies = here.ask(requests).await.map_err(Failure::Said)?;
+    // One that was watched is gone, and its slot on its way.
+    if replies.get(3).is_some_and(|reply| reply.starts_with(b"-ASK ") || reply.starts_with(b"-TRYAGAIN ")) {
+        return Ok(false);
+    }
     let done = replies.last().and_then(|reply| parse_reply(reply).ok().flatten()).map(|(value, _)| value);
     match done {
         Some(Value::Array(_)) => Ok(true),

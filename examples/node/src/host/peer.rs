@@ -2,7 +2,7 @@
 
 use super::Node;
 use keyslot::engine::resp::{ReplyLimits, ReplyParser, Value};
-use keyslot::engine::{PeerInfo, Session};
+use keyslot::engine::{Session, SessionState};
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Wire {
     }
 }
 
-/// A client of this node's own engine. It says that it knows the cluster.
+/// This node's own engine, asked by the node itself.
 pub(super) struct Inside {
     node: Arc<Node>,
     session: Option<Session>,
@@ -81,37 +81,24 @@ impl Inside {
 
     /// Has the engine do requests, and returns their replies. To be awaited in one task for as long as it lives.
     pub(super) async fn ask(&mut self, requests: Requests) -> Result<Vec<Vec<u8>>, String> {
-        let mut all = Requests::default();
-        if self.session.is_none() {
-            let password = self.node.password.read().clone();
-            if !password.is_empty() {
-                all.push(&[b"AUTH", &password[..]]);
-            }
-            all.push(&[b"READWRITE"]);
-        }
-        let own = all.count;
-        let count = own + requests.count;
-        all.bytes.extend_from_slice(&requests.bytes);
-        let (mut input, mut output) = (Some(all.bytes), Vec::new());
+        let (mut input, mut output) = (Some(requests.bytes), Vec::new());
         let mut replies = Replies::default();
         poll_fn(|context| {
-            let session = self.session.get_or_insert_with(|| {
-                let peer = PeerInfo { addr: "inside:0".into(), laddr: "inside:0".into(), ..PeerInfo::default() };
-                self.node.engine.session(context.waker().clone(), peer)
-            });
+            let session = self.session.get_or_insert_with(|| self.node.engine.inner_session(context.waker().clone()));
             if let Some(input) = input.take() {
                 session.feed(&input);
             }
             output.clear();
-            session.poll_output(&mut output);
-            match replies.take(&output, count) {
+            let state = session.poll_output(&mut output);
+            match replies.take(&output, requests.count) {
                 Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) if state == SessionState::Closing => Poll::Ready(Err("the session was ended".into())),
                 Ok(false) => Poll::Pending,
                 Err(reason) => Poll::Ready(Err(reason)),
             }
         })
         .await?;
-        Ok(replies.whole.split_off(own))
+        Ok(replies.whole)
     }
 }
 

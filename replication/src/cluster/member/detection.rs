@@ -182,7 +182,7 @@ impl Member {
 
     fn recover(&mut self, name: NodeName, now: UnixMillis) {
         let (Some(node), Some(peer)) = (self.roster.node(&name), self.peers.get(&name)) else { return };
-        let owns = node.votes();
+        let owns = node.owns_slots();
         // Who has slots may have been replaced, and not know it yet.
         if owns && now.0 - peer.failed_since.0 <= self.options.node_timeout_ms * FAIL_UNDO_TIMEOUTS {
             return;

@@ -195,12 +195,13 @@ impl Member {
 
     /// Asks for votes in the current epoch.
     pub(super) fn stand(&mut self, epoch: u64, is_manual: bool, now: UnixMillis) {
+        let me = self.roster.me();
+        // Its own vote is its own, unless it was given away.
+        let has_vote = me.votes() && self.roster.last_vote_epoch < epoch;
+        let votes = has_vote.then_some(me.name).into_iter().collect();
         // It has no vote for another in this epoch: were it to win it would come to vote in the place of one that has voted.
         self.roster.last_vote_epoch = epoch;
         self.is_unsaved = true;
-        let me = self.roster.me();
-        // Its own vote is its own.
-        let votes = me.votes().then_some(me.name).into_iter().collect();
         self.candidacy = Candidacy::Asking { epoch, begun: now, is_manual, votes };
         self.tell(MemberEvent::ElectionBegun(epoch));
         // Who votes has to know that the primary is down: what it is told first it knows first.

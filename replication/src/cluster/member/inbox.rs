@@ -210,7 +210,9 @@ impl Member {
                 true => NodeAddress { ip: node.address.ip.clone(), ..address_in(header, "") },
                 false => node.address.clone(),
             };
-            if let Some(name) = known {
+            // Where a member is reached it stays, whatever other way leads to it.
+            let is_reached = |name: &NodeName| self.roster.node(name).is_some_and(|node| node.is_linked);
+            if let Some(name) = known.filter(|name| !is_sought || !is_reached(name)) {
                 self.move_node(name, address, now);
             }
             self.remove_node(&asked, now);

@@ -96,7 +96,7 @@ impl Member {
         self.sending.remove(&link);
         let Some(Link { side: Side::Outbound(name), .. }) = self.links.remove(&link) else { return };
         if let Some(peer) = self.peers.get_mut(&name) {
-            peer.link = None;
+            (peer.link, peer.takes_light) = (None, false);
         }
         if let Some(node) = self.roster.node_mut(&name) {
             node.is_linked = false;
@@ -175,7 +175,7 @@ impl Member {
     /// Takes a publication of whoever made the connection.
     fn take_light(&mut self, link: BusLink, body: Body) {
         let is_known = match self.links.get(&link).map(|link| &link.side) {
-            Some(Side::Outbound(name) | Side::Inbound { name: Some(name), .. }) => self.peers.contains_key(name),
+            Some(Side::Inbound { name: Some(name), .. }) => self.peers.contains_key(name),
             _ => false,
         };
         if is_known {

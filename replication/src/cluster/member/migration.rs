@@ -10,7 +10,7 @@ impl Member {
     pub(super) fn tend_migration(&mut self, now: UnixMillis) {
         let mut orphan = None;
         let mut most = 0;
-        let names: Vec<NodeName> = self.voters().map(|node| node.name).collect();
+        let names: Vec<NodeName> = self.roster.nodes().filter(|node| node.owns_slots()).map(|node| node.name).collect();
         for name in &names {
             let working = self.working_replicas(*name);
             most = most.max(working);

@@ -5,7 +5,7 @@
 
 use super::super::message::{Body, Header};
 use super::super::name::NodeName;
-use super::super::strict::{Pledge, StrictWord};
+use super::super::strict::{AckGroup, Pledge, StrictWord};
 use super::election::Candidacy;
 use super::output::{AckQuorum, MemberEvent, MemberOutput, Upstream};
 use super::{KnownNode, Member};
@@ -91,7 +91,7 @@ impl Member {
             is_forced,
             asks,
             promises: pledge.filter(|pledge| pledge.to == to).map_or(0, |pledge| pledge.epoch),
-            floor: pledge.map_or(0, |pledge| pledge.floor),
+            floor: self.floor(),
             history: self.facts.history,
             groups: self.roster.groups.clone(),
         }))
@@ -265,7 +265,7 @@ impl Member {
         let mut promised = promises.clone();
         promised.insert(me);
         let (epoch, is_manual, begun) = (*epoch, *is_manual, *begun);
-        if !self.has_enough(&promised) || !self.roster.groups.hold(&me) {
+        if !self.has_enough(&promised, AckGroup::electing) || !self.roster.groups.hold(&me) {
             return;
         }
         if self.roster.current_epoch > epoch {
@@ -276,13 +276,13 @@ impl Member {
         self.stand(epoch, is_manual, now);
     }
 
-    fn has_enough(&self, promised: &BTreeSet<NodeName>) -> bool {
+    fn has_enough(&self, promised: &BTreeSet<NodeName>, needed: impl Fn(&AckGroup) -> usize) -> bool {
         #[cfg(test)]
         let fewer = usize::from(self.flaw == Some(super::Flaw::CountsTooFew));
         #[cfg(not(test))]
         let fewer = 0;
         let mut groups = self.roster.groups.all().peekable();
-        groups.peek().is_some() && groups.all(|group| group.elects(promised, group.electing() - fewer))
+        groups.peek().is_some() && groups.all(|group| group.elects(promised, needed(group) - fewer))
     }
 
     /// This primary is to have an epoch above that one.
@@ -313,7 +313,8 @@ impl Member {
     fn finish_renewal(&mut self, now: UnixMillis) {
         let Some(renewal) = &self.strict.renewal else { return };
         let epoch = renewal.epoch;
-        if !self.has_enough(&renewal.promised) {
+        // So many that no candidate has enough for the same epoch, of those who are left.
+        if !self.has_enough(&renewal.promised, |group| group.electing().max(group.blocking())) {
             return;
         }
         self.strict.renewal = None;
@@ -343,7 +344,17 @@ impl Member {
     fn is_pledged_away(&self) -> bool {
         let Some(primary) = self.roster.me().primary.filter(|_| self.is_strict()) else { return false };
         let epoch = self.roster.node(&primary).map_or(0, |node| node.config_epoch);
-        self.roster.pledge.is_some_and(|pledge| pledge.floor > epoch)
+        self.floor() > epoch
+    }
+
+    /// The epoch below which this replica acknowledges nothing to its primary. What it promised to another primary than that which it
+    /// follows now counts in full.
+    fn floor(&self) -> u64 {
+        match self.roster.pledge {
+            Some(pledge) if Some(pledge.to) == self.roster.me().primary => pledge.floor,
+            Some(pledge) => pledge.epoch,
+            None => 0,
+        }
     }
 
     /// What the host is to do so that promises are kept.

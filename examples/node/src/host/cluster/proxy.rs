@@ -8,14 +8,13 @@
 //! ```
 //!
 //! - One client's requests are done one after another, so what it sees is in order; another client's are not waited for.
-//! - Each client has its own connections, so that WATCH and blocking commands mean there what they mean here. They end with the client.
+//! - Each client has its own connections, so that a command that blocks keeps nobody else waiting. They end with the client.
 //! - A request that may have reached a node is not sent again.
 
 use crate::host::Node;
 use crate::host::peer::{Inside, Requests, Wire};
 use keyslot::engine::resp::RespVersion;
 use keyslot::engine::{Relay, RelayPart, Slot};
-use keyslot::replication::cluster::NodeName;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,37 +93,50 @@ impl Runner {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Relay>) {
         while let Some(relay) = inbox.recv().await {
             let resp = relay.resp_version();
+            let timeout_ms = self.node.settings.values().number("cluster-node-timeout").max(1);
+            let deadline = Instant::now() + Duration::from_millis(timeout_ms) + GRACE;
             let mut replies = Vec::new();
             for part in relay.parts() {
-                replies.push(self.do_part(part, resp).await);
+                replies.push(self.do_part(part, resp, deadline).await);
             }
             relay.give(&replies);
         }
     }
 
     /// Does the requests of one slot, wherever it is served, and returns the reply to the last one.
-    async fn do_part(&mut self, part: &RelayPart, resp: RespVersion) -> Vec<u8> {
-        let values = self.node.settings.values();
-        let deadline = Instant::now() + Duration::from_millis(values.number("cluster-node-timeout").max(1)) + GRACE;
+    async fn do_part(&mut self, part: &RelayPart, resp: RespVersion, deadline: Instant) -> Vec<u8> {
         let mut directed: Option<(Place, bool)> = None;
         let mut hops = 0;
         loop {
             let (server, asks) = match directed.take() {
                 Some((place, asks)) => (Some(Server::There(place)), asks),
-                None => (self.server(part.slot, part.asks), part.asks),
+                None => server(&self.node, part.slot, part.asks),
             };
             let done = match &server {
                 None => Err(Failure::Unreached("nobody serves it".into())),
                 Some(Server::Here) => self.do_here(part, resp).await,
-                Some(Server::There(place)) => self.do_there(place, part, asks, resp).await,
+                Some(Server::There(place)) => {
+                    let node = Arc::clone(&self.node);
+                    tokio::select! {
+                        done = self.do_there(place, part, asks, resp) => done,
+                        // Whoever was asked may never answer.
+                        () = replaced(&node, part, &server) => Err(Failure::Unknown("another node serves it now".into())),
+                    }
+                }
             };
             match done {
                 Ok(replies) => {
                     let redirect = replies.iter().find_map(|reply| redirect(reply));
                     hops += 1;
-                    match (redirect, &server) {
-                        (Some((host, port, asks)), Some(Server::There(from))) if hops < HOPS_MAX => {
-                            let host = if matches!(&*host, "" | "?") { from.host.clone() } else { host };
+                    let from = match &server {
+                        Some(Server::There(place)) => Some(place.host.clone()),
+                        _ => None,
+                    };
+                    match (redirect, from) {
+                        (Some((host, port, asks)), _) if hops < HOPS_MAX && !matches!(&*host, "" | "?") => {
+                            directed = Some((Place { host, port }, asks));
+                        }
+                        (Some((_, port, asks)), Some(host)) if hops < HOPS_MAX => {
                             directed = Some((Place { host, port }, asks));
                         }
                         // It left meanwhile.
@@ -147,21 +159,6 @@ impl Runner {
                 }
             }
         }
-    }
-
-    fn server(&self, slot: Slot, asks: bool) -> Option<Server> {
-        let state = self.node.cluster.as_ref()?.state.lock();
-        let roster = state.member.roster();
-        let name: NodeName = match asks {
-            true => *roster.migrating.get(&slot)?,
-            false => roster.owner(slot)?.name,
-        };
-        if name == roster.me().name {
-            return Some(Server::Here);
-        }
-        let address = &roster.node(&name)?.address;
-        let host = if address.ip.is_empty() { &address.hostname } else { &address.ip };
-        Some(Server::There(Place { host: host.clone(), port: address.port }))
     }
 
     /// Asks the engine of this node.
@@ -196,6 +193,42 @@ impl Runner {
             self.connections.remove(place);
         }
         done
+    }
+}
+
+/// Who serves a slot, or is to have it, and whether it is asked behind ASKING.
+fn server(node: &Node, slot: Slot, asks: bool) -> (Option<Server>, bool) {
+    let Some(cluster) = &node.cluster else { return (None, asks) };
+    let state = cluster.state.lock();
+    let roster = state.member.roster();
+    // Its way may be over by now.
+    let target = roster.migrating.get(&slot).copied().filter(|_| asks);
+    let asks = target.is_some();
+    let Some(found) = target.or_else(|| Some(roster.owner(slot)?.name)).and_then(|name| roster.node(&name)) else {
+        return (None, asks);
+    };
+    if found.name == roster.me().name {
+        return (Some(Server::Here), asks);
+    }
+    let address = &found.address;
+    let host = if address.ip.is_empty() { &address.hostname } else { &address.ip };
+    (Some(Server::There(Place { host: host.clone(), port: address.port })), asks)
+}
+
+/// Ends some time after another node serves the slot than the one that is asked, if it was that one.
+async fn replaced(node: &Node, part: &RelayPart, asked: &Option<Server>) {
+    let is_asked = || server(node, part.slot, part.asks).0 == *asked;
+    if !is_asked() {
+        return std::future::pending().await;
+    }
+    let mut since = None;
+    loop {
+        tokio::time::sleep(REPLACED_LOOK).await;
+        if is_asked() {
+            since = None;
+        } else if since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+            return;
+        }
     }
 }
 
@@ -269,6 +302,9 @@ const HOPS_MAX: usize = 5;
 
 /// How soon it is looked again who serves a slot whose node is not reached.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether a node that is asked serves the slot still.
+const REPLACED_LOOK: Duration = Duration::from_millis(500);
 
 /// How long more than the node timeout it is looked: detection and election take as long as that.
 const GRACE: Duration = Duration::from_secs(2);
