@@ -62,8 +62,8 @@ fn bus_port() -> u16 {
 #[test]
 fn a_client_that_knows_nothing_of_the_cluster_is_served_by_any_node() {
     let nodes = cluster();
-    for door in 0..4 {
-        let mut client = Client::reach(nodes[door].port).unwrap();
+    for (door, node) in nodes.iter().enumerate() {
+        let mut client = Client::reach(node.port).unwrap();
         for number in 0..20 {
             let (key, value) = (format!("key:{number}"), format!("{door}"));
             assert_eq!(client.ask(&["SET", &key, &value]), "+OK");
