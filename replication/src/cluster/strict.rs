@@ -1,6 +1,6 @@
 //! Strict failover: what so many replicas confirmed is to be lost by no failover.
 //!
-//! Experimental: of 1400 seeds one still loses writes (`explore_single_failures`, seed 5041: a primary that is cut off with one of three
+//! Experimental: one seed is known that loses writes (`explore_single_failures`, seed 5041: a primary that is cut off with one of three
 //! replicas), and CLUSTER SETSLOT and BUMPEPOCH take an epoch that nobody promised.
 //!
 //! Of the R replicas of a shard n have to have a write before it is acknowledged (`write-ack replicas n`). Who takes the primary's place
