@@ -105,8 +105,6 @@ impl Execution<'_> {
         let start = out.len();
         match self.admit(command, args) {
             Ok(()) => {}
-            // It was admitted when it was asked, and is done.
-            Err(_) if self.is_given_later(command) => {}
             Err(refusal) => {
                 if let Some(error) = self.redirect_instead(&refusal, command, args) {
                     return self.redirected(command, args, error, out);
