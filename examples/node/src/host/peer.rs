@@ -83,7 +83,7 @@ impl Inside {
     pub(super) async fn ask(&mut self, requests: Requests) -> Result<Vec<Vec<u8>>, String> {
         let (mut input, mut output) = (Some(requests.bytes), Vec::new());
         let mut replies = Replies::default();
-        poll_fn(|context| {
+        let asked = poll_fn(|context| {
             let session = self.session.get_or_insert_with(|| self.node.engine.inner_session(context.waker().clone()));
             if let Some(input) = input.take() {
                 session.feed(&input);
@@ -97,8 +97,12 @@ impl Inside {
                 Err(reason) => Poll::Ready(Err(reason)),
             }
         })
-        .await?;
-        Ok(replies.whole)
+        .await;
+        if asked.is_err() {
+            // What it still owes belongs to no later request.
+            self.session = None;
+        }
+        asked.map(|()| replies.whole)
     }
 }
 

@@ -151,6 +151,10 @@ impl Runner {
                         .into_bytes();
                 }
                 Err(Failure::Unknown(reason)) => {
+                    // A reply that comes all the same is nobody's.
+                    if let Some(Server::There(place)) = &server {
+                        self.connections.remove(place);
+                    }
                     return format!(
                         "-ERR The node of slot {} left while it was asked, which may or may not have been done: {reason}\r\n",
                         part.slot
@@ -188,11 +192,7 @@ impl Runner {
         let Some(upstream) = self.connections.get_mut(place) else {
             return Err(Failure::Unreached("no connection".into()));
         };
-        let done = upstream.ask(part, asks, resp).await;
-        if done.is_err() {
-            self.connections.remove(place);
-        }
-        done
+        upstream.ask(part, asks, resp).await
     }
 }
 
