@@ -16,6 +16,7 @@ use crate::keyspace::reclaim::Reclaim;
 use crate::keyspace::shard::Surroundings;
 use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
+use crate::keyspace::traffic::Traffic;
 use crate::library::Shelf;
 use crate::options::Options;
 use crate::pubsub::{Event, Post, PubSub, Woken};
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) slots: SlotArray,
     pub(crate) eras: Eras,
     pub(crate) totals: Totals,
+    pub(crate) traffic: Traffic,
     pub(crate) reclaim: Reclaim,
     pub(crate) hasher: KeyHasher,
     pub(crate) gate: Gate,
@@ -63,6 +65,7 @@ impl Core {
             slots: SlotArray::new(),
             eras: Eras::new(),
             totals: Totals::new(),
+            traffic: Traffic::default(),
             reclaim: Reclaim::default(),
             hasher: KeyHasher::new(seed),
             gate: Gate::default(),

@@ -317,13 +317,15 @@ impl Engine {
         self.core.used_bytes()
     }
 
-    /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups. O(slots).
+    /// Sets to zero what CONFIG RESETSTAT does: counters of commands, errors, traffic, lookups, and what flows
+    /// through each slot. O(slots).
     pub fn reset_stats(&self) {
         self.core.stats.reset();
         self.core.reclaim.forget_freed();
+        self.core.traffic.reset();
         for slot in Slot::all() {
             let mut guard = self.core.slots.lock_as_is(slot);
-            guard.state.forget_lookups();
+            guard.state.forget_use();
         }
     }
 

@@ -24,6 +24,7 @@ pub enum InfoSection {
     Latencystats,
     Cluster,
     Keyspace,
+    Hotspots,
 }
 
 /// Who asks the host for something.

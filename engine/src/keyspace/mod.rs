@@ -3,7 +3,8 @@
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
 //! with its counts and its expiry hint; [`admission`] says whether a slot
 //! takes requests; [`slots`] is the array of locked slots; [`waiting`] holds
-//! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching. Nothing here knows a command, a turn or an effect.
+//! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching; [`traffic`] counts what requests took by slot, [`oversized`] knows
+//! which keys are large. Nothing here knows a command, a turn or an effect.
 
 pub(crate) mod admission;
 pub(crate) mod candidates;
@@ -13,10 +14,12 @@ pub(crate) mod expiry_walk;
 pub(crate) mod frequency;
 pub(crate) mod hints;
 pub(crate) mod lifetime;
+pub(crate) mod oversized;
 pub(crate) mod reclaim;
 pub(crate) mod shard;
 pub(crate) mod slots;
 pub(crate) mod totals;
+pub(crate) mod traffic;
 pub(crate) mod waiting;
 pub(crate) mod watching;
 

@@ -6,6 +6,7 @@
 //! - Every change of an entry goes through here, so that [`Totals`] of the engine stay exact.
 
 use super::entry::EntryRef;
+use super::oversized::OVERSIZED_BYTES_MIN;
 use super::totals::Totals;
 use crate::slot::Slot;
 use crate::table::line::{Line, home};
@@ -22,11 +23,13 @@ pub(crate) struct Shard {
     next_expiry: i64,
     expires: u32,
     timed: u32,
+    /// Bytes of heap behind the entries and the lines of the table.
+    bytes: u64,
 }
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { table: Table::new(), next_expiry: i64::MAX, expires: 0, timed: 0 }
+        Self { table: Table::new(), next_expiry: i64::MAX, expires: 0, timed: 0, bytes: 0 }
     }
 }
 
@@ -56,6 +59,11 @@ impl Shard {
     /// How many of them have an expiry.
     pub(crate) fn expires(&self) -> usize {
         self.expires as usize
+    }
+
+    /// Bytes of heap behind the entries and the lines of the table. O(1).
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// No entry is due before this time.
@@ -140,13 +148,27 @@ impl Shard {
         if before.bytes != after.bytes || before.expiry.is_some() != after.expiry.is_some() {
             let expires = i64::from(after.expiry.is_some()) - i64::from(before.expiry.is_some());
             self.expires = self.expires.wrapping_add_signed(expires as i32);
-            around.totals.add(around.slot, around.db, 0, expires, after.bytes as i64 - before.bytes as i64);
+            let more = after.bytes as i64 - before.bytes as i64;
+            self.bytes = self.bytes.wrapping_add_signed(more);
+            around.totals.add(around.slot, around.db, 0, expires, more);
+            if after.bytes.max(before.bytes) >= OVERSIZED_BYTES_MIN {
+                self.note_size(spot, around, (before.bytes, after.bytes));
+            }
         }
         if before.fields.is_some() != after.fields.is_some() {
             self.count_timed(&after, &before, around);
         }
         self.note_due(&after);
         result
+    }
+
+    #[cold]
+    fn note_size(&self, spot: Spot, around: Surroundings<'_>, (before, after): (usize, usize)) {
+        let (entry, oversized) = (self.get(spot), &around.totals.oversized);
+        match after >= OVERSIZED_BYTES_MIN {
+            true => oversized.note_growth(around.slot, around.db, entry.key(), (before, after)),
+            false => oversized.note_end(around.db, entry.key(), before),
+        }
     }
 
     #[inline]
@@ -190,7 +212,9 @@ impl Shard {
         let grown = i64::from(self.line_hint().1) - i64::from(before);
         if grown > 0 {
             self.note_lines(around);
-            around.totals.add(around.slot, around.db, 0, 0, grown * size_of::<Line>() as i64);
+            let more = grown * size_of::<Line>() as i64;
+            self.bytes = self.bytes.wrapping_add_signed(more);
+            around.totals.add(around.slot, around.db, 0, 0, more);
         }
     }
 
@@ -204,6 +228,9 @@ impl Shard {
             self.count_timed(&weight, &Weight::default(), around);
         }
         self.note_due(&weight);
+        if weight.bytes >= OVERSIZED_BYTES_MIN {
+            around.totals.oversized.note_growth(around.slot, around.db, entry.key(), (0, weight.bytes));
+        }
         if self.table.len() == 0 {
             around.totals.set_occupied(around.slot, around.db);
         }
@@ -215,7 +242,9 @@ impl Shard {
             self.note_lines(around);
         }
         let grown = i64::from(after.1) - i64::from(before.1);
-        filled.add(around, expires, weight.bytes as i64 + grown * size_of::<Line>() as i64);
+        let bytes = weight.bytes as i64 + grown * size_of::<Line>() as i64;
+        self.bytes = self.bytes.wrapping_add_signed(bytes);
+        filled.add(around, expires, bytes);
     }
 
     /// Takes an entry out.
@@ -234,6 +263,8 @@ impl Shard {
             self.next_expiry = i64::MAX;
         }
         let bytes = weight.bytes as i64 + shrunk * size_of::<Line>() as i64;
+        self.bytes = self.bytes.wrapping_add_signed(-bytes);
+        around.totals.oversized.note_end(around.db, entry.key(), weight.bytes);
         around.totals.add(around.slot, around.db, -1, -expires, -bytes);
         entry
     }
@@ -247,6 +278,7 @@ impl Shard {
             around.totals.add_timed(around.db, -i64::from(taken.timed));
         }
         around.totals.clear_occupied(around.slot, around.db);
+        around.totals.oversized.note_emptied(around.slot, around.db);
         taken
     }
 

@@ -34,7 +34,7 @@ pub const DATABASE_COUNT: u16 = 16;
 pub(crate) struct SlotState {
     pub(crate) admission: Admission,
     /// Writing turns so far, wrapping: paces the share of housekeeping that each does.
-    pub(crate) turn_count: u8,
+    turn_count: u8,
     /// The era in which the slot was handed to a view last, its low bits: see [`eras`](super::eras).
     pub(crate) era: u16,
     /// Lookups for reading that found a key, since they were last added to `hits_before`.
@@ -45,6 +45,8 @@ pub(crate) struct SlotState {
     /// Lookups for reading that found no key.
     pub(crate) misses: u64,
     hits_before: u64,
+    /// Writing turns that `turn_count` does not tell of any more.
+    writes_before: u64,
     seldom: Option<Box<Seldom>>,
 }
 
@@ -82,9 +84,32 @@ impl SlotState {
         self.hits_before + u64::from(self.hits)
     }
 
-    /// Counts lookups from here on.
-    pub(crate) fn forget_lookups(&mut self) {
+    /// Counts a writing turn. True if it is to do a share of the housekeeping: one in [`SHARE_TURNS`] is.
+    #[inline]
+    pub(crate) fn count_write(&mut self) -> bool {
+        self.turn_count = self.turn_count.wrapping_add(1);
+        let is_share = self.turn_count.is_multiple_of(SHARE_TURNS);
+        if is_share {
+            self.writes_before += u64::from(SHARE_TURNS);
+        }
+        is_share
+    }
+
+    /// Whether the next writing turn is to do a share of the housekeeping.
+    #[inline]
+    pub(crate) fn is_share_next(&self) -> bool {
+        self.turn_count.wrapping_add(1).is_multiple_of(SHARE_TURNS)
+    }
+
+    /// How many turns changed something in the slot.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes_before + u64::from(self.turn_count % SHARE_TURNS)
+    }
+
+    /// Counts lookups and writing turns from here on.
+    pub(crate) fn forget_use(&mut self) {
         (self.hits, self.hits_before, self.misses) = (0, 0, 0);
+        (self.turn_count, self.writes_before) = (0, 0);
     }
 
     /// Whether a request waits for a key of this slot.
@@ -163,6 +188,9 @@ struct SlotCell {
     state: Mutex<SlotState>,
 }
 
+/// One in so many writing turns of a slot does a share of the expiry cycle.
+const SHARE_TURNS: u8 = 64;
+
 /// Brings the keys of cold slots.
 pub(crate) trait Warm: Send + Sync {
     /// Brings the keys of a slot, says that they [came](SlotArray::note_warm) and releases it.
@@ -191,6 +219,7 @@ impl SlotArray {
                 first: Shard::default(),
                 misses: 0,
                 hits_before: 0,
+                writes_before: 0,
                 seldom: None,
             }),
         };
@@ -361,7 +390,19 @@ mod tests {
         guard.state.hits = u32::MAX - 1;
         (0..3).for_each(|_| guard.state.count_hit());
         assert_eq!(guard.state.hits(), u64::from(u32::MAX) + 2);
-        guard.state.forget_lookups();
+        guard.state.forget_use();
         assert_eq!(guard.state.hits(), 0);
+    }
+
+    #[test]
+    fn writes_are_counted_beyond_the_small_counter() {
+        let slots = SlotArray::new();
+        let mut guard = slots.lock(Slot::FIRST);
+        let shares = (0..1000).filter(|_| guard.state.count_write()).count();
+        assert_eq!((guard.state.writes(), shares), (1000, 1000 / usize::from(SHARE_TURNS)));
+        guard.state.forget_use();
+        assert_eq!(guard.state.writes(), 0);
+        guard.state.count_write();
+        assert_eq!(guard.state.writes(), 1);
     }
 }

@@ -4,6 +4,7 @@
 //! Within a stripe the counters of a database may go below zero for a moment; the sums do not.
 
 use super::hints::Hints;
+use super::oversized::Oversized;
 use super::slots::DATABASE_COUNT;
 use crate::slot::{SLOT_COUNT, Slot};
 use crossbeam_utils::CachePadded;
@@ -27,6 +28,7 @@ struct Stripe {
 /// Striped counters of an engine, and which slots may hold keys.
 pub(crate) struct Totals {
     pub(crate) hints: Hints,
+    pub(crate) oversized: Oversized,
     stripes: [CachePadded<Stripe>; STRIPE_COUNT],
     /// One bit for each slot of each database. A clear bit is true; a set one may be stale: a slot that became empty keeps
     /// its bit until somebody who holds the slot says so, since a slot that gets its next key soon would only set it again.
@@ -68,6 +70,7 @@ impl Totals {
         let occupied = (0..DATABASE_COUNT).map(|_| empty()).collect();
         Self {
             hints: Hints::new(),
+            oversized: Oversized::default(),
             stripes: Default::default(),
             occupied,
             largest: Default::default(),

@@ -19,6 +19,7 @@ mod group;
 mod look_run;
 mod outbox;
 mod relay;
+mod sampler;
 mod tally;
 #[cfg(test)]
 mod tests;

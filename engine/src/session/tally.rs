@@ -1,6 +1,7 @@
 //! What a group of requests took, added to the engine's counters once per group.
 
 use super::execute::Failure;
+use super::sampler::{Sampler, book_queued};
 use crate::client::Connection;
 use crate::command::redaction::{REDACTED, secrets};
 use crate::command::row::flag;
@@ -27,6 +28,7 @@ pub(super) struct Tally {
     rejected: u64,
     failed: u64,
     histogram: [u32; HISTOGRAM_BUCKETS],
+    sampler: Sampler,
 }
 
 impl Tally {
@@ -64,6 +66,7 @@ impl Tally {
                 return;
             }
             Failure::Queued => {
+                self.sampler.note(core, command, args, reply_bytes);
                 self.since = core.monotonic_ns();
                 return;
             }
@@ -71,9 +74,11 @@ impl Tally {
         self.calls += 1;
         self.untimed += 1;
         self.failed += u64::from(failure == Failure::Failed);
+        self.sampler.note(core, command, args, reply_bytes);
         if is_timed_alone(core, command, reply_bytes) {
-            let micros = self.time(core) / 1000;
-            note_long(core, connection, command, args, micros, now);
+            let nanos = self.time(core);
+            self.sampler.note_time_of(core, command, args, nanos);
+            note_long(core, connection, command, args, nanos / 1000, now);
         }
     }
 
@@ -95,7 +100,8 @@ impl Tally {
     pub(super) fn flush(&mut self, core: &Core) {
         let Some(command) = self.command.take() else { return };
         if self.untimed > 0 {
-            self.time(core);
+            let nanos = self.time(core);
+            self.sampler.note_time(core, nanos);
         }
         let counters = &core.stats.commands[usize::from(command)];
         for (counter, count) in [
@@ -116,15 +122,16 @@ impl Tally {
     }
 }
 
-/// Counts a request that EXEC ran.
+/// Counts a request that EXEC ran, and how many bytes it answered.
 pub(super) fn book(
     core: &Core,
     connection: &Connection,
     command: &Command,
     args: &[&[u8]],
-    (nanos, failure): (u64, Failure),
+    (nanos, failure, reply_bytes): (u64, Failure, usize),
     now: UnixMillis,
 ) {
+    book_queued(core, command, args, nanos, reply_bytes);
     let counters = &core.stats.commands[usize::from(command.id)];
     counters.calls.fetch_add(1, Ordering::Relaxed);
     counters.nanos.fetch_add(nanos, Ordering::Relaxed);

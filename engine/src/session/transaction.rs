@@ -313,7 +313,7 @@ impl<'a> Execution<'a> {
             }
         };
         let nanos = self.core.monotonic_ns().saturating_sub(began);
-        book(self.core, self.connection, command, args, (nanos, failed), self.now);
+        book(self.core, self.connection, command, args, (nanos, failed, out.len() - start), self.now);
     }
 
     fn run_one(

@@ -1,10 +1,10 @@
 //! What a turn records, and how it ends: its effects become one batch of the journal while its slots are still held.
 
-use super::{Origin, SHARE_TURNS, Turn, Verbatim, expire_cycle};
+use super::{Origin, Turn, Verbatim, expire_cycle};
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::keyspace::slots::SlotGuard;
 use crate::pubsub::{Woken, wake};
-use crate::slot::Slot;
+use crate::slot::{SLOT_COUNT, Slot};
 use smallvec::SmallVec;
 
 /// What a turn leaves behind.
@@ -143,10 +143,11 @@ impl<'e> Turn<'e> {
         offset
     }
 
-    /// Whether it is this turn's turn to do a share of the housekeeping.
+    /// Counts the write in the slots that it may have changed. Whether it is this turn's turn to do a share of the housekeeping.
     fn take_share(&mut self) -> bool {
-        let Some(guard) = self.guards.first_mut() else { return false };
-        guard.state.turn_count = guard.state.turn_count.wrapping_add(1);
-        guard.state.turn_count % SHARE_TURNS == 0 && self.origin == Origin::Client
+        // A turn that holds all of them seldom changes many.
+        let counted = if self.guards.len() == SLOT_COUNT { 1 } else { self.guards.len() };
+        let is_share = self.guards[..counted].iter_mut().fold(false, |share, guard| guard.state.count_write() | share);
+        is_share && self.origin == Origin::Client
     }
 }

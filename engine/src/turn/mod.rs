@@ -674,6 +674,3 @@ const FOUND_FIELDS: usize = 64;
 
 /// How often a slot's lock is tried before a session is parked instead.
 const LOCK_TRIES_MAX: u32 = 200;
-
-/// One in so many writing turns of a slot does a share of the expiry cycle.
-const SHARE_TURNS: u8 = 64;

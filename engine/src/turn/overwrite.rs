@@ -4,8 +4,8 @@
 //! watches one, and no event is announced. Whatever needs more is left to a turn. Where there is a journal, the effect is
 //! appended while the slot is held, in the era of the slot, as a turn would.
 
+use super::Touch;
 use super::look::Looked;
-use super::{SHARE_TURNS, Touch};
 use crate::core::Core;
 use crate::effect::{Batch, BatchKind, Offset, encode_effect};
 use crate::event::EventClass;
@@ -55,9 +55,8 @@ pub(crate) fn overwrite_recorded(
 fn replace(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'_>, value: StrRef<'_>, era: u64) -> bool {
     let slot = guard.slot();
     let state = &mut *guard.state;
-    let turn_count = state.turn_count.wrapping_add(1);
     // A turn that does a share of the housekeeping is a whole one.
-    if !state.admission.is_open() || state.has_audience() || turn_count.is_multiple_of(SHARE_TURNS) {
+    if !state.admission.is_open() || state.has_audience() || state.is_share_next() {
         return false;
     }
     // A view that is being taken wants the slot first.
@@ -77,7 +76,7 @@ fn replace(core: &Core, guard: &mut SlotGuard<'_>, looked: Looked<'_>, value: St
         }
     });
     if is_done {
-        state.turn_count = turn_count;
+        state.count_write();
         core.stats.add_changes(Some(slot), 1);
     }
     is_done

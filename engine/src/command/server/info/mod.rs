@@ -13,6 +13,7 @@
 //! Figures that follow from others ([`derive_memory`]) are worked out last, so that they fit whoever gave those.
 
 mod calls;
+mod hotspots;
 mod lines;
 mod sections;
 
@@ -133,6 +134,7 @@ const SECTIONS: &[(InfoSection, &str, bool)] = &[
     (InfoSection::Latencystats, "Latencystats", false),
     (InfoSection::Cluster, "Cluster", true),
     (InfoSection::Keyspace, "Keyspace", true),
+    (InfoSection::Hotspots, "Hotspots", false),
 ];
 
 /// Names of sections that are kept before repeats among them are dropped.

@@ -1,6 +1,7 @@
 //! What the engine itself knows for each section of INFO, and the order in which Redis prints the fields.
 
 use super::calls;
+use super::hotspots;
 use super::lines::Lines;
 use crate::client::Kind;
 use crate::command::REDIS_VERSION;
@@ -28,6 +29,7 @@ pub(super) fn write(core: &Core, section: InfoSection, lines: &mut Lines) {
         InfoSection::Latencystats => calls::latencies(core, lines),
         InfoSection::Cluster => lines.set("cluster_enabled", u8::from(core.gate.is_cluster())),
         InfoSection::Keyspace => keyspace(core, lines),
+        InfoSection::Hotspots => hotspots::write(core, lines),
     }
 }
 
@@ -292,6 +294,7 @@ pub(super) fn field_order(section: InfoSection) -> &'static str {
         | InfoSection::Errorstats
         | InfoSection::Latencystats
         | InfoSection::Cluster
-        | InfoSection::Keyspace => "",
+        | InfoSection::Keyspace
+        | InfoSection::Hotspots => "",
     }
 }
