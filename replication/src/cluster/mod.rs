@@ -8,11 +8,13 @@
 //! view      how that is shown and kept: CLUSTER's replies, nodes.conf
 //! control   CLUSTER at a member
 //! gates     what the engine's gate is told of it
+//! balance   which slots are to move so that nodes bear their shares
 //! plan      clusters whose nodes know each other from the start
 //! ```
 //!
 //! Nothing here waits, reads or writes anything but its arguments.
 
+pub mod balance;
 pub mod control;
 mod gates;
 pub mod member;
