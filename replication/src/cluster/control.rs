@@ -90,7 +90,7 @@ pub fn change(
             Ok(())
         }
         ClusterCommand::BumpEpoch => {
-            let word = if member.bump_epoch() { "BUMPED" } else { "STILL" };
+            let word = if member.bump_epoch(now) { "BUMPED" } else { "STILL" };
             return Ok(Answer::Text(format!("{word} {}", member.roster().me().config_epoch)));
         }
         ClusterCommand::CountFailureReports(name) => return member.failure_reports(*name, now).map(Answer::Number),

@@ -1,7 +1,21 @@
-//! Strict failover: what so many replicas confirmed is to be lost by no failover.
+//! Strict failover: what so many replicas confirmed is lost by no failover.
 //!
-//! Experimental: one seed is known that loses writes (`explore_single_failures`, seed 5041: a primary that is cut off with one of three
-//! replicas), and CLUSTER SETSLOT and BUMPEPOCH take an epoch that nobody promised.
+//! # The promise
+//!
+//! With `cluster-strict-failover yes` and `write-ack replicas n` on all nodes of a shard no reply is given that an election takes back:
+//! whatever nodes die, lose their memory, are paused or cut off from each other, at once or one after the other. Replies to reads keep
+//! to that, too. What failures can take is the shard's service: where too few replicas are left that are sure to have everything, nobody
+//! is elected. Where R is more than n the failure of one node, of whatever kind, takes it for no longer than an election; with n = R for
+//! as long as the failure lasts.
+//!
+//! Not in it:
+//! - What an operator does by CLUSTER FAILOVER TAKEOVER, CLUSTER RESET or FORGET, by slots that are assigned anew, by a nodes.conf that
+//!   is put back from a copy, or by starting nodes without strict failover.
+//! - Writes that were not acknowledged: their clients do not know what became of them.
+//! - A power cut of a whole shard loses what its primary did not fsync. With `appendfsync always` a reply waits for that, too, and
+//!   nothing is lost; else the shard serves nothing until an operator says so.
+//!
+//! # How
 //!
 //! Of the R replicas of a shard n have to have a write before it is acknowledged (`write-ack replicas n`). Who takes the primary's place
 //! has to know of R - n + 1 of them, itself included, that they have nothing that it lacks: one of those has every acknowledged write.
@@ -27,14 +41,18 @@
 //!   ([`Pledge::floor`]), and promises nothing for an earlier or the same one.
 //! - Who has more than the candidate does not promise; it stands itself. So who has the most is preferred, and who may lack something
 //!   that was acknowledged is not elected: rather nobody is. With n = 1 an election needs all replicas, with n = R only one.
-//! - Replicas that lost their data in a restart promise nothing before they have that of their primary again, and count for nobody.
+//! - Replicas that were started anew promise nothing before they have the data of their primary again, and count for nobody.
+//! - A candidate that has less by the time of the promises than when it asked, as its data was replaced, does not stand.
+//! - Who confirms to a primary has its epoch on the disk: it follows none of an earlier one, whose claims may come late. The primary
+//!   counts nobody else, and every replica once, however many connections it has.
 //! - The primary is not asked. Cut off, it acknowledges nothing that it could lose: those who promised do not confirm it, and the others
 //!   are fewer than n.
 //! - Who comes to lead has the old primary for a replica in its own place. R is as it was.
 //!
 //! *A primary whose replicas promised themselves to a candidate that does not come to lead* needs an epoch that is as new. It asks for it
-//! as a candidate does, by R - n + 1 promises, so that no other can come to lead or to acknowledge anything in an epoch between. The same
-//! where two primaries have one epoch: no primary takes a newer one by itself.
+//! as a candidate does, by R - n + 1 promises, n at least, so that no other can come to lead or to acknowledge anything in an epoch
+//! between. The same where two primaries have one epoch, and for CLUSTER BUMPEPOCH and CLUSTER SETSLOT .. NODE of a slot that was
+//! imported: no primary takes a newer epoch by itself. Until it has it, it hears no claim of another for such a slot.
 //!
 //! *A primary that starts without what it acknowledged* (its log is not fsynced before every reply, and was not ended in good order)
 //! serves nobody and no replica, and says so: a replica takes its place as if it were down.
@@ -145,18 +163,23 @@ impl AckGroups {
         self.all().next().is_some() && self.all().all(|group| group.members.contains(name))
     }
 
+    /// The same, of a primary that leads in this epoch from here on.
+    pub fn renewed(&self, epoch: u64) -> Self {
+        let renew = |group: &AckGroup, number| AckGroup { epoch, number, ..group.clone() };
+        Self {
+            settled: self.settled.as_ref().map(|group| renew(group, 0)),
+            next: self.next.as_ref().map(|group| renew(group, 1)),
+        }
+    }
+
     /// What they are for who takes the primary's place in this epoch: the primary is a replica in its stead.
     pub fn succeeded(&self, epoch: u64, by: NodeName, primary: NodeName) -> Self {
-        let succeed = |group: &AckGroup, number| {
-            let mut members = group.members.clone();
-            members.remove(&by);
-            members.insert(primary);
-            AckGroup { epoch, number, count: group.count, members }
-        };
-        Self {
-            settled: self.settled.as_ref().map(|group| succeed(group, 0)),
-            next: self.next.as_ref().map(|group| succeed(group, 1)),
+        let mut groups = self.renewed(epoch);
+        for group in groups.settled.iter_mut().chain(&mut groups.next) {
+            group.members.remove(&by);
+            group.members.insert(primary);
         }
+        groups
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which replicas count where a write waits for them.
 //!
 //! As a rule all do. Under strict failover each of several quorums has to be full: then no replica counts for more than what all of
-//! them have.
+//! them have, and each counts once, however many of its connections are there. An old one may be half dead beside the new one, and
+//! networks bring one twice.
 
 use keyslot_engine::Offset;
 use std::collections::BTreeSet;
@@ -15,13 +16,16 @@ pub struct Quorum {
     pub count: usize,
 }
 
-/// Up to where each replica counts that says of itself that it is there: `replicas` are names and offsets. O(replicas * quorums).
+/// Up to where each replica counts that says of itself that it is there: `replicas` are names and offsets, one for each connection.
+/// O(replicas * quorums).
 pub(super) fn confirmed<'a>(
     replicas: impl Iterator<Item = (Option<&'a str>, Offset)>,
     quorums: Option<&[Quorum]>,
 ) -> Vec<Offset> {
     let Some(quorums) = quorums else { return replicas.map(|(_, acked)| acked).collect() };
-    let named: Vec<(&str, Offset)> = replicas.filter_map(|(name, acked)| Some((name?, acked))).collect();
+    let mut named: Vec<(&str, Offset)> = replicas.filter_map(|(name, acked)| Some((name?, acked))).collect();
+    named.sort_unstable_by(|a, b| b.cmp(a));
+    named.dedup_by_key(|(name, _)| *name);
     let full = |quorum: &Quorum| {
         let mut offsets: Vec<Offset> =
             named.iter().filter(|(name, _)| quorum.members.contains(*name)).map(|(_, acked)| *acked).collect();
@@ -44,7 +48,9 @@ mod tests {
     fn count(quorums: Option<&[Quorum]>) -> Vec<u64> {
         let replicas = [(Some("a"), 10), (Some("b"), 20), (Some("c"), 30), (None, 40)];
         let replicas = replicas.into_iter().map(|(name, at)| (name, Offset(at)));
-        confirmed(replicas, quorums).into_iter().map(|offset| offset.0).collect()
+        let mut offsets: Vec<u64> = confirmed(replicas, quorums).into_iter().map(|offset| offset.0).collect();
+        offsets.sort_unstable();
+        offsets
     }
 
     #[test]
@@ -58,5 +64,13 @@ mod tests {
         assert_eq!(count(Some(&[quorum("ad", 2)])), [0]);
         assert_eq!(count(Some(&[quorum("", 1)])), [] as [u64; 0]);
         assert_eq!(count(Some(&[])), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn a_replica_with_two_connections_counts_once() {
+        let replicas = [("a", 10), ("b", 20), ("a", 30)].map(|(name, at)| (Some(name), Offset(at)));
+        let of_two = |members| confirmed(replicas.into_iter(), Some(&[quorum(members, 2)]));
+        assert_eq!(of_two("ab"), [Offset(20), Offset(20)], "for the most that it said");
+        assert_eq!(of_two("ac"), [Offset(0)], "alone it is not two");
     }
 }

@@ -58,7 +58,10 @@ impl Member {
             Some(preparing) if preparing.members == members && preparing.count == count => preparing.goal,
             _ => self.facts.offset,
         };
-        let has_goal = |name: &&NodeName| self.strict.followers.get(*name).is_some_and(|offset| *offset >= goal);
+        let has_goal = |name: &&NodeName| {
+            self.strict.kept.contains_key(*name)
+                && self.strict.followers.get(*name).is_some_and(|offset| *offset >= goal)
+        };
         let is_ready = members.iter().filter(has_goal).count() >= usize::from(count);
         self.strict.preparing = Some(Preparing { members: members.clone(), count, goal });
         if is_ready {
@@ -122,7 +125,8 @@ impl Member {
         (!is_early).then_some((members, count))
     }
 
-    /// Of whom how many have to have a write before it is acknowledged, of each; nobody is ever enough where there is no group.
+    /// Of whom how many have to have a write before it is acknowledged, of each: of those who know this primary's epoch, as others might
+    /// yet follow an earlier one. Nobody is ever enough where there is no group.
     pub(super) fn ack_quorums(&self) -> Vec<AckQuorum> {
         let nobody = || vec![AckQuorum { members: BTreeSet::new(), count: 1 }];
         let groups = &self.roster.groups;
@@ -131,8 +135,9 @@ impl Member {
         }
         let settled = groups.all().map(|group| (&group.members, group.count));
         let preparing = self.strict.preparing.iter().map(|it| (&it.members, it.count));
+        let confirms = |name: &&NodeName| self.strict.kept.contains_key(*name);
         let quorum = |(members, count): (&BTreeSet<NodeName>, u8)| AckQuorum {
-            members: members.clone(),
+            members: members.iter().filter(confirms).copied().collect(),
             count: usize::from(count.max(1)),
         };
         settled.chain(preparing).map(quorum).collect()

@@ -241,9 +241,11 @@ impl Member {
         if let Some(node) = self.roster.node_mut(&owner) {
             node.slots.insert(slot);
         }
-        if owner == name && self.roster.importing.remove(&slot).is_some() {
+        if owner == name && self.roster.importing.contains_key(&slot) {
             // Nobody was asked: a newer epoch than all others makes the claim good.
-            self.bump_epoch();
+            if self.has_highest_epoch() || self.bump_epoch(now) {
+                self.keep_imported();
+            }
             self.tell_pulse(|_| true, now);
         }
         if was_mine && owner != name && self.roster.me().slots.is_empty() && self.options.allows_replica_migration {
@@ -259,15 +261,33 @@ impl Member {
         me.is_primary().then_some(me).ok_or(ClusterRefusal::SetSlotOfReplica)
     }
 
-    /// `CLUSTER BUMPEPOCH`: this node takes the highest epoch, unless it has that. True if it took one.
-    pub fn bump_epoch(&mut self) -> bool {
+    /// `CLUSTER BUMPEPOCH`: this node takes the highest epoch, unless it has that. True if it took one: under strict failover it asks for
+    /// it, and takes it once its replicas promised it.
+    pub fn bump_epoch(&mut self, now: UnixMillis) -> bool {
+        match (self.has_highest_epoch(), self.needs_promises()) {
+            (true, _) => false,
+            (false, true) => {
+                self.renew(self.roster.current_epoch, now);
+                false
+            }
+            (false, false) => {
+                self.take_next_epoch();
+                true
+            }
+        }
+    }
+
+    fn has_highest_epoch(&self) -> bool {
         let highest = self.roster.nodes().map(|node| node.config_epoch).max().unwrap_or(0);
         let mine = self.roster.me().config_epoch;
-        let is_due = mine == 0 || mine != highest.max(self.roster.current_epoch);
-        if is_due {
-            self.take_next_epoch();
-        }
-        is_due
+        mine != 0 && mine == highest.max(self.roster.current_epoch)
+    }
+
+    /// Slots that were imported are this node's for good: its epoch is newer than that of who had them. Until then no claim of another is
+    /// heard for them.
+    pub(super) fn keep_imported(&mut self) {
+        let slots = self.roster.me().slots.clone();
+        self.roster.importing.retain(|slot, _| !slots.contains(*slot));
     }
 
     /// `CLUSTER SET-CONFIG-EPOCH epoch`, at a node that is alone.
@@ -306,7 +326,9 @@ impl Member {
     pub fn fail_over_by_takeover(&mut self, now: UnixMillis) -> Result<(), ClusterRefusal> {
         self.led_by()?;
         self.end_hand_over();
-        self.bump_epoch();
+        if !self.has_highest_epoch() {
+            self.take_next_epoch();
+        }
         let epoch = self.roster.me().config_epoch;
         self.take_over(epoch, now);
         Ok(())
@@ -337,6 +359,8 @@ impl Member {
         self.roster.me_mut().slots.clear();
         self.roster.migrating.clear();
         self.roster.importing.clear();
+        self.leave_shard();
+        self.end_reign();
         let shard = NodeName::from_chance(self.chance.triple());
         let name = NodeName::from_chance(self.chance.triple());
         if is_hard {

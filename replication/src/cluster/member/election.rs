@@ -59,6 +59,8 @@ pub(super) enum Candidacy {
         epoch: u64,
         begun: UnixMillis,
         is_manual: bool,
+        /// What this node had when it asked: of which history, and how much.
+        from: (u64, u64),
         promises: BTreeSet<NodeName>,
     },
     /// Votes are counted.
@@ -77,8 +79,8 @@ pub(super) enum Candidacy {
 impl Member {
     /// Goes on with an election, if there is a reason for one.
     pub(super) fn tend_election(&mut self, now: UnixMillis) {
-        let is_manual = self.is_hand_over_ready();
-        if let Err(why) = self.may_stand(is_manual || self.has_bereft_primary(), now) {
+        let is_manual = self.is_hand_over_ready(now);
+        if let Err(why) = self.may_stand(self.is_wanted(now), now) {
             if self.candidacy != Candidacy::None {
                 self.candidacy = Candidacy::None;
                 if !why.is_empty() {
@@ -127,6 +129,11 @@ impl Member {
                 }
             }
         }
+    }
+
+    /// Whether this node is to stand although its primary is there.
+    pub(super) fn is_wanted(&self, now: UnixMillis) -> bool {
+        self.is_hand_over_ready(now) || self.has_bereft_primary()
     }
 
     /// Whether this node may stand for election; an error tells why not, nothing where there is nothing to tell.
@@ -199,6 +206,9 @@ impl Member {
         // Its own vote is its own, unless it was given away.
         let has_vote = me.votes() && self.roster.last_vote_epoch < epoch;
         let votes = has_vote.then_some(me.name).into_iter().collect();
+        if let Some(peer) = me.primary.filter(|_| has_vote).and_then(|primary| self.peers.get_mut(&primary)) {
+            peer.voted = Some(now);
+        }
         // It has no vote for another in this epoch: were it to win it would come to vote in the place of one that has voted.
         self.roster.last_vote_epoch = epoch;
         self.is_unsaved = true;
@@ -226,9 +236,18 @@ impl Member {
             return;
         }
         votes.insert(voter);
-        if votes.len() >= quorum {
-            let epoch = *epoch;
-            self.take_over(epoch, now);
+        if votes.len() < quorum {
+            return;
+        }
+        let epoch = *epoch;
+        // Votes may come after the time of a manual failover, or when the primary is back: writes go on there.
+        match self.may_stand(self.is_wanted(now), now) {
+            Ok(()) => self.take_over(epoch, now),
+            Err(why) => {
+                self.candidacy = Candidacy::None;
+                let why = if why.is_empty() { "there is no reason for it any more" } else { why };
+                self.tell(MemberEvent::NoElection(why.to_owned()));
+            }
         }
     }
 
@@ -236,10 +255,10 @@ impl Member {
     pub(super) fn take_over(&mut self, epoch: u64, now: UnixMillis) {
         let Some(old) = self.roster.me().primary else { return };
         self.lead();
+        self.end_reign();
         if self.is_strict() {
             let me = self.roster.me().name;
             self.roster.groups = self.roster.groups.succeeded(epoch, me, old);
-            self.strict.kept.clear();
         }
         let slots = self.roster.node_mut(&old).map(|node| std::mem::take(&mut node.slots)).unwrap_or_default();
         let me = self.roster.me_mut();

@@ -100,9 +100,9 @@ impl Member {
         }
     }
 
-    /// Whether votes are to be asked for although the primary is there.
-    pub(super) fn is_hand_over_ready(&self) -> bool {
-        matches!(self.hand_over, HandOver::Ready { .. })
+    /// Whether votes are to be asked for although the primary is there. Looked at by the time, as writes are not held for long.
+    pub(super) fn is_hand_over_ready(&self, now: UnixMillis) -> bool {
+        matches!(self.hand_over, HandOver::Ready { until } if until > now)
     }
 
     /// Ends it, however far it is.

@@ -335,12 +335,11 @@ impl Member {
         let (shard, address) = (node.shard, node.address.clone());
         if std::mem::replace(&mut self.roster.me_mut().shard, shard) != shard {
             // What another shard agreed on is of no interest here.
-            (self.roster.groups, self.roster.pledge) = (Default::default(), None);
+            self.leave_shard();
         }
         self.end_hand_over();
         self.candidacy = Candidacy::None;
-        self.strict.is_bereft = false;
-        self.strict.preparing = None;
+        self.end_reign();
         self.roster.groups.next = self.roster.groups.next.take().filter(|_| was_replica);
         self.push_follow(primary, address);
         (self.is_unsaved, self.is_unserved) = (true, true);

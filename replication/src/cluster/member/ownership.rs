@@ -147,6 +147,8 @@ impl Member {
         self.roster.current_epoch += 1;
         let epoch = self.roster.current_epoch;
         self.roster.me_mut().config_epoch = epoch;
+        // Nobody knows that one yet.
+        self.strict.kept.clear();
         self.is_unsaved = true;
         epoch
     }

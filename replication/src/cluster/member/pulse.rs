@@ -159,7 +159,9 @@ impl Member {
             true => NodeFlags::REPLICA,
             false => NodeFlags::PRIMARY,
         };
-        self.roster.insert(KnownNode::new(gossip.name, place_of(gossip), role));
+        // Who votes is counted before it is heard.
+        let flags = NodeFlags(role.0 | gossip.flags.0 & NodeFlags::VOTER.0);
+        self.roster.insert(KnownNode::new(gossip.name, place_of(gossip), flags));
         self.peers.insert(gossip.name, Peer::new(now));
         self.is_unsaved = true;
         self.tell(MemberEvent::Joined(gossip.name));

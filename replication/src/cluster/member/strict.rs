@@ -23,7 +23,8 @@ pub(super) struct Strict {
     /// Replicas that follow this node's stream, and how far they are.
     pub(super) followers: BTreeMap<NodeName, u64>,
     pub(super) preparing: Option<super::ack_group::Preparing>,
-    /// How old the groups are that replicas have on their disks.
+    /// Replicas that have this primary's epoch on their disks, and how old the groups are that they have there. Nobody else confirms
+    /// anything.
     pub(super) kept: BTreeMap<NodeName, [Option<(u64, u64)>; 2]>,
     renewal: Option<Renewal>,
     /// When this node promised something last.
@@ -104,7 +105,7 @@ impl Member {
         }
         let (is_primary, primary) = (self.roster.me().is_primary(), self.roster.me().primary);
         if is_primary && header.primary == Some(self.roster.me().name) {
-            self.hear_follower(from, word, now);
+            self.hear_follower(from, header, word, now);
         }
         let is_mine = !is_primary && primary == Some(from);
         if is_mine {
@@ -127,13 +128,13 @@ impl Member {
         }
     }
 
-    fn hear_follower(&mut self, from: NodeName, word: &StrictWord, now: UnixMillis) {
+    fn hear_follower(&mut self, from: NodeName, header: &Header, word: &StrictWord, now: UnixMillis) {
         let epoch = self.roster.me().config_epoch;
-        if word.floor <= epoch {
-            self.strict.kept.insert(from, word.groups.age());
-        } else {
+        if word.floor > epoch {
             // It has promised itself to another, who did not come to lead.
             self.renew(word.floor, now);
+        } else if header.config_epoch == epoch {
+            self.strict.kept.insert(from, word.groups.age());
         }
     }
 
@@ -223,7 +224,8 @@ impl Member {
         self.roster.current_epoch += 1;
         self.is_unsaved = true;
         let epoch = self.roster.current_epoch;
-        self.candidacy = Candidacy::Canvassing { epoch, begun, is_manual, promises: BTreeSet::new() };
+        let from = (self.facts.history, self.facts.offset);
+        self.candidacy = Candidacy::Canvassing { epoch, begun, is_manual, from, promises: BTreeSet::new() };
         self.tell(MemberEvent::AsksForPromises(epoch));
         if let Some(primary) = self.roster.me().primary.filter(|_| !is_manual && !self.has_bereft_primary()) {
             let fail = self.message(Body::Fail(primary));
@@ -260,12 +262,18 @@ impl Member {
 
     /// With enough of them votes are asked for.
     fn count_promises(&mut self, now: UnixMillis) {
-        let Candidacy::Canvassing { epoch, is_manual, promises, begun } = &self.candidacy else { return };
+        let Candidacy::Canvassing { epoch, is_manual, from, promises, begun } = &self.candidacy else { return };
         let me = self.roster.me().name;
         let mut promised = promises.clone();
         promised.insert(me);
-        let (epoch, is_manual, begun) = (*epoch, *is_manual, *begun);
-        if !self.has_enough(&promised, AckGroup::electing) || !self.roster.groups.hold(&me) {
+        let (epoch, is_manual, begun, (history, offset)) = (*epoch, *is_manual, *begun, *from);
+        if !self.has_enough(&promised, AckGroup::electing) {
+            return;
+        }
+        // What was promised was promised to who has at least that.
+        let has_less = self.facts.history != history || self.facts.offset < offset;
+        if has_less || self.may_stand(self.is_wanted(now), now).is_err() {
+            self.candidacy = Candidacy::None;
             return;
         }
         if self.roster.current_epoch > epoch {
@@ -282,12 +290,17 @@ impl Member {
         #[cfg(not(test))]
         let fewer = 0;
         let mut groups = self.roster.groups.all().peekable();
-        groups.peek().is_some() && groups.all(|group| group.elects(promised, needed(group) - fewer))
+        groups.peek().is_some() && groups.all(|group| group.elects(promised, needed(group).saturating_sub(fewer)))
+    }
+
+    /// Whether this node may take no epoch but one that its replicas promised.
+    pub(super) fn needs_promises(&self) -> bool {
+        self.is_strict() && self.roster.groups.all().next().is_some()
     }
 
     /// This primary is to have an epoch above that one.
     pub(super) fn renew(&mut self, above: u64, now: UnixMillis) {
-        if self.is_bereft() || self.roster.groups.all().next().is_none() {
+        if !self.roster.me().is_primary() || self.is_bereft() || !self.needs_promises() {
             return;
         }
         let is_under_way = self
@@ -303,6 +316,7 @@ impl Member {
         let epoch = self.roster.current_epoch;
         self.strict.renewal = Some(Renewal { epoch, begun: now, promised: BTreeSet::new() });
         self.ask_followers(now);
+        self.finish_renewal(now);
     }
 
     fn ask_followers(&mut self, now: UnixMillis) {
@@ -313,14 +327,23 @@ impl Member {
     fn finish_renewal(&mut self, now: UnixMillis) {
         let Some(renewal) = &self.strict.renewal else { return };
         let epoch = renewal.epoch;
-        // So many that no candidate has enough for the same epoch, of those who are left.
-        if !self.has_enough(&renewal.promised, |group| group.electing().max(group.blocking())) {
+        // So many that no candidate has enough for the same epoch, of those who are left. Where there are no replicas nobody stands.
+        let needed = |group: &AckGroup| match group.members.is_empty() {
+            true => 0,
+            false => group.electing().max(group.blocking()),
+        };
+        if !self.has_enough(&renewal.promised, needed) {
             return;
         }
         self.strict.renewal = None;
         let me = self.roster.me_mut();
         me.config_epoch = me.config_epoch.max(epoch);
-        self.is_unsaved = true;
+        // Who led in an epoch between made groups that were never of use: those of before are newer from here on. And who does not know
+        // the epoch might yet follow an earlier one, and confirms nothing.
+        self.roster.groups = self.roster.groups.renewed(epoch);
+        self.strict.kept.clear();
+        self.keep_imported();
+        (self.is_unsaved, self.is_unserved) = (true, true);
         self.tell(MemberEvent::Renewed(epoch));
         self.tell_pulse(|_| true, now);
     }
@@ -331,13 +354,29 @@ impl Member {
             return;
         }
         if !self.roster.me().is_primary() {
-            self.strict.renewal = None;
             return;
         }
-        if self.strict.renewal.is_some() {
-            self.ask_followers(now);
+        match &self.strict.renewal {
+            Some(_) => self.ask_followers(now),
+            // Slots whose claim is not good yet, by a command of before this node was started, too.
+            None if self.roster.importing.keys().any(|slot| self.roster.me().slots.contains(*slot)) => {
+                self.renew(self.roster.current_epoch, now);
+            }
+            None => {}
         }
         self.tend_groups(now);
+    }
+
+    /// What was agreed on with others is not this node's any more.
+    pub(super) fn leave_shard(&mut self) {
+        (self.roster.groups, self.roster.pledge) = (Default::default(), None);
+    }
+
+    /// Nothing is under way that only a primary does.
+    pub(super) fn end_reign(&mut self) {
+        self.strict.is_bereft = false;
+        (self.strict.preparing, self.strict.renewal) = (None, None);
+        self.strict.kept.clear();
     }
 
     /// Whether this replica has promised not to acknowledge what its primary writes.

@@ -4,10 +4,24 @@ use super::super::super::message::{Body, Extensions, NodeFlags, Pulse};
 use super::super::super::roster::NodeAddress;
 use super::super::super::strict::{AckGroup, AckGroups};
 use super::super::super::{Roster, agreed_rosters, view};
-use super::super::{Facts, MemberOptions, StrictFailover};
+use super::super::{Contents, Facts, MemberOptions, StrictFailover};
 use super::*;
+use keyslot_engine::Slot;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
+
+/// A node without keys.
+struct Nothing;
+
+impl Contents for Nothing {
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    fn has_keys(&self, _slot: Slot) -> bool {
+        false
+    }
+}
 
 fn options(count: u8) -> MemberOptions {
     let strict = Some(StrictFailover { count, is_whole: true });
@@ -64,6 +78,17 @@ fn ask(epoch: u64) -> StrictWord {
 
 fn promise(epoch: u64) -> StrictWord {
     StrictWord { promises: epoch, floor: epoch, history: 9, ..StrictWord::default() }
+}
+
+/// Replicas say to their primary that they know its epoch, and its groups.
+fn know(primary: &mut Member, replicas: &[usize]) {
+    let me = primary.roster().me();
+    let (leader, epoch, groups) = (me.name, me.config_epoch, primary.roster().groups.clone());
+    for at in replicas {
+        let header = Header { primary: Some(leader), config_epoch: epoch, ..header(*at, 0, epoch) };
+        let word = StrictWord { groups: groups.clone(), ..ask(0) };
+        primary.take_strict_word(names()[*at], &header, &word, NOW);
+    }
 }
 
 fn outputs(member: &mut Member) -> Vec<MemberOutput> {
@@ -206,9 +231,138 @@ fn who_takes_over_has_its_primary_in_its_place() {
     member.take_over(9, NOW);
     let groups = member.roster().groups.clone();
     assert_eq!(groups.settled.unwrap().members, [names[0], names[2], names[3]].into());
+    let quorum = |members: &[usize]| {
+        let members = members.iter().map(|at| names[*at]).collect();
+        MemberOutput::Confirm(Some(vec![AckQuorum { members, count: 2 }]))
+    };
     let said = outputs(&mut member);
-    let quorum = AckQuorum { members: [names[0], names[2], names[3]].into(), count: 2 };
-    assert!(said.contains(&MemberOutput::Confirm(Some(vec![quorum]))), "{said:?}");
+    assert!(said.contains(&quorum(&[])), "nobody knows its epoch yet: {said:?}");
+    know(&mut member, &[0, 2, 3]);
+    let said = outputs(&mut member);
+    assert!(said.contains(&quorum(&[0, 2, 3])), "{said:?}");
+}
+
+#[test]
+fn who_does_not_know_the_epoch_of_its_primary_confirms_nothing() {
+    let names = names();
+    let mut member = member(0, 2, 100);
+    for (said, counts) in [(1, true), (0, false)] {
+        let header = Header { config_epoch: said, ..header(1, 100, 1) };
+        member.strict.kept.clear();
+        member.take_strict_word(names[1], &header, &ask(0), NOW);
+        assert_eq!(member.ack_quorums()[0].members.contains(&names[1]), counts, "{said}");
+    }
+    // With another epoch it begins anew.
+    know(&mut member, &[1, 2, 3]);
+    member.renew(7, NOW);
+    let asked = member.roster.current_epoch;
+    for at in [1, 2] {
+        member.take_strict_word(names[at], &header(at, 100, asked), &StrictWord { floor: 0, ..promise(asked) }, NOW);
+    }
+    assert_eq!((member.roster.me().config_epoch, member.ack_quorums()[0].members.len()), (asked, 0));
+    know(&mut member, &[1, 2]);
+    assert_eq!(member.ack_quorums()[0].members, [names[1], names[2]].into());
+}
+
+#[test]
+fn who_has_less_by_now_than_when_it_asked_does_not_stand() {
+    let names = names();
+    type Change = fn(&mut Member);
+    let table: [(&str, bool, Change); 5] = [
+        ("as much", true, |_| {}),
+        ("more", true, |member| member.set_facts(facts(110))),
+        ("less", false, |member| member.set_facts(facts(90))),
+        ("another history", false, |member| member.set_facts(Facts { history: 8, ..facts(100) })),
+        ("nothing", false, |member| member.set_facts(Facts { upstream: Upstream::None, ..facts(100) })),
+    ];
+    for (what, stands, change) in table {
+        let mut member = member(1, 2, 100);
+        fail_primary(&mut member);
+        member.canvass(false, NOW, NOW);
+        change(&mut member);
+        let epoch = member.roster.current_epoch;
+        member.take_strict_word(names[2], &header(2, 90, epoch), &promise(epoch), NOW);
+        assert_eq!(matches!(member.candidacy, Candidacy::Asking { .. }), stands, "{what}");
+    }
+}
+
+#[test]
+fn votes_that_come_after_the_time_of_a_manual_failover_are_of_no_use() {
+    let names = names();
+    for (late_ms, leads) in [(10, true), (60_000, false)] {
+        let mut member = member(1, 3, 100);
+        member.fail_over_by_force(NOW).unwrap();
+        let epoch = member.roster.current_epoch;
+        assert!(matches!(member.candidacy, Candidacy::Asking { .. }));
+        for voter in [4, 6] {
+            member.take_vote(names[voter], &header(voter, 0, epoch), UnixMillis(NOW.0 + late_ms));
+        }
+        assert_eq!(member.roster.me().is_primary(), leads, "{late_ms}");
+    }
+}
+
+#[test]
+fn an_epoch_that_an_operator_wants_is_promised_first() {
+    let names = names();
+    let mut member = member(0, 2, 100);
+    member.roster.current_epoch = 9;
+    assert!(!member.bump_epoch(NOW));
+    let asked = member.strict_word(names[1]).unwrap().asks;
+    assert!(asked > 9 && member.roster.me().config_epoch == 1);
+    // So is that which a slot is taken with: no claim of another is heard for it until then.
+    let slot = rosters()[4].me().slots.iter().next().unwrap();
+    member.set_importing(slot, names[4]).unwrap();
+    member.set_owner(slot, names[0], &Nothing, NOW).unwrap();
+    assert!(member.roster.me().slots.contains(slot) && member.roster.importing.contains_key(&slot));
+    let mut claim = header(4, 0, asked);
+    claim.config_epoch = 9;
+    member.take_claim(names[4], &claim, NOW);
+    assert!(member.roster.me().slots.contains(slot));
+    let asked = member.strict_word(names[1]).unwrap().asks;
+    for at in [1, 2] {
+        member.take_strict_word(names[at], &header(at, 100, asked), &StrictWord { floor: 0, ..promise(asked) }, NOW);
+    }
+    assert_eq!(member.roster.me().config_epoch, asked);
+    assert!(member.roster.me().slots.contains(slot) && member.roster.importing.is_empty());
+    // Where nothing was agreed on nobody has to be asked.
+    member.roster.groups = AckGroups::default();
+    member.roster.current_epoch += 1;
+    assert!(member.bump_epoch(NOW));
+}
+
+#[test]
+fn a_primary_that_leads_anew_has_the_newest_groups() {
+    let names = names();
+    let mut member = member(0, 2, 100);
+    member.roster.groups.next = Some(AckGroup { number: 1, ..group(&[1, 2], 2) });
+    let before = member.roster.groups.clone();
+    // Who led in epoch 7 meanwhile had groups of its own, and one that knows those knows nothing of these.
+    let theirs = before.succeeded(7, names[3], names[0]);
+    member.renew(7, NOW);
+    let asked = member.roster.current_epoch;
+    for at in [1, 2] {
+        let word = StrictWord { floor: 7, groups: theirs.clone(), ..promise(asked) };
+        member.take_strict_word(names[at], &header(at, 100, asked), &word, NOW);
+    }
+    assert!(member.roster.groups.age() > theirs.age());
+    assert_eq!(member.roster.groups.settled.as_ref().unwrap().members, before.settled.unwrap().members);
+    for at in [1, 2] {
+        let header = Header { config_epoch: asked, ..header(at, 100, asked) };
+        member.take_strict_word(names[at], &header, &StrictWord { groups: theirs.clone(), ..ask(0) }, NOW);
+    }
+    member.tend_strict(NOW);
+    assert!(member.roster.groups.next.is_some(), "nobody knows it");
+    know(&mut member, &[1, 2]);
+    member.tend_strict(NOW);
+    assert_eq!(member.roster.groups.settled.as_ref().unwrap().members, [names[1], names[2]].into());
+}
+
+#[test]
+fn who_is_reset_has_promised_nothing_and_belongs_to_nobody() {
+    let mut member = member(1, 2, 100);
+    member.roster.pledge = Some(Pledge { epoch: 9, floor: 9, to: names()[2] });
+    member.reset(false, &Nothing, NOW).unwrap();
+    assert_eq!((member.roster.pledge, &member.roster.groups), (None, &AckGroups::default()));
 }
 
 #[test]
@@ -220,6 +374,7 @@ fn a_group_changes_in_steps_and_both_count_meanwhile() {
         outputs(member);
         member.strict.said.clone().unwrap()
     };
+    know(&mut member, &[1, 2, 3]);
     member.tend_strict(NOW);
     assert_eq!(counted(&mut member), [quorum(&[1, 2, 3], 2)]);
     // The third one is forgotten. What is there by now has to be at two of two.
@@ -253,6 +408,7 @@ fn nothing_is_acknowledged_before_all_of_the_first_group_know_it() {
     let mut member = Member::new(rosters().swap_remove(0), options(1), 1, NOW);
     let nobody = MemberOutput::Confirm(Some(vec![AckQuorum { members: BTreeSet::new(), count: 1 }]));
     assert!(outputs(&mut member).contains(&nobody));
+    know(&mut member, &[1, 2, 3]);
     member.set_followers([(names[1], 0), (names[2], 0)]);
     member.tend_strict(NOW);
     assert_eq!(member.roster.groups, AckGroups::default(), "one that is there does not follow yet");

@@ -183,10 +183,9 @@ impl Simulation {
                     .as_ref()
                     .map(|it| it.engine.with_ack(Ack::Memory).call(&["DEBUG", "DIGEST"]))
             };
-            let name = self.roster(node).map(|roster| roster.me().name);
-            let replica = (0..self.nodes.len()).find(|other| {
-                self.roster(*other).is_some_and(|it| it.me().primary == name) && digest(*other) != digest(node)
-            });
+            let (name, its) = (self.roster(node).map(|roster| roster.me().name), digest(node));
+            let replica = (0..self.nodes.len())
+                .find(|other| self.roster(*other).is_some_and(|it| it.me().primary == name) && digest(*other) != its);
             if let Some(replica) = replica {
                 self.fail(format!("{replica} does not have the data of {node}"));
             }

@@ -21,6 +21,23 @@ impl Simulation {
     }
 }
 
+/// So many primaries, each with so many replicas, of which so many have to have a write.
+struct Shape {
+    primaries: usize,
+    replicas: usize,
+    count: u8,
+}
+
+/// One of few replicas and many, in elections that need all of them or some. In clusters of one or two primaries all nodes vote.
+fn choose_shape(sim: &mut Simulation) -> Shape {
+    const SHAPES: [(usize, usize, u8); 8] =
+        [(3, 1, 1), (3, 2, 1), (3, 2, 2), (3, 3, 2), (3, 4, 3), (1, 2, 1), (1, 3, 2), (2, 2, 1)];
+    let (primaries, replicas, count) = SHAPES[sim.chance.below(SHAPES.len() as u64) as usize];
+    sim.set_strict(Some(count));
+    sim.configure_members(|options| options.votes_always = primaries < 3);
+    Shape { primaries, replicas, count }
+}
+
 /// A cluster with strict failover whose nodes keep what they acknowledge on their disks, and everything that may happen to it at once.
 /// An acknowledged write that is lost is a violation.
 pub fn explore_strict(seed: u64) -> Result<ClusterSummary, Violation> {
@@ -30,16 +47,15 @@ pub fn explore_strict(seed: u64) -> Result<ClusterSummary, Violation> {
 }
 
 pub(super) fn explore_strict_with(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
-    let (shape, count) = [((3, 1), 1), ((3, 2), 1), ((3, 2), 2), ((3, 3), 2)][sim.chance.below(4) as usize];
-    sim.set_strict(Some(count));
-    if sim.chance.once_in(4) {
+    let Shape { primaries, replicas, count } = choose_shape(sim);
+    let shape = (primaries, replicas);
+    if primaries > 2 && sim.chance.once_in(4) {
         return explore_promises(sim, count);
     }
+    // Many that are short find more than few that are long.
+    let length = if sim.chance.once_in(4) { Scenario::ANYTHING } else { Scenario::SHORT };
     let disk = Some(Disk::Log(Durability::Always));
-    explore_with(
-        sim,
-        &Scenario { shape: Some(shape), disk, forbids_loss: true, wipes_disks: false, ..Scenario::ANYTHING },
-    )
+    explore_with(sim, &Scenario { shape: Some(shape), disk, forbids_loss: true, wipes_disks: false, ..length })
 }
 
 /// Primaries are cut off with what clients wait for, and those that promised themselves to others are started anew and cut off with
@@ -95,18 +111,16 @@ pub fn explore_single_failures(seed: u64) -> Result<ClusterSummary, Violation> {
 }
 
 pub(super) fn explore_single_failures_with(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
-    // As many replicas as an election needs with one of them away, and as a write needs.
-    let (shape, count) = [((3, 1), 1), ((3, 2), 1), ((3, 2), 2), ((3, 3), 2)][sim.chance.below(4) as usize];
+    let Shape { primaries, replicas, .. } = choose_shape(sim);
     let is_fast = sim.chance.once_in(2);
     sim.set_fast_detection(is_fast);
-    sim.set_strict(Some(count));
-    sim.form(shape.0, shape.1);
+    sim.form(primaries, replicas);
     sim.run_until_stable(10_000)?;
     // The first group of each shard.
     sim.run_for(3000)?;
     sim.set_network(NetworkOptions::ROUGH);
     sim.set_workload(Some(Workload { clients: 3, keys: 12, pause_ms: 150, read_once_in: 2 }));
-    for _ in 0..2 + sim.chance.below(6) {
+    for _ in 0..1 + sim.chance.below(4) {
         let ms = sim.chance.below(1500) as i64;
         sim.run_for(ms)?;
         fail_once(sim)?;
@@ -121,7 +135,7 @@ pub(super) fn explore_single_failures_with(sim: &mut Simulation) -> Result<Clust
 fn finish(sim: &mut Simulation) -> Result<ClusterSummary, Violation> {
     sim.set_network(NetworkOptions::CALM);
     sim.set_workload(None);
-    sim.run_for(super::PATIENCE_MS)?;
+    sim.finish_operations()?;
     sim.run_until_stable(60_000)?;
     check_loss(sim)?;
     Ok(ClusterSummary {

@@ -62,9 +62,36 @@ fn planted_bugs_of_strict_failover_are_found() {
     }
 }
 
-/// How long it takes until somebody serves the slots of a primary that died, median of the seeds.
-fn failover_ms(count: Option<u8>) -> i64 {
-    let mut times: Vec<i64> = (0..11)
+/// The nodes that follow one.
+fn replicas_of(sim: &Simulation, primary: usize) -> Vec<usize> {
+    let name = sim.roster(primary).map(|roster| roster.me().name);
+    (0..sim.node_count()).filter(|node| sim.roster(*node).is_some_and(|roster| roster.me().primary == name)).collect()
+}
+
+#[test]
+fn a_replica_whose_connections_come_twice_is_one_replica() {
+    let mut sim = Simulation::new(1);
+    sim.set_strict(Some(2));
+    sim.set_network(NetworkOptions { double_once_in: 1, ..NetworkOptions::CALM });
+    sim.form(3, 3);
+    sim.run_until_stable(10_000).unwrap();
+    sim.run_for(3000).unwrap();
+    sim.set_workload(Some(Workload { read_once_in: 0, ..Workload::default() }));
+    sim.run_for(1000).unwrap();
+    // With one of three, while two have to have a write, a primary acknowledges nothing. The others elect another.
+    let primary = sim.owner_of("a").unwrap();
+    let replica = replicas_of(&sim, primary)[0];
+    sim.part(&[primary, replica]);
+    sim.run_for(5000).unwrap();
+    sim.heal();
+    sim.run_until_stable(20_000).unwrap();
+    assert_ne!(sim.owner_of("a"), Some(primary), "{}", sim.trace());
+    assert_eq!(sim.lost_writes(), Vec::<String>::new(), "{}", sim.trace());
+}
+
+/// How long it takes until somebody serves the slots of a primary that died, and until a write is acknowledged: medians of the seeds.
+fn failover_ms(count: Option<u8>) -> (i64, i64) {
+    let (mut served, mut written): (Vec<i64>, Vec<i64>) = (0..11)
         .map(|seed| {
             let mut sim = Simulation::new(seed);
             sim.set_tracing(false);
@@ -79,19 +106,26 @@ fn failover_ms(count: Option<u8>) -> i64 {
                 sim.run_for(1).unwrap();
                 assert!(sim.elapsed_ms() - begun < 10_000, "{}", sim.trace());
             }
-            sim.elapsed_ms() - begun
+            let served = sim.elapsed_ms() - begun;
+            let write = sim.begin(0, &["SET", "a", "1"]);
+            let outcome = sim.run_until_done(write).unwrap();
+            assert_eq!(outcome, OperationOutcome::Reply(Value::Ok), "{}", sim.trace());
+            (served, sim.elapsed_ms() - begun)
         })
-        .collect();
-    times.sort_unstable();
-    times[times.len() / 2]
+        .unzip();
+    served.sort_unstable();
+    written.sort_unstable();
+    (served[served.len() / 2], written[written.len() / 2])
 }
 
 #[test]
 fn promises_cost_a_failover_two_messages() {
-    let (plain, strict) = (failover_ms(None), failover_ms(Some(2)));
-    println!("with a node timeout of 1000 ms: {plain} ms, strict {strict} ms");
-    assert!(strict <= plain + 100, "{plain} ms, strict {strict} ms");
-    assert!(strict < 1500);
+    let (plain, strict) = (failover_ms(None), failover_ms(Some(1)));
+    println!(
+        "until it serves, and until it acknowledges, with a node timeout of 1000 ms: {plain:?} ms, strict {strict:?} ms"
+    );
+    assert!(strict.0 <= plain.0 + 100 && strict.1 <= plain.1 + 300, "{plain:?} ms, strict {strict:?} ms");
+    assert!(strict.0 < 1500);
 }
 
 #[test]
@@ -102,9 +136,7 @@ fn without_enough_replicas_nobody_is_elected_and_nothing_is_lost() {
     sim.run_until_stable(10_000).unwrap();
     sim.run_for(3000).unwrap();
     let primary = sim.owner_of("a").unwrap();
-    let name = sim.roster(primary).unwrap().me().name;
-    let replicas: Vec<usize> =
-        (0..sim.node_count()).filter(|node| sim.roster(*node).unwrap().me().primary == Some(name)).collect();
+    let replicas = replicas_of(&sim, primary);
     // One of two has to have a write: only both together are sure to have all.
     sim.kill(replicas[0]);
     sim.kill(primary);
