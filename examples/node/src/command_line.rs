@@ -9,13 +9,15 @@ use crate::settings::quote;
 use crate::subcommand::cluster::ClusterOptions;
 use crate::subcommand::data::DataOptions;
 use crate::subcommand::health::HealthOptions;
+use crate::subcommand::hot::HotOptions;
+use crate::subcommand::rebalance::RebalanceOptions;
 use crate::subcommand::repair::RepairOptions;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// The job of this process.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Invocation {
     Serve(Sources),
     CheckConfig(Sources),
@@ -23,6 +25,8 @@ pub(crate) enum Invocation {
     Repair(RepairOptions),
     Data(DataOptions),
     Cluster(ClusterOptions),
+    Rebalance(RebalanceOptions),
+    Hot(HotOptions),
     HelpKey(String),
     Help,
     Version,
@@ -54,6 +58,14 @@ pub(crate) enum UsageError {
     BadNumber(String),
     #[error("cluster: {0} is not understood; try: keyslot-node cluster up --primaries 3 --replicas 1 --port 7000")]
     Cluster(String),
+    #[error(
+        "cluster rebalance: {0} is not understood; try [--plan] [--by keys|bytes|operations|slots] [--threshold percent] \
+         [--weight node=number] [--drain node] [--use-empty-primaries] [--budget slots|keys|bytes=number] [--window seconds] \
+         [--apply plan] [-a password] host:port"
+    )]
+    Rebalance(String),
+    #[error("cluster hot: {0} is not understood; try [--window seconds] [--count number] [-a password] host:port")]
+    Hot(String),
     #[error("repair: name the folder of the data, as in: keyslot-node repair data --dry-run")]
     RepairWithoutFolder,
     #[error("repair: {0} is not understood; try --dry-run, --salvage, --appenddirname name, --appendfilename name")]
@@ -78,6 +90,13 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invo
         Some(b"--test-memory") => return Err(UsageError::MemoryTest("--test-memory")),
         Some(b"--check-system") => return Err(UsageError::MemoryTest("--check-system")),
         Some(b"health") => return HealthOptions::read(&arguments[1..]).map(Invocation::Health),
+        Some(b"cluster") if arguments.get(1).is_some_and(|word| word == b"rebalance") => {
+            let options = RebalanceOptions::read(&arguments[2..]);
+            return options.map(Invocation::Rebalance).map_err(UsageError::Rebalance);
+        }
+        Some(b"cluster") if arguments.get(1).is_some_and(|word| word == b"hot") => {
+            return HotOptions::read(&arguments[2..]).map(Invocation::Hot).map_err(UsageError::Hot);
+        }
         Some(b"cluster") => {
             return ClusterOptions::read(&arguments[1..]).map(Invocation::Cluster).map_err(UsageError::Cluster);
         }

@@ -55,6 +55,16 @@ fn main() -> ExitCode {
                 return fail(reason);
             }
         }
+        Invocation::Rebalance(options) => {
+            match subcommand::rebalance::run(&options, std::env::var("REDISCLI_AUTH").ok()) {
+                Ok(text) => println!("{}", text.trim_end()),
+                Err(error) => return fail(error),
+            }
+        }
+        Invocation::Hot(options) => match subcommand::hot::run(&options, std::env::var("REDISCLI_AUTH").ok()) {
+            Ok(text) => println!("{}", text.trim_end()),
+            Err(error) => return fail(error),
+        },
         Invocation::CheckConfig(sources) => return launch::check_config(&sources),
         Invocation::Serve(sources) => return launch::serve(&sources),
     }

@@ -1,5 +1,6 @@
 //! `keyslot-node check PATH`, `inspect PATH [--slot N]`, `convert FROM TO`: files and directories of data, whoever wrote them.
 
+use super::bar::Bar;
 use crate::command_line::UsageError;
 use keyslot::engine::{Engine, SLOT_COUNT, Slot, UnixMillis, View};
 use keyslot::persistence::recovery::{Survey, survey};
@@ -7,7 +8,6 @@ use keyslot::persistence::storage::{Access, FileError, Storage};
 use keyslot::persistence::{LogNames, OpenError, RealStorage, aof, rdb, snapshot};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -181,35 +181,6 @@ fn one_slot(engine: &Engine, slot: Slot) -> String {
         let _ = writeln!(text, "db{} {name}: {kind}, {bytes} heap bytes{expiry}", entry.db());
     }
     text
-}
-
-/// A line that tells a person how far it got.
-struct Bar {
-    is_seen: bool,
-    shown: u64,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self { is_seen: std::io::stderr().is_terminal(), shown: u64::MAX }
-    }
-
-    fn show(&mut self, done: u64, total: u64) {
-        let percent = (done.saturating_mul(100)).checked_div(total).unwrap_or(100);
-        if self.is_seen && percent != self.shown {
-            self.shown = percent;
-            let filled = (percent / 4) as usize;
-            // Nobody is lost if it cannot be shown.
-            let _ =
-                write!(std::io::stderr(), "\r[{}{}] {percent}%", "#".repeat(filled), " ".repeat(25 - filled.min(25)));
-        }
-    }
-
-    fn end(&self) {
-        if self.is_seen && self.shown != u64::MAX {
-            let _ = writeln!(std::io::stderr());
-        }
-    }
 }
 
 #[cfg(test)]

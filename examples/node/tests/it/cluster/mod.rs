@@ -4,6 +4,7 @@ mod life;
 mod mixed;
 mod moving;
 mod publications;
+mod rebalancing;
 mod small;
 mod upkeep;
 
