@@ -65,18 +65,37 @@ impl Engine {
             state => state,
         };
         let mut left = SlotSet::default();
+        let mut unpaused = 0;
         for slot in slots {
             let mut guard = self.core.slots.lock_as_is(slot);
-            if !guard.state.admission.gate().keeps_owner(state) {
+            let before = guard.state.admission.gate();
+            if !before.keeps_owner(state) {
                 left.insert(slot);
+            }
+            match (before == GateState::Paused, state == GateState::Paused) {
+                // Before anybody can meet it.
+                (false, true) => self.core.clients.pause_slots(1),
+                (true, false) => unpaused += 1,
+                _ => {}
+            }
+            if (before == GateState::Staged) != (state == GateState::Staged) {
+                self.core.totals.set_hidden(slot, state == GateState::Staged);
             }
             guard.state.admission.set_gate(state);
             self.send_away(guard);
+        }
+        if unpaused > 0 {
+            self.core.clients.unpause_slots(unpaused);
         }
         // Who subscribes from here on finds the new state.
         let mut woken = Woken::new();
         self.core.pubsub.leave_slots(&left, &mut self.core.post(Offset(0), &mut woken));
         wake(&mut woken);
+    }
+
+    /// What the gate says of a slot.
+    pub fn gate(&self, slot: Slot) -> GateState {
+        self.core.slots.lock_as_is(slot).state.admission.gate()
     }
 
     /// Whether any of `slots` has keys here, those included whose time has passed. A slot whose keys are not loaded yet counts as

@@ -54,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) expire_cycle: ExpireCycle,
     pub(crate) candidates: Candidates,
     expiry_forbidden: AtomicBool,
+    /// How often a whole database was emptied.
+    pub(crate) clears: AtomicU64,
     /// Keyspace events in the order in which they were announced.
     #[cfg(test)]
     pub(crate) announced: parking_lot::Mutex<Vec<String>>,
@@ -84,6 +86,7 @@ impl Core {
             expire_cycle: ExpireCycle::default(),
             candidates: Candidates::default(),
             expiry_forbidden: AtomicBool::new(false),
+            clears: AtomicU64::new(0),
             #[cfg(test)]
             announced: parking_lot::Mutex::default(),
         };
@@ -230,6 +233,16 @@ impl Core {
         self.announced.lock().push(format!("{db} {name} {}", String::from_utf8_lossy(key)));
         let event = Event { db, name, key, by_key: classes.by_key(), by_event: classes.by_event() };
         self.pubsub.announce(event, &mut self.post(offset, woken));
+    }
+
+    /// How many keys of a database clients can see, and how many of those have an expiry: not those of slots that are copied here.
+    /// O(1), and O(slots that are copied here).
+    pub(crate) fn shown_keys(&self, db: u16) -> (u64, u64) {
+        self.totals.hidden().fold((self.totals.keys(db), self.totals.expires(db)), |(keys, expires), slot| {
+            let guard = self.slots.lock_as_is(slot);
+            let (len, timed) = guard.state.shard(db).map_or((0, 0), |shard| (shard.len(), shard.expires()));
+            (keys.saturating_sub(len as u64), expires.saturating_sub(timed as u64))
+        })
     }
 
     /// Bytes that the data and the buffers of clients take: what `maxmemory` bounds.

@@ -238,6 +238,10 @@ impl Engine {
                     self.core.clients.wake_after_pause(&connection.client);
                     std::thread::park();
                 }
+                Err(Parked::SlotPaused) => {
+                    self.core.clients.wake_after_slots(&connection.client);
+                    std::thread::park();
+                }
                 // A call is never done elsewhere: it would be answered where to go.
                 Err(Parked::Room | Parked::Awaited | Parked::Relayed(_)) => std::thread::park(),
                 Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {

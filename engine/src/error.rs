@@ -105,6 +105,9 @@ pub enum CommandError {
     /// Of the keys of the request some are at the node to which their slot is on its way.
     #[error("TRYAGAIN Multiple keys request during rehashing of slot")]
     TryAgain,
+    /// The slot is about to be another node's. A session waits for that; who does not gets this.
+    #[error("TRYAGAIN The slot is about to be served by another node")]
+    SlotPaused,
     /// Nobody serves the slot.
     #[error("CLUSTERDOWN Hash slot not served")]
     SlotNotServed,
@@ -188,6 +191,7 @@ impl CommandError {
             Self::Moved { .. }
                 | Self::Ask { .. }
                 | Self::TryAgain
+                | Self::SlotPaused
                 | Self::ClusterReadOnly
                 | Self::SlotNotServed
                 | Self::ClusterDown

@@ -9,6 +9,8 @@
 //! Replicated             reads after READONLY, shard channels           MOVED to the owner
 //! Migrating              whose keys are all here, MIGRATE               no key here: ASK; some: TRYAGAIN
 //! Importing              after ASKING; MIGRATE                          MOVED to the owner; several keys, not all here: TRYAGAIN
+//! Paused                                                                waits for what the slot becomes
+//! Staged                                                                MOVED to the owner
 //! ```
 //!
 //! The decision alone lives here, by the rules of Redis 7.2. The state of a slot lies in the slot, so an open one costs a turn one
@@ -189,6 +191,7 @@ impl Gate {
         }
         match state {
             GateState::Open | GateState::Down => Ok(()),
+            GateState::Paused => Err(CommandError::SlotPaused),
             GateState::Migrating | GateState::Importing if caller.moves_keys => Ok(()),
             GateState::Migrating if caller.on_channels => Ok(()),
             GateState::Migrating => match presence() {
@@ -203,7 +206,7 @@ impl Gate {
                 _ => Ok(()),
             },
             GateState::Replicated if !caller.writes && (caller.standing.reads_replica || caller.on_channels) => Ok(()),
-            GateState::Elsewhere | GateState::Importing | GateState::Replicated => {
+            GateState::Elsewhere | GateState::Importing | GateState::Replicated | GateState::Staged => {
                 Err(self.moved(slot, caller.standing))
             }
             GateState::Unassigned => Err(CommandError::SlotNotServed),
@@ -217,9 +220,9 @@ impl Gate {
             GateState::Unassigned => Some(CommandError::SlotNotServed),
             // Reads may be served, but what it waits for is a write.
             _ if self.is_down() || state == GateState::Down => Some(CommandError::ClusterDown),
-            GateState::Elsewhere => Some(self.moved(slot, standing)),
+            GateState::Elsewhere | GateState::Staged => Some(self.moved(slot, standing)),
             GateState::Replicated => (!standing.reads_replica).then(|| self.moved(slot, standing)),
-            GateState::Open | GateState::Down | GateState::Migrating | GateState::Importing => None,
+            GateState::Open | GateState::Down | GateState::Migrating | GateState::Importing | GateState::Paused => None,
         }
     }
 

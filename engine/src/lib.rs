@@ -18,6 +18,7 @@ mod follow;
 mod gate;
 mod host;
 mod hydration;
+mod import;
 mod keyspace;
 mod library;
 mod loader;

@@ -16,6 +16,7 @@
 //! - Nothing is recorded, announced or expired. What is loaded counts as used now, unless something else was said.
 //! - Memory follows the bytes that came, whatever they claim.
 
+use crate::command::keyspace::recording::record_value;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::error::CommandError;
@@ -26,7 +27,7 @@ use crate::payload::{Build, Decoder, Dialect, Forms, Input, Part, PayloadError};
 use crate::slot::Slot;
 use crate::text::StrRef;
 use crate::time::UnixMillis;
-use crate::turn::bring;
+use crate::turn::{Opening, Origin, Turn, bring};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -51,6 +52,8 @@ enum Place {
     Slots,
     /// Into tables of one slot, which nobody sees yet.
     Apart(Apart),
+    /// Into the slots of the engine, in turns that record what they store.
+    Turns,
 }
 
 /// Tables of one slot, one for each database that has keys. They are counted in the engine's totals.
@@ -187,12 +190,17 @@ impl Loader {
         Self::new(core, Place::Apart(Apart { core: Arc::clone(core), slot, shards: Vec::new() }))
     }
 
+    /// A loader that stores in turns: what it stores is recorded.
+    pub(crate) fn in_turns(core: &Arc<Core>) -> Self {
+        Self::new(core, Place::Turns)
+    }
+
     /// The tables of a loader that fills them [apart](Self::apart), by database.
     pub(crate) fn into_shards(mut self) -> Result<Vec<(u16, Shard)>, LoadError> {
         self.flush()?;
         match &mut self.place {
             Place::Apart(apart) => Ok(std::mem::take(&mut apart.shards)),
-            Place::Slots => Ok(Vec::new()),
+            Place::Slots | Place::Turns => Ok(Vec::new()),
         }
     }
 
@@ -345,6 +353,20 @@ impl Loader {
                 }
             };
             match place {
+                Place::Turns => {
+                    let opening = Opening { origin: Origin::Import, ..Opening::client(db) };
+                    let mut turn = Turn::over(core, opening, core.slots.lock(slot));
+                    for Waiting { entry, .. } in run {
+                        match add_recorded(&mut turn, &entry) {
+                            true => {
+                                report.keys += 1;
+                                report.expires += u64::from(entry.has_expiry());
+                            }
+                            false => drop(fault.get_or_insert(LoadError::Twice { db, key: name(entry.key()) })),
+                        }
+                    }
+                    turn.commit();
+                }
                 Place::Slots => {
                     let mut guard = core.slots.lock(slot);
                     bring(core, &mut guard, core.eras.current());
@@ -383,6 +405,17 @@ impl Attributes {
             _ => core.fresh_access(),
         }
     }
+}
+
+/// Stores an entry, whose slot is held, and records it; false if its key is there already.
+fn add_recorded(turn: &mut Turn<'_>, entry: &EntryRef) -> bool {
+    let Ok(key) = turn.key(entry.key()) else { return false };
+    if turn.find(&key).is_some() {
+        return false;
+    }
+    record_value(turn, key.bytes, entry);
+    turn.put(&key, None, entry.clone());
+    true
 }
 
 fn check(db: u16) -> Result<(), LoadError> {

@@ -8,6 +8,7 @@ pub mod cluster;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod link;
+pub mod migration;
 pub mod node;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

@@ -136,6 +136,8 @@ struct Pause {
     until_and_mode: Option<(UnixMillis, PauseMode)>,
     /// The host holds writes back, beside what clients ask for and until it says otherwise.
     is_held: bool,
+    /// How many slots are paused.
+    slots: usize,
     /// Who waits, by the address of the client.
     waiting: BTreeMap<usize, Waker>,
 }
@@ -249,6 +251,25 @@ impl Registry {
     /// Lets writes go on, unless clients are paused.
     pub(crate) fn release(&self) {
         self.end_pause(|pause| pause.is_held = false);
+    }
+
+    /// Says that so many slots more are paused.
+    pub(crate) fn pause_slots(&self, count: usize) {
+        self.pause.lock().slots += count;
+    }
+
+    /// Says that so many slots are not paused any more.
+    pub(crate) fn unpause_slots(&self, count: usize) {
+        self.end_pause(|pause| pause.slots = pause.slots.saturating_sub(count));
+    }
+
+    /// Wakes a client when slots are not paused any more; at once if none is.
+    pub(crate) fn wake_after_slots(&self, client: &Client) {
+        let mut pause = self.pause.lock();
+        match pause.slots > 0 {
+            true => drop(pause.waiting.insert(address(client), client.waker.clone())),
+            false => client.waker.wake_by_ref(),
+        }
     }
 
     /// Wakes all who wait. Who is still held back waits again.

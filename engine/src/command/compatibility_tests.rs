@@ -91,6 +91,7 @@ fn state(command: &Command, reference: &BTreeSet<&str>) -> String {
     let differs = DIFFERS.iter().find(|(of, _)| *of == name).map(|(_, how)| how);
     match (differs, reference.contains(name), command.row.run.0) {
         (Some(how), _, _) => format!("differs: {how}"),
+        (None, false, _) if command.row.docs.since == "9.0.0" => "as in Valkey 9, done by the host".to_owned(),
         (None, false, _) => "full, as in the release of Redis that brought it".to_owned(),
         (None, true, How::Host) => "full, done by the host".to_owned(),
         (None, true, _) => "full".to_owned(),

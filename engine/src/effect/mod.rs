@@ -11,10 +11,12 @@
 //!   database; a turn that works in several holds a `SELECT` where it changes, and one back at its end.
 
 mod framing;
+mod recorder;
 mod ring;
 mod sink;
 
 pub use framing::{FRAMING_SIZE_MAX, Framing};
+pub(crate) use recorder::Recorder;
 pub(crate) use ring::Ring;
 pub(crate) use sink::Promise;
 pub use sink::{Ack, EffectSink, NotWritable, OutcomeUnknown, Unreadable};

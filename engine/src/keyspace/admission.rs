@@ -1,7 +1,7 @@
 //! Whether a slot takes requests, in one byte: its gate, and whether its keys are here.
 //!
 //! ```text
-//! bit  4 3   2 1 0
+//! bit  5 4   3 2 1 0
 //!      keys  gate       0 where the slot is open and its keys are here: one comparison tells
 //!
 //! keys   Here <- Arriving <- Cold        a slot whose keys stand in a file still is Cold; who touches it first brings them
@@ -28,16 +28,30 @@ pub enum GateState {
     Importing,
     /// The slot is the primary's, whom this node follows: served to clients that only read and said READONLY.
     Replicated,
+    /// The slot belongs here and is about to be another node's: who asks waits until that is decided.
+    Paused,
+    /// The slot belongs to another node, and its keys are being copied here: clients are sent to that one, commands over the whole
+    /// store pass over it, and nothing in it expires.
+    Staged,
 }
 
 impl GateState {
     /// All there are, by their numbers.
-    const ALL: [Self; 7] =
-        [Self::Open, Self::Unassigned, Self::Elsewhere, Self::Down, Self::Migrating, Self::Importing, Self::Replicated];
+    const ALL: [Self; 9] = [
+        Self::Open,
+        Self::Unassigned,
+        Self::Elsewhere,
+        Self::Down,
+        Self::Migrating,
+        Self::Importing,
+        Self::Replicated,
+        Self::Paused,
+        Self::Staged,
+    ];
 
     /// Whether the slot belongs to this node, served at the moment or not.
     pub const fn is_own(self) -> bool {
-        matches!(self, Self::Open | Self::Down | Self::Migrating)
+        matches!(self, Self::Open | Self::Down | Self::Migrating | Self::Paused)
     }
 
     /// Whether who listens to shard channels of the slot goes on listening when the state changes: its owner stays the same.
@@ -113,9 +127,9 @@ impl Admission {
     }
 }
 
-const GATE_MASK: u8 = 0b0_0111;
-const KEYS_MASK: u8 = 0b1_1000;
-const KEYS_SHIFT: u32 = 3;
+const GATE_MASK: u8 = 0b00_1111;
+const KEYS_MASK: u8 = 0b11_0000;
+const KEYS_SHIFT: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -141,8 +155,10 @@ mod tests {
 
     #[test]
     fn the_owner_stays_while_a_slot_is_on_its_way() {
-        use GateState::{Down, Elsewhere, Importing, Migrating, Open, Replicated};
+        use GateState::{Down, Elsewhere, Importing, Migrating, Open, Paused, Replicated, Staged};
         assert!(Open.keeps_owner(Migrating) && Migrating.keeps_owner(Down) && Elsewhere.keeps_owner(Importing));
+        assert!(Open.keeps_owner(Paused) && Elsewhere.keeps_owner(Staged));
+        assert!(!Paused.keeps_owner(Elsewhere) && !Staged.keeps_owner(Open));
         assert!(!Migrating.keeps_owner(Elsewhere) && !Importing.keeps_owner(Open));
         assert!(!Open.keeps_owner(Replicated) && !Replicated.keeps_owner(Elsewhere) && !Replicated.keeps_owner(Open));
     }

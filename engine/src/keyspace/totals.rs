@@ -33,6 +33,8 @@ pub(crate) struct Totals {
     /// One bit for each slot of each database. A clear bit is true; a set one may be stale: a slot that became empty keeps
     /// its bit until somebody who holds the slot says so, since a slot that gets its next key soon would only set it again.
     occupied: Box<[[AtomicU64; WORD_COUNT]]>,
+    /// One bit for each slot that whoever walks over all slots passes over.
+    hidden: [AtomicU64; WORD_COUNT],
     /// About the most keys of one slot of each database: a bound for choosing slots at random.
     largest: [AtomicUsize; DATABASE_COUNT as usize],
     /// Hashes of each database that have fields with an expiry.
@@ -73,6 +75,7 @@ impl Totals {
             oversized: Oversized::default(),
             stripes: Default::default(),
             occupied,
+            hidden: empty(),
             largest: Default::default(),
             timed: Default::default(),
             mean_ttl_ms: Default::default(),
@@ -117,11 +120,33 @@ impl Totals {
         word.fetch_and(!bit, Ordering::Relaxed);
     }
 
+    /// Has whoever walks over all slots pass over this one, or not. It is held.
+    pub(crate) fn set_hidden(&self, slot: Slot, is_hidden: bool) {
+        let (word, bit) = (&self.hidden[slot.index() / 64], 1 << (slot.index() % 64));
+        match is_hidden {
+            true => word.fetch_or(bit, Ordering::Relaxed),
+            false => word.fetch_and(!bit, Ordering::Relaxed),
+        };
+    }
+
+    /// The slots that are passed over. O(slots / 64).
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = Slot> {
+        let words = self.hidden.iter().enumerate().filter(|(_, word)| word.load(Ordering::Relaxed) != 0);
+        words.flat_map(|(at, word)| {
+            let word = word.load(Ordering::Relaxed);
+            (0..64).filter(move |bit| word >> bit & 1 == 1).filter_map(move |bit| Slot::new((at * 64 + bit) as u16))
+        })
+    }
+
+    fn shown_word(&self, db: u16, at: usize) -> u64 {
+        self.occupied[usize::from(db)][at].load(Ordering::Relaxed) & !self.hidden[at].load(Ordering::Relaxed)
+    }
+
     /// The first slot from `from` on that may hold keys. O(slots / 64) at worst.
     pub(crate) fn next_occupied(&self, db: u16, from: usize) -> Option<Slot> {
         let mut mask = !0 << (from % 64);
-        for (at, word) in self.occupied[usize::from(db)].iter().enumerate().skip(from / 64) {
-            let word = word.load(Ordering::Relaxed) & mask;
+        for at in from / 64..WORD_COUNT {
+            let word = self.shown_word(db, at) & mask;
             if word != 0 {
                 return Slot::new((at * 64) as u16 + word.trailing_zeros() as u16);
             }
@@ -132,7 +157,7 @@ impl Totals {
 
     /// All slots that may hold keys.
     pub(crate) fn occupied(&self, db: u16) -> Occupied {
-        Occupied(std::array::from_fn(|at| self.occupied[usize::from(db)][at].load(Ordering::Relaxed)))
+        Occupied(std::array::from_fn(|at| self.shown_word(db, at)))
     }
 
     /// Adds to the counters of a slot's stripe.

@@ -53,6 +53,9 @@ impl Execution<'_> {
             if admission.keys() == Keys::Unreadable {
                 return Err(CommandError::SlotUnreadable { slot, reason: self.core.slots.why_unreadable(slot) });
             }
+            if admission.gate() == GateState::Paused && caller.writes {
+                return Err(CommandError::SlotPaused);
+            }
             // What names no key is done with what is here, whoever serves it.
             let is_asked = !self.core.gate.is_cluster() || keys.iter().any(|key| Slot::of(key) == slot);
             if is_asked && admission.gate() != GateState::Open {
@@ -109,7 +112,11 @@ impl Execution<'_> {
             guard = self.core.slots.lock(slot);
         }
         let present = || presence(self.core, &guard, keys.iter().copied());
-        self.core.gate.decide(&self.core.options, slot, state, caller, present)
+        match self.core.gate.decide(&self.core.options, slot, state, caller, present) {
+            // It waits when it runs.
+            Err(CommandError::SlotPaused) => Ok(()),
+            decided => decided,
+        }
     }
 
     fn caller(&self, command: &Command) -> Caller {

@@ -31,7 +31,7 @@ impl Session {
         match parked {
             Parked::Blocked(waiter) => self.settle(waiter),
             Parked::Relayed(relayed) => self.take_relayed(relayed),
-            Parked::Pause | Parked::Room | Parked::Contended | Parked::Awaited => {
+            Parked::Pause | Parked::Room | Parked::Contended | Parked::SlotPaused | Parked::Awaited => {
                 self.connection.client.is_parked.store(false, Ordering::Relaxed);
                 match self.again.take() {
                     Some(waiter) => self.run_again(waiter),

@@ -46,6 +46,8 @@ pub(crate) enum Parked {
     Room,
     /// Another turn holds a slot for longer than a moment.
     Contended,
+    /// A slot is about to be another node's.
+    SlotPaused,
     /// The host does it and will give the reply.
     Awaited,
     /// It ran, and waits for one of its keys. It is not tried again from the start: whoever makes a key ready runs it.
@@ -486,7 +488,7 @@ impl Execution<'_> {
         let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
         self.admit_held(command.flags)?;
         if let Err(error) = self.admit_slots(command, args, &guards) {
-            return Ok((Offset(0), Err(error)));
+            return Ok((Offset(0), Err(or_parked(error)?)));
         }
         let opening = Opening {
             db: self.connection.db,
@@ -556,7 +558,7 @@ impl Execution<'_> {
         };
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         if let Err(error) = self.admit_slots(command, args, &guards) {
-            return Ok(Err(error));
+            return Ok(Err(or_parked(error)?));
         }
         Ok(adapter(self.core, self.connection, args, reply))
     }
@@ -596,6 +598,15 @@ fn error_of(reply: &[u8]) -> CommandResult {
     match reply.strip_prefix(b"-") {
         None => Ok(()),
         Some(line) => Err(CommandError::Text(Cow::Owned(String::from_utf8_lossy(line).trim_end().to_owned()))),
+    }
+}
+
+/// An error that is answered; a request for a slot that is paused waits instead.
+#[cold]
+pub(super) fn or_parked(error: CommandError) -> Result<CommandError, Parked> {
+    match error {
+        CommandError::SlotPaused => Err(Parked::SlotPaused),
+        error => Ok(error),
     }
 }
 
@@ -661,6 +672,10 @@ pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
         Parked::Pause => {
             client.is_parked.store(true, Ordering::Relaxed);
             core.clients.wake_after_pause(client);
+        }
+        Parked::SlotPaused => {
+            client.is_parked.store(true, Ordering::Relaxed);
+            core.clients.wake_after_slots(client);
         }
         // The journal took the waker when it was asked for room, the waiter when it was queued, the host with the request.
         Parked::Room | Parked::Blocked(_) | Parked::Awaited | Parked::Relayed(_) => {}

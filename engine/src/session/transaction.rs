@@ -10,7 +10,7 @@
 //! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
 //! its [progress](Progress) and goes on from there.
 
-use super::execute::{Answered, Execution, Failure, Parked, broken};
+use super::execute::{Answered, Execution, Failure, Parked, broken, or_parked};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
 use crate::command::row::{Flags, Group, flag};
@@ -99,7 +99,7 @@ impl<'a> Execution<'a> {
         };
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         if let Err(error) = self.admit_slots(command, args, &guards) {
-            return Ok((Offset(0), Err(error)));
+            return Ok((Offset(0), Err(or_parked(error)?)));
         }
         let opening = self.opening();
         let mut turn = Turn::open(self.core, opening, guards);
@@ -242,7 +242,7 @@ impl<'a> Execution<'a> {
         let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         self.admit_held(does)?;
         if let Err(error) = self.admit_queued(requests, does, &guards) {
-            return Ok(Begun::Over(Offset(0), Err(error)));
+            return Ok(Begun::Over(Offset(0), Err(or_parked(error)?)));
         }
         let opening = self.opening();
         let mut turn = Turn::open(self.core, opening, guards);
@@ -284,8 +284,14 @@ impl<'a> Execution<'a> {
                         Some(guards) => {
                             let rest = &requests[at..];
                             let does = Flags(rest.iter().fold(0, |flags, (command, _)| flags | command.flags.0));
-                            let is_served = self.admit_queued(rest, does, &guards).is_ok();
-                            is_served.then(|| Turn::open(self.core, self.opening(), guards))
+                            match self.admit_queued(rest, does, &guards) {
+                                Ok(()) => Some(Turn::open(self.core, self.opening(), guards)),
+                                // What it becomes is decided soon.
+                                Err(CommandError::SlotPaused) => {
+                                    return Err(Progress { done: at, newest, ..Progress::default() });
+                                }
+                                Err(_) => None,
+                            }
                         }
                         None => return Err(Progress { done: at, newest, ..Progress::default() }),
                     },

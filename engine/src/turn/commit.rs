@@ -1,7 +1,7 @@
 //! What a turn records, and how it ends: its effects become one batch of the journal while its slots are still held.
 
 use super::{Origin, Turn, Verbatim, expire_cycle};
-use crate::effect::{Batch, BatchKind, Offset, encode_effect};
+use crate::effect::{Batch, BatchKind, Offset, Recorder, encode_effect};
 use crate::keyspace::slots::SlotGuard;
 use crate::pubsub::{Woken, wake};
 use crate::slot::{SLOT_COUNT, Slot};
@@ -13,6 +13,17 @@ pub(crate) struct Committed {
     pub(crate) offset: Offset,
     /// Its effect buffer, empty, for the next turn.
     pub(crate) buffer: Vec<u8>,
+}
+
+impl Recorder for Turn<'_> {
+    #[inline]
+    fn record(&mut self, args: &[&[u8]]) {
+        Turn::record(self, args);
+    }
+
+    fn is_recording(&self) -> bool {
+        Turn::is_recording(self)
+    }
 }
 
 impl<'e> Turn<'e> {

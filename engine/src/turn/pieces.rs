@@ -1,6 +1,6 @@
 //! Effects of many words: members, elements, or fields with their values, recorded in pieces of bounded size.
 
-use super::Turn;
+use crate::effect::Recorder;
 use smallvec::SmallVec;
 
 /// Words for effects on one key, gathered while a value is read or changed.
@@ -23,7 +23,7 @@ impl Pieces {
 
     /// Records `head word ...` in as many effects as it takes, none if there are no words; words come in pairs or alone, and
     /// pairs stay together. Nothing is gathered afterwards.
-    pub(crate) fn record(&mut self, turn: &mut Turn<'_>, head: &[&[u8]]) {
+    pub(crate) fn record(&mut self, to: &mut impl Recorder, head: &[&[u8]]) {
         let (mut first, mut start) = (0, 0);
         while first < self.ends.len() {
             let is_full = |end: &usize| *end - start >= PIECE_BYTES;
@@ -35,7 +35,7 @@ impl Pieces {
                 args.push(&self.bytes[start..*end]);
                 start = *end;
             }
-            turn.record(&args);
+            to.record(&args);
             first += count;
         }
         self.bytes.clear();

@@ -1,5 +1,7 @@
 //! One key of a view.
 
+use crate::command::keyspace::recording::record_value;
+use crate::effect::Recorder;
 use crate::keyspace::EntryRef;
 use crate::payload::{Style, encode};
 use crate::table::Lent;
@@ -52,6 +54,12 @@ impl<'a> ViewEntry<'a> {
     /// Appends the value as [`payload`](crate::payload) draws it, and returns the number of its type. O(value).
     pub fn encode(&self, style: Style, out: &mut Vec<u8>) -> u8 {
         encode(&self.entry, style, out)
+    }
+
+    /// Appends effects that make the value, with its expiry, whatever was there: in pieces of bounded size. O(value).
+    pub fn append_effects(&self, out: &mut Vec<u8>) {
+        out.record(&[b"DEL", self.key()]);
+        record_value(out, self.key(), &self.entry);
     }
 
     /// Bytes of memory that it takes. O(1).

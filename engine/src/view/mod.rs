@@ -26,7 +26,7 @@ use crate::effect::Offset;
 use crate::engine::Engine;
 use crate::keyspace::eras::{Capture, SlotCopy};
 use crate::keyspace::shard::Shard;
-use crate::slot::Slot;
+use crate::slot::{Slot, SlotSet};
 use crate::time::UnixMillis;
 use crate::turn::bring;
 use std::sync::Arc;
@@ -101,6 +101,11 @@ impl View {
             }
         }
         sizes
+    }
+
+    /// Gives up all other slots: what only the view had of them is freed. O(slots).
+    pub fn keep_only(&self, slots: &SlotSet) {
+        Slot::all().filter(|slot| !slots.contains(*slot)).for_each(|slot| drop(self.capture.take(slot)));
     }
 
     /// A slot's keys. O(1).

@@ -5,15 +5,21 @@ use super::header::SnapshotHeader;
 use super::section::Subject;
 use super::stream::StreamEnd;
 use super::view::encode_entry;
-use keyslot_engine::{SLOT_COUNT, Slot, SlotView, View};
+use keyslot_engine::{SLOT_COUNT, Slot, SlotSet, SlotView, View};
 
 /// Gives the bytes of a snapshot of a whole view, as [`SnapshotReceiver`](super::SnapshotReceiver) takes them: the header and the
 /// sections of the file, and an end of its own. Each slot of the view is given up when it is written.
+///
+/// Of [some slots](Self::of_slots) it gives no libraries of functions, and large values apart, as effects.
 pub struct SnapshotExport {
     view: View,
     header: SnapshotHeader,
     end: StreamEnd,
     at: At,
+    /// Of some slots only.
+    is_partial: bool,
+    /// Large values of those.
+    effects: Vec<u8>,
 }
 
 /// What comes next.
@@ -39,13 +45,27 @@ impl SnapshotExport {
             replication_id,
             writer: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Self { view, header, end: StreamEnd { selected, ..StreamEnd::default() }, at: At::Header }
+        let end = StreamEnd { selected, ..StreamEnd::default() };
+        Self { view, header, end, at: At::Header, is_partial: false, effects: Vec::new() }
+    }
+
+    /// Of the keys of these slots. What takes 64 KiB of memory or more is left to [`take_effects`](Self::take_effects). The view
+    /// gives up the other slots.
+    pub fn of_slots(view: View, slots: &SlotSet, id: u64, replication_id: String) -> Self {
+        view.keep_only(slots);
+        Self { is_partial: true, ..Self::new(view, id, replication_id, 0) }
+    }
+
+    /// Effects that make the large values that were met since this was called last, in pieces of bounded size. While there are some,
+    /// [`fill`](Self::fill) gives no more.
+    pub fn take_effects(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.effects)
     }
 
     /// Appends about `budget` bytes to `out`, more for a large value. True once all was given. O(bytes, and slots that are empty).
     pub fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
         let until = out.len().saturating_add(budget);
-        while out.len() < until && !matches!(self.at, At::Done) {
+        while out.len() < until && self.effects.is_empty() && !matches!(self.at, At::Done) {
             self.next(out);
         }
         matches!(self.at, At::Done)
@@ -55,7 +75,7 @@ impl SnapshotExport {
         self.at = match std::mem::replace(&mut self.at, At::Done) {
             At::Header => {
                 out.extend_from_slice(&self.header.encode());
-                At::Libraries
+                if self.is_partial { At::Before(0) } else { At::Libraries }
             }
             At::Libraries => {
                 let Self { header, end, view, .. } = self;
@@ -84,11 +104,16 @@ impl SnapshotExport {
 
     /// Gives a part of a slot as a section.
     fn part(&mut self, slot: SlotView, db: u16, part: usize, out: &mut Vec<u8>) -> At {
-        let Self { header, end, .. } = self;
+        let Self { header, end, is_partial, effects, .. } = self;
         let is_there = match slot.part(db, part) {
             Some(entries) => {
                 section(header, end, out, Subject::Slot(slot.slot()), |encoder| {
-                    entries.for_each(|entry| encode_entry(encoder, &entry, false));
+                    for entry in entries {
+                        match *is_partial && entry.heap_bytes() >= LARGE_BYTES {
+                            true => entry.append_effects(effects),
+                            false => encode_entry(encoder, &entry, false),
+                        }
+                    }
                 });
                 true
             }
@@ -102,6 +127,9 @@ impl SnapshotExport {
         }
     }
 }
+
+/// A value that takes as much memory is moved in pieces.
+const LARGE_BYTES: usize = 64 << 10;
 
 /// Appends a section of what `add` adds, or several if it is much.
 fn section(

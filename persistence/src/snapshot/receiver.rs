@@ -13,10 +13,10 @@
 use super::batches::{Batch, Batches, flush, load_section};
 use super::error::{Damage, FormatError, Place, TransferError};
 use super::header::SnapshotHeader;
-use super::section::SECTION_HEAD_BYTES;
+use super::section::{SECTION_HEAD_BYTES, SectionHead, Subject};
 use super::stream::{Frame, StreamEnd};
 use crate::driver::staff::Staff;
-use keyslot_engine::{Engine, Loaded, Loader};
+use keyslot_engine::{Engine, Loaded, Loader, SlotSet};
 use std::sync::Arc;
 
 /// Fills an engine that serves nobody from what a [`SnapshotExport`](super::SnapshotExport) gives, in pieces of any size.
@@ -29,6 +29,8 @@ pub struct SnapshotReceiver {
     seen: StreamEnd,
     end: Option<StreamEnd>,
     store: Store,
+    /// What may come; anything, if nothing is said.
+    only: Option<SlotSet>,
 }
 
 /// What was received.
@@ -64,7 +66,15 @@ impl SnapshotReceiver {
             _ => Store::Loaders(Loaders { open: Batch::default(), batches, staff }),
         };
         let at = super::header::HEADER_BYTES as u64;
-        Self { header, kept: Vec::new(), at, seen: StreamEnd::default(), end: None, store }
+        Self { header, kept: Vec::new(), at, seen: StreamEnd::default(), end: None, store, only: None }
+    }
+
+    /// Of slots that move in, and of nothing else: what comes is [recorded](Engine::importer), and the engine may serve others
+    /// meanwhile.
+    pub fn importing(engine: &Engine, header: SnapshotHeader, slots: SlotSet) -> Self {
+        let store = Store::Here(Box::new(engine.importer()));
+        let at = super::header::HEADER_BYTES as u64;
+        Self { header, kept: Vec::new(), at, seen: StreamEnd::default(), end: None, store, only: Some(slots) }
     }
 
     /// Whether the end was reached.
@@ -124,6 +134,7 @@ impl SnapshotReceiver {
         let size = frame.size().unwrap_or(bytes.len());
         match frame {
             Frame::Section(head) => {
+                self.expect(&head)?;
                 self.seen.sections += 1;
                 self.seen.entries = self.seen.entries.saturating_add(head.entries);
                 match &mut self.store {
@@ -151,6 +162,19 @@ impl SnapshotReceiver {
         }
         self.at += size as u64;
         Ok(size)
+    }
+
+    /// Whether a section is one of those that may come.
+    fn expect(&self, head: &SectionHead) -> Result<(), Damage> {
+        let is_wanted = match (&self.only, head.subject) {
+            (None, _) => true,
+            (Some(slots), Subject::Slot(slot)) => slots.contains(slot),
+            (Some(_), Subject::Libraries) => false,
+        };
+        match is_wanted {
+            true => Ok(()),
+            false => Err(Damage::new(Place::Section, self.at, "a section of a slot that moves in", "another")),
+        }
     }
 
     /// Says that no more bytes come, and waits until all is stored. An error unless the end was reached.

@@ -101,7 +101,11 @@ pub fn change(
         | ClusterCommand::Links
         | ClusterCommand::MyId
         | ClusterCommand::MyShardId
-        | ClusterCommand::Replicas(_) => unreachable!("it is shown"),
+        | ClusterCommand::Replicas(_)
+        | ClusterCommand::MigrateSlots(_)
+        | ClusterCommand::GetSlotMigrations
+        | ClusterCommand::CancelSlotMigrations
+        | ClusterCommand::SyncSlots(_) => unreachable!("it is done elsewhere"),
     };
     done.map(|()| Answer::Ok)
 }

@@ -20,6 +20,8 @@ struct Said {
     migrating: SlotSet,
     importing: SlotSet,
     replicated: SlotSet,
+    paused: SlotSet,
+    staged: SlotSet,
     elsewhere: SlotSet,
 }
 
@@ -31,22 +33,33 @@ impl Said {
         let importing = of(&mut roster.importing.keys().copied().filter(|slot| !me.slots.contains(*slot)));
         let followed = me.primary.and_then(|primary| roster.node(&primary)).map(|primary| primary.slots.clone());
         let replicated = followed.unwrap_or_default();
-        let mine = me.slots.union(&importing).union(&replicated);
+        let paused = roster.paused.values().fold(SlotSet::new(), |all, slots| all.union(slots)).intersection(&me.slots);
+        let migrating = migrating.difference(&paused);
+        let staged = match me.is_primary() {
+            true => roster.arriving().difference(&me.slots),
+            false => SlotSet::new(),
+        };
+        let importing = importing.difference(&staged);
+        let mine = me.slots.union(&importing).union(&replicated).union(&staged);
         Self {
-            open: me.slots.difference(&migrating),
+            open: me.slots.difference(&migrating).difference(&paused),
             elsewhere: roster.assigned().difference(&mine),
+            paused,
+            staged,
             migrating,
             importing,
             replicated,
         }
     }
 
-    fn parts(&self) -> [(&SlotSet, GateState); 5] {
+    fn parts(&self) -> [(&SlotSet, GateState); 7] {
         [
             (&self.open, GateState::Open),
             (&self.migrating, GateState::Migrating),
             (&self.importing, GateState::Importing),
             (&self.replicated, GateState::Replicated),
+            (&self.paused, GateState::Paused),
+            (&self.staged, GateState::Staged),
             (&self.elsewhere, GateState::Elsewhere),
         ]
     }

@@ -4,6 +4,7 @@
 //! member    decides: who is down, who owns which slot, who is elected     bytes, time and commands in, outputs out
 //! message   the bus: what nodes say to each other, as bytes
 //! roster    what is known: nodes, slots, epochs
+//! transfer  slots on their way at once, as they are remembered
 //! strict    what a shard agrees on under strict failover
 //! view      how that is shown and kept: CLUSTER's replies, nodes.conf
 //! control   CLUSTER at a member
@@ -23,9 +24,11 @@ mod name;
 mod plan;
 mod roster;
 pub mod strict;
+mod transfer;
 pub mod view;
 
 pub use gates::Gates;
 pub use name::NodeName;
 pub use plan::agreed_rosters;
 pub use roster::{KnownNode, NodeAddress, Roster};
+pub use transfer::{Transfer, TransferStage};

@@ -7,6 +7,7 @@
 use super::message::NodeFlags;
 use super::name::NodeName;
 use super::strict::{AckGroups, Pledge};
+use super::transfer::{Transfer, TransferStage};
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Slot, UnixMillis};
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub struct Roster {
     pub migrating: BTreeMap<Slot, NodeName>,
     /// Slots that this node takes, and from whom.
     pub importing: BTreeMap<Slot, NodeName>,
+    /// Slots that leave or arrive at once, by the names of the transfers.
+    pub transfers: BTreeMap<NodeName, Transfer>,
+    /// Of those that leave, the slots that nobody is served from. Not kept: after a restart all that may be claimed are.
+    pub paused: BTreeMap<NodeName, SlotSet>,
     /// What this node has promised under strict failover.
     pub pledge: Option<Pledge>,
     /// Who has to have what its shard acknowledges, under strict failover.
@@ -85,6 +90,8 @@ impl Roster {
             last_vote_epoch: 0,
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            paused: BTreeMap::new(),
             pledge: None,
             groups: AckGroups::default(),
         }
@@ -97,6 +104,19 @@ impl Roster {
 
     pub(super) fn me_mut(&mut self) -> &mut KnownNode {
         self.nodes.get_mut(&self.me).expect("this node is in its roster")
+    }
+
+    /// Nothing leaves or arrives any more.
+    pub(super) fn forget_transfers(&mut self) {
+        self.transfers.clear();
+        self.paused.clear();
+    }
+
+    /// Slots of which some keys are here and that are not this node's.
+    pub fn arriving(&self) -> SlotSet {
+        let arrive =
+            |transfer: &&Transfer| matches!(transfer.stage, TransferStage::Arriving | TransferStage::Claiming(_));
+        self.transfers.values().filter(arrive).fold(SlotSet::new(), |all, transfer| all.union(&transfer.slots))
     }
 
     /// A node by its name.

@@ -39,5 +39,6 @@ pub use primary::{
     SyncRequest,
 };
 pub use profile::{Configured, ReplicaProfile, SyncScope};
-pub use reception::{Arrival, Reception};
+pub use reception::{Arrival, Called, Reception};
 pub use replica::{ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicaPhase, SnapshotForm};
+pub use stream::note;

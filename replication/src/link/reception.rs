@@ -16,6 +16,15 @@ pub struct Reception {
     password: Option<String>,
 }
 
+/// Who came over a connection on which a replica is expected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Called {
+    /// A replica.
+    Replica(Arrival),
+    /// Somebody with another request of nodes (`CLUSTER SYNCSLOTS`): its words, and what was sent behind it.
+    Other(Vec<Vec<u8>>, Vec<u8>),
+}
+
 /// A replica that has asked for the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
@@ -31,13 +40,14 @@ impl Reception {
     /// Of a replica that must give this password first, if there is one.
     pub fn new(password: Option<String>) -> Self {
         let mut decoder = RequestDecoder::new(Limits::default());
-        // Strangers and replicas alike have little to say here.
-        decoder.set_trust(Trust::Unauthenticated);
+        if password.is_some() {
+            decoder.set_trust(Trust::Unauthenticated);
+        }
         Self { profile: ReplicaProfile::default(), decoder, inbox: Vec::new(), password }
     }
 
     /// Takes bytes, and appends to `out` what is to be answered; the replica, once it asks for the stream.
-    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<Arrival>, ProtocolError> {
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<Called>, ProtocolError> {
         self.inbox.extend_from_slice(bytes);
         let mut ranges = Vec::new();
         loop {
@@ -47,13 +57,21 @@ impl Reception {
                 Decoded::Empty { consumed } => (consumed, None),
                 Decoded::Request { consumed, args, .. } => {
                     let args: Vec<&[u8]> = ranges[args].iter().map(|range| range.of(&self.inbox)).collect();
+                    if self.password.is_none() && args[0].eq_ignore_ascii_case(b"cluster") {
+                        let words = args.iter().map(|word| word.to_vec()).collect();
+                        self.inbox.drain(..consumed);
+                        return Ok(Some(Called::Other(words, std::mem::take(&mut self.inbox))));
+                    }
                     (consumed, answer(&mut self.profile, &mut self.password, &args, out))
                 }
             };
             self.inbox.drain(..consumed);
+            if self.password.is_none() {
+                self.decoder.set_trust(Trust::Authenticated);
+            }
             if let Some(request) = request {
                 let rest = std::mem::take(&mut self.inbox);
-                return Ok(Some(Arrival { profile: self.profile.clone(), request, rest }));
+                return Ok(Some(Called::Replica(Arrival { profile: self.profile.clone(), request, rest })));
             }
         }
     }

@@ -93,6 +93,8 @@ pub enum ReplicaPhase {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ReplicaEvent {
+    /// The primary said this in its stream, to nodes of its kind: see [`note`](super::note).
+    Note(String),
     /// The stream goes on where it was, under this name.
     Continued(ReplicationId),
     /// A snapshot is coming: the data is about to be replaced by that of this history.
@@ -560,7 +562,9 @@ impl ReplicaLink {
         let fed = reader.feed(&self.engine, bytes);
         let stream =
             |error: StreamError| ReplicaError::Stream { offset: self.journal.end(), reason: error.to_string() };
-        if fed.map_err(stream)?.wants_ack {
+        let heard = fed.map_err(stream)?;
+        self.events.extend(heard.notes.into_iter().map(ReplicaEvent::Note));
+        if heard.wants_ack {
             self.ack(now);
         }
         Ok(())

@@ -54,10 +54,12 @@ pub(super) enum StreamError {
 }
 
 /// What was read besides changes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Heard {
     /// The primary wants to know how far this replica is.
     pub(super) wants_ack: bool,
+    /// What it said to nodes of its kind: PING with a text, over which others read.
+    pub(super) notes: Vec<String>,
 }
 
 impl StreamReader {
@@ -128,6 +130,9 @@ impl StreamReader {
                 let [name, word, _] = words;
                 if name.eq_ignore_ascii_case(b"replconf") {
                     heard.wants_ack |= word.eq_ignore_ascii_case(b"getack");
+                } else if name.eq_ignore_ascii_case(b"ping") {
+                    let text = std::str::from_utf8(word).ok().and_then(|word| word.strip_prefix(NOTE));
+                    heard.notes.extend(text.map(str::to_owned));
                 } else if ranges.len() == 3 {
                     let is_sharded = name.eq_ignore_ascii_case(b"spublish");
                     self.messages.push((if is_sharded { Channel::Sharded } else { Channel::Plain }, args));
@@ -194,5 +199,13 @@ fn refused(name: &[u8], error: CommandError) -> StreamError {
 
 const NAME_SHOWN_MAX: usize = 64;
 
+/// What notes begin with.
+const NOTE: &str = "keyslot ";
+
 /// Whole batches are applied when so many commands were gathered, whatever else there is.
 const COMMANDS_GATHERED_MAX: usize = 1024;
+
+/// Says something in an engine's stream to replicas of this kind; others, and logs that are replayed, read over it.
+pub fn note(engine: &Engine, text: &str) {
+    engine.record_keyless(&[b"PING", format!("{NOTE}{text}").as_bytes()]);
+}

@@ -106,7 +106,8 @@ impl Net {
         }
         let server = &mut self.nodes[upstream.to];
         if let Some(reception) = &mut upstream.reception {
-            if let Some(arrival) = reception.feed(&up, &mut upstream.down).expect("a replica speaks properly") {
+            let came = reception.feed(&up, &mut upstream.down).expect("a replica speaks properly");
+            if let Some(Called::Replica(arrival)) = came {
                 match server.primary.attach(arrival.profile, arrival.request, &server.history, now) {
                     Ok(link) => {
                         is_over |= server.primary.handle_input(link, &arrival.rest, now).is_err();
@@ -133,6 +134,7 @@ impl Net {
         let node = &mut self.nodes[from];
         while let Some(event) = upstream.link.poll_event() {
             match event {
+                ReplicaEvent::Note(_) => {}
                 ReplicaEvent::Continued(id) => node.history.rename(id, node.journal.end()),
                 ReplicaEvent::Replacing(id) => {
                     node.history.join(id);

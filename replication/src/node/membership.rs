@@ -4,6 +4,7 @@
 
 use super::output::{CloseReason, ConnectionId, Output};
 use super::target::Target;
+use super::transfers::Transfers;
 use super::{Connection, Node};
 use crate::cluster::Gates;
 use crate::cluster::NodeName;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 
 /// What a node keeps of its membership.
 pub(super) struct Membership {
-    member: Member,
+    pub(super) member: Member,
+    pub(super) transfers: Transfers,
     gates: Gates,
     connections: BTreeMap<BusLink, ConnectionId>,
     /// Writes are held until then at the latest.
@@ -31,8 +33,9 @@ impl Node {
     pub fn join(&mut self, member: Member, now: UnixMillis) {
         let gates = Gates::new(&self.engine);
         let connections = BTreeMap::new();
-        self.membership =
-            Some(Membership { member, gates, connections, held_until: None, heard: None, followed: None });
+        let transfers = Transfers::new(self.engine.clone(), &member, self.chance.next(), now);
+        let (held_until, heard, followed) = (None, None, None);
+        self.membership = Some(Membership { member, transfers, gates, connections, held_until, heard, followed });
         self.settle_member(now);
     }
 
@@ -171,7 +174,7 @@ impl Node {
     }
 
     /// Carries out what the member decided.
-    fn settle_member(&mut self, now: UnixMillis) {
+    pub(super) fn settle_member(&mut self, now: UnixMillis) {
         while let Some(output) = self.membership.as_mut().and_then(|it| it.member.poll_output()) {
             match output {
                 MemberOutput::Save => self.outputs.push_back(Output::KeepRoster),

@@ -27,10 +27,13 @@ mod failover;
 mod guard;
 mod kept;
 mod membership;
+mod moving;
 mod options;
 mod output;
 mod standing;
 mod target;
+mod transfer_control;
+mod transfers;
 mod waits;
 
 pub use failover::{
@@ -40,16 +43,19 @@ pub use failover::{
 pub use guard::{EMPTY_PRIMARY_TEXT, EmptyPrimary, StartedWith};
 pub use kept::KeptHistory;
 pub use membership::admit_to_shard;
+pub use moving::is_kept;
 pub use options::NodeOptions;
 pub use output::{CloseReason, ConnectionId, FailoverEvent, Output, WaitId, WaitOutcome};
 pub use standing::Standing;
 pub use target::Target;
+pub use transfer_control::control_transfers;
+pub use transfers::{ALIVE_MS, Direction, TransferEvent, TransferOutput, TransferReport, TransferState, Transfers};
 pub use waits::{Goal, LogGoal, Progress, Waits};
 
 use crate::chance::Chance;
 use crate::cluster::member::BusLink;
 use crate::link::{
-    Arrival, History, LinkError, LinkId, Reception, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
+    Arrival, Called, History, LinkError, LinkId, Reception, ReplicaError, ReplicaEvent, ReplicaLink, ReplicaOptions,
     ReplicaPhase, ReplicaProfile, ReplicationId, SyncRequest,
 };
 use keyslot_engine::{EffectSink, Engine, Offset, UnixMillis};
@@ -84,6 +90,8 @@ enum Connection {
     Followed(Box<ReplicaLink>),
     /// Of the cluster's bus.
     Bus(BusLink),
+    /// Of slots that leave or arrive.
+    Transfer(Box<moving::TransferLink>),
 }
 
 /// The node that is followed.
@@ -186,7 +194,7 @@ impl Node {
             },
         });
         let own = [self.standing.primary().next_timeout(), self.waits.next_timeout(), self.failover.next_timeout()];
-        own.into_iter().chain([upstream, self.next_member_timeout()]).flatten().min()
+        own.into_iter().chain([upstream, self.next_member_timeout(), self.next_transfer_timeout()]).flatten().min()
     }
 
     /// Does what is due by time.
@@ -202,6 +210,7 @@ impl Node {
         self.end_waits(now);
         self.move_failover(now);
         self.tend_member(now);
+        self.tend_transfers(now);
     }
 
     /// Sees to the connection to the primary.
@@ -251,6 +260,9 @@ impl Node {
         if let Some(Connection::Bus(link)) = self.connections.get(&connection) {
             return self.open_bus(*link, now);
         }
+        if let Some(Connection::Transfer(_)) = self.connections.get(&connection) {
+            return self.open_transfer(connection, now);
+        }
         let Some(upstream) = &mut self.upstream else { return };
         if matches!(upstream.state, Reach::Connecting { connection: wanted, .. } if wanted == connection) {
             upstream.state = Reach::Linked(connection);
@@ -271,6 +283,7 @@ impl Node {
                 self.end_hand_over(link.awaits_answer(), None, now);
             }
             Some(Connection::Bus(link)) => self.end_bus(link, now),
+            Some(Connection::Transfer(link)) => self.end_transfer(*link, now),
             Some(Connection::Expected(..)) | None => {}
         }
     }
@@ -279,7 +292,8 @@ impl Node {
     pub fn handle_link(&mut self, connection: ConnectionId, bytes: &[u8], now: UnixMillis) {
         match self.connections.get_mut(&connection) {
             Some(Connection::Expected(reception, out)) => match reception.feed(bytes, out) {
-                Ok(Some(arrival)) => self.serve(connection, arrival, now),
+                Ok(Some(Called::Replica(arrival))) => self.serve(connection, arrival, now),
+                Ok(Some(Called::Other(words, rest))) => self.serve_node(connection, &words, &rest, now),
                 Ok(None) => {}
                 Err(error) => self.close(connection, CloseReason::Replica(error.into())),
             },
@@ -296,6 +310,7 @@ impl Node {
                 let link = *link;
                 self.handle_bus(link, bytes, now);
             }
+            Some(Connection::Transfer(_)) => self.handle_transfer(connection, bytes, now),
             Some(Connection::Connecting) | None => {}
         }
     }
@@ -318,6 +333,7 @@ impl Node {
                 };
                 self.connections.insert(connection, Connection::Served(link, said));
                 self.outputs.push_back(Output::Served { connection, request, goes_on });
+                self.say_transfers();
                 self.hear(connection, link, &rest, now);
             }
             Err(error) => self.close(connection, CloseReason::Replica(error)),
@@ -371,6 +387,9 @@ impl Node {
         loop {
             let Some(Connection::Followed(link)) = self.connections.get_mut(&connection) else { return };
             match link.poll_event() {
+                Some(ReplicaEvent::Note(text)) => {
+                    self.with_member(now, |member| member.take_note(&text));
+                }
                 Some(event) => {
                     self.standing.take_event(&event);
                     self.close_unserved();
@@ -431,6 +450,7 @@ impl Node {
                 let link = *link;
                 self.poll_bus(link, out);
             }
+            Some(Connection::Transfer(_)) => self.poll_transfer(connection, out, budget),
             Some(Connection::Served(link, said)) => {
                 out.append(said);
                 let link = *link;

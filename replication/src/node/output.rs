@@ -2,6 +2,7 @@
 
 use super::failover::AbortReason;
 use super::target::Target;
+use super::transfers::TransferEvent;
 use crate::cluster::NodeAddress;
 use crate::cluster::member::{MemberEvent, Reach};
 use crate::cluster::message::Publication;
@@ -70,6 +71,8 @@ pub enum Output {
     Publication(Publication, Reach),
     /// Something happened in the cluster.
     Member(MemberEvent),
+    /// Something became of slots on their way.
+    Transfer(TransferEvent),
     /// A wait is over.
     Waited {
         /// Which.
@@ -119,6 +122,9 @@ pub enum CloseReason {
     /// A connection of the bus ended.
     #[error("a connection of the bus: {0}")]
     Bus(String),
+    /// A connection of a transfer of slots ended.
+    #[error("a transfer of slots: {0}")]
+    Transfer(String),
     /// Another node is followed now, or none.
     #[error("another node is followed now, or none")]
     Left,

@@ -117,6 +117,7 @@ impl Standing {
     /// Takes what happened on the link to the primary.
     pub fn take_event(&mut self, event: &ReplicaEvent) {
         match event {
+            ReplicaEvent::Note(_) => {}
             ReplicaEvent::Continued(id) => {
                 if *id != self.history.id() {
                     self.primary.detach_all();

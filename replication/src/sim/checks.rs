@@ -17,6 +17,7 @@ impl Simulation {
         let (view, at) = number.and_then(|number| self.truth.views.get(&number).cloned()).unwrap_or_default();
         match event {
             // It had the old name up to where it asked for more: it may have gone on since.
+            ReplicaEvent::Note(_) => {}
             ReplicaEvent::Continued(id) => self.truth.nodes[node].continued(*id, at, number),
             ReplicaEvent::Replacing(id) => {
                 self.truth.nodes[node].started(*id);

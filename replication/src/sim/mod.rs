@@ -498,6 +498,7 @@ impl Simulation {
                 | Output::ConnectBus { .. }
                 | Output::DropKeys(_)
                 | Output::Seek
+                | Output::Transfer(_)
                 | Output::Publication(..)
                 | Output::Member(_) => {}
                 Output::Waited { wait, offset, outcome } => self.waited(node, wait, offset, outcome),

@@ -44,6 +44,10 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .summary("Returns the number of active failure reports active for a node.")
         .docs(Group::Cluster, "3.0.0", "O(N) where N is the number of failure reports")
         .args("node-id:string"),
+    Row::new("cluster|cancelslotmigrations", 2, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Cancels all transfers of slots that this node began.")
+        .docs(Group::Cluster, "9.0.0", "O(N), where N is the number of transfers."),
     Row::new("cluster|countkeysinslot", 3, Run::Connection(count_keys))
         .flags(STALE)
         .summary("Returns the number of keys in a hash slot.")
@@ -83,6 +87,10 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .summary("Returns the key names in a hash slot.")
         .docs(Group::Cluster, "3.0.0", "O(N) where N is the number of requested keys")
         .args("slot:integer count:integer"),
+    Row::new("cluster|getslotmigrations", 2, Run::Host)
+        .flags(ADMIN | STALE)
+        .summary("Returns the state of transfers of slots, under way and recent ones.")
+        .docs(Group::Cluster, "9.0.0", "O(N), where N is the number of transfers."),
     Row::new("cluster|help", 2, Run::Connection(help_in_cluster))
         .flags(LOADING | STALE)
         .summary("Returns helpful text about the different subcommands.")
@@ -108,6 +116,10 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .docs(Group::Cluster, "3.0.0", "O(1)")
         .args("ip:string port:integer cluster-bus-port:integer@4.0.0?")
         .history(&[("4.0.0", "Added the optional `cluster_bus_port` argument.")]),
+    Row::new("cluster|migrateslots", -6, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("Begins to move slots to other nodes at once, with their keys.")
+        .docs(Group::Cluster, "9.0.0", "O(N) where N is the total number of the slots named."),
     Row::new("cluster|myid", 2, Run::Host).flags(STALE).summary("Returns the ID of a node.").docs(
         Group::Cluster,
         "3.0.0",
@@ -182,6 +194,10 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .docs(Group::Cluster, "3.0.0", "O(N) where N is the total number of Cluster nodes")
         .deprecated("7.0.0", "`CLUSTER SHARDS`")
         .history(&[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")]),
+    Row::new("cluster|syncslots", -3, Run::Host)
+        .flags(ADMIN | STALE | NO_ASYNC_LOADING)
+        .summary("An internal command for transfers of slots between nodes.")
+        .docs(Group::Cluster, "9.0.0", "Depends on what is asked."),
 ];
 
 /// HELP of CLUSTER.

@@ -163,7 +163,7 @@ pub(super) fn set_expiry(
         outcomes.push(outcome);
     }
     if !set.is_empty() {
-        record_expiry(turn, key, at, &set);
+        record_expiry(turn, key.bytes, at, &set);
         turn.notify(EventClass::Hash, "hexpire", key.bytes);
     }
     if !deleted.is_empty() {

@@ -1,5 +1,6 @@
 //! How hashes and expiries of fields are recorded.
 
+use crate::effect::Recorder;
 use crate::time::UnixMillis;
 use crate::turn::{Key, PIECE_WORDS, Pieces, Turn};
 use crate::value::hash::{Field, HashRef};
@@ -7,12 +8,12 @@ use std::collections::BTreeMap;
 
 /// Records that `key` holds these fields and nothing else: `DEL`, then `HSET` in pieces of bounded size, then `HPEXPIREAT`
 /// for each time at which fields are due.
-pub(crate) fn record_hash(turn: &mut Turn<'_>, key: &Key<'_>, hash: HashRef<'_>) {
-    turn.record(&[b"DEL", key.bytes]);
-    if !turn.is_recording() {
+pub(crate) fn record_hash(to: &mut impl Recorder, key: &[u8], hash: HashRef<'_>) {
+    to.record(&[b"DEL", key]);
+    if !to.is_recording() {
         return;
     }
-    let head: &[&[u8]] = &[b"HSET", key.bytes];
+    let head: &[&[u8]] = &[b"HSET", key];
     let mut pieces = Pieces::default();
     let mut timed: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
     for Field { field, value, expiry } in hash.iter() {
@@ -22,13 +23,13 @@ pub(crate) fn record_hash(turn: &mut Turn<'_>, key: &Key<'_>, hash: HashRef<'_>)
             timed.entry(ms).or_default().push(field.to_vec());
         }
         if pieces.is_full() {
-            pieces.record(turn, head);
+            pieces.record(to, head);
         }
     }
-    pieces.record(turn, head);
+    pieces.record(to, head);
     for (ms, fields) in timed {
         for fields in fields.chunks(PIECE_WORDS) {
-            record_expiry(turn, key, UnixMillis(ms), fields);
+            record_expiry(to, key, UnixMillis(ms), fields);
         }
     }
 }
@@ -37,17 +38,17 @@ pub(crate) fn record_hash(turn: &mut Turn<'_>, key: &Key<'_>, hash: HashRef<'_>)
 pub(super) fn record_field_expiry(turn: &mut Turn<'_>, key: &Key<'_>, field: &[u8]) {
     let expiry = turn.find(key).and_then(|spot| turn.entry(key, spot).as_hash()?.get(field)?.expiry);
     if let Some(expiry) = expiry {
-        record_expiry(turn, key, expiry, &[field]);
+        record_expiry(turn, key.bytes, expiry, &[field]);
     }
 }
 
 /// Records that fields are due at a time.
-pub(super) fn record_expiry(turn: &mut Turn<'_>, key: &Key<'_>, at: UnixMillis, fields: &[impl AsRef<[u8]>]) {
+pub(super) fn record_expiry(to: &mut impl Recorder, key: &[u8], at: UnixMillis, fields: &[impl AsRef<[u8]>]) {
     let (mut ms, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut effect: Vec<&[u8]> =
-        vec![b"HPEXPIREAT", key.bytes, ms.format(at.0).as_bytes(), b"FIELDS", count.format(fields.len()).as_bytes()];
+        vec![b"HPEXPIREAT", key, ms.format(at.0).as_bytes(), b"FIELDS", count.format(fields.len()).as_bytes()];
     effect.extend(fields.iter().map(AsRef::as_ref));
-    turn.record(&effect);
+    to.record(&effect);
 }
 
 #[cfg(test)]

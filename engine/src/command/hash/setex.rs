@@ -154,7 +154,7 @@ fn replace(turn: &mut Turn<'_>, key: &Key<'_>, pairs: &Pairs<'_>, expiry: FieldE
     turn.record(&effect);
     let fields: Vec<&[u8]> = pairs.iter().map(|[field, _]| *field).collect();
     match expiry {
-        FieldExpiry::At(at) => record_expiry(turn, key, at, &fields),
+        FieldExpiry::At(at) => record_expiry(turn, key.bytes, at, &fields),
         FieldExpiry::Keep | FieldExpiry::Clear => fields.iter().for_each(|field| record_field_expiry(turn, key, field)),
     }
     turn.notify(EventClass::Hash, "hset", key.bytes);

@@ -3,7 +3,8 @@
 //! Reply: 1, or 0 if there is no source, or a destination that is not to be replaced. Effect: the value as it is stored at
 //! the destination; see [`record_value`].
 
-use super::{database, record_value};
+use super::database;
+use super::recording::record_value;
 use crate::command::row::flag::{DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -78,7 +79,7 @@ impl Turn<'_> {
                 self.discard(&destination, old);
             }
             self.put(&destination, None, entry.clone());
-            record_value(self, &destination, &entry);
+            record_value(self, destination.bytes, &entry);
             self.notify(EventClass::Generic, "copy_to", destination.bytes);
         }
         self.select(source_db);

@@ -13,6 +13,7 @@ use crate::keyspace::DATABASE_COUNT;
 use crate::resp::ReplyWriter;
 use crate::slot::Slot;
 use crate::turn::Turn;
+use std::sync::atomic::Ordering;
 
 pub(super) const FLUSHDB: Row = Row::new("flushdb", -1, Run::Store(flushdb))
     .flags(WRITE)
@@ -72,7 +73,7 @@ fn parse(args: &[&[u8]]) -> Result<FlushMode, CommandError> {
 fn clear_one(turn: &mut Turn<'_>, mode: FlushMode) {
     // Recorded where nothing was, too: whoever follows may hold more.
     let had_keys = turn.clear(turn.db());
-    turn.make_global();
+    note(turn);
     turn.record(&[b"FLUSHDB"]);
     if had_keys {
         leave(turn, mode);
@@ -81,11 +82,17 @@ fn clear_one(turn: &mut Turn<'_>, mode: FlushMode) {
 
 fn clear_all(turn: &mut Turn<'_>, mode: FlushMode) {
     let had_keys = (0..DATABASE_COUNT).fold(false, |had_keys, db| turn.clear(db) | had_keys);
-    turn.make_global();
+    note(turn);
     turn.record(&[b"FLUSHALL"]);
     if had_keys {
         leave(turn, mode);
     }
+}
+
+/// Says that a whole database was emptied.
+fn note(turn: &mut Turn<'_>) {
+    turn.core().clears.fetch_add(1, Ordering::Relaxed);
+    turn.make_global();
 }
 
 /// Leaves what was taken out to the turn's end, or to the housekeeping.

@@ -3,7 +3,7 @@
 //! Reply: OK, or for RENAMENX 1, and 0 if there is a `newkey`. Effect: within one slot `RENAME key newkey`; from slot to slot
 //! `DEL key` and the value as it is stored at the new key, so that no effect reads another slot.
 
-use super::record_value;
+use super::recording::record_value;
 use crate::command::row::flag::{FAST, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
 use crate::command::{CommandResult, Run};
@@ -64,7 +64,7 @@ fn move_value(turn: &mut Turn<'_>, key: &[u8], new_key: &[u8], target: Target) -
         turn.record(&[b"RENAME", key.bytes, new_key.bytes]);
     } else {
         turn.record(&[b"DEL", key.bytes]);
-        record_value(turn, &new_key, &entry);
+        record_value(turn, new_key.bytes, &entry);
     }
     turn.notify(EventClass::Generic, "rename_from", key.bytes);
     turn.notify(EventClass::Generic, "rename_to", new_key.bytes);

@@ -4,7 +4,7 @@
 //! Reply: OK. Effect: `RESTORE key ms payload [REPLACE] ABSTTL` with the moment of its expiry, or 0; of a payload that only later
 //! servers read what the key holds then, as COPY records it; `DEL key` where what it replaces is gone and the value came too late.
 
-use super::record_value;
+use super::recording::record_value;
 use crate::command::row::category::{DANGEROUS, KEYSPACE};
 use crate::command::row::flag::{ASKING, DENYOOM, WRITE};
 use crate::command::row::{Group, KeySpec, Row};
@@ -145,7 +145,7 @@ fn store(turn: &mut Turn<'_>, key: &Key<'_>, payload: &[u8], options: RestoreOpt
     let mut digits = itoa::Buffer::new();
     let expiry = digits.format(options.expiry.map_or(0, |UnixMillis(ms)| ms)).as_bytes();
     if let Some(entry) = newer {
-        record_value(turn, key, &entry);
+        record_value(turn, key.bytes, &entry);
     } else if old.is_some() {
         turn.record(&[b"RESTORE", key.bytes, expiry, payload, b"REPLACE", b"ABSTTL"]);
     } else {

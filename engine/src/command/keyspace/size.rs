@@ -17,7 +17,7 @@ pub(super) const DBSIZE: Row = Row::new("dbsize", 1, Run::Visit(size))
 fn size(turn: &mut Turn<'_>, _: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     turn.core().slots.warm_all();
     turn.note_seen(turn.core().journal_end());
-    reply.integer(i64::try_from(turn.core().totals.keys(turn.db())).unwrap_or(i64::MAX));
+    reply.integer(i64::try_from(turn.core().shown_keys(turn.db()).0).unwrap_or(i64::MAX));
     Ok(())
 }
 
@@ -27,7 +27,7 @@ impl Engine {
     /// Follows DBSIZE of Redis 7.2.
     pub fn db_size(&self) -> u64 {
         self.core.slots.warm_all();
-        self.core.totals.keys(0)
+        self.core.shown_keys(0).0
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn replace_list(turn: &mut Turn<'_>, key: &Key<'_>, elements: &[StrRe
     let mut entry = EntryRef::compact(key.bytes, ValueType::List, 0, compact::EMPTY, None);
     push_into(&mut entry, End::Right, elements, limits(turn));
     if let Some(list) = entry.as_list() {
-        record_list(turn, key, list);
+        record_list(turn, key.bytes, list);
     }
     let old = turn.find(key);
     turn.put(key, old, entry);

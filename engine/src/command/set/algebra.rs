@@ -81,7 +81,7 @@ pub(super) fn store(
     let entry = result.into_entry(key.bytes, None);
     turn.put(&key, old, entry.clone());
     let set = entry.as_set().expect("a set was made");
-    record_set(turn, &key, set);
+    record_set(turn, key.bytes, set);
     turn.notify(EventClass::Set, event, key.bytes);
     Ok(set.len())
 }

@@ -1,23 +1,24 @@
 //! How a whole set is recorded.
 
-use crate::turn::{Key, Pieces, Turn};
+use crate::effect::Recorder;
+use crate::turn::Pieces;
 use crate::value::set::SetRef;
 
 /// Records that `key` holds these members and nothing else: `DEL`, then `SADD` in pieces of bounded size.
-pub(crate) fn record_set(turn: &mut Turn<'_>, key: &Key<'_>, set: SetRef<'_>) {
-    turn.record(&[b"DEL", key.bytes]);
-    if !turn.is_recording() {
+pub(crate) fn record_set(to: &mut impl Recorder, key: &[u8], set: SetRef<'_>) {
+    to.record(&[b"DEL", key]);
+    if !to.is_recording() {
         return;
     }
-    let head: &[&[u8]] = &[b"SADD", key.bytes];
+    let head: &[&[u8]] = &[b"SADD", key];
     let mut pieces = Pieces::default();
     set.for_each(|member| {
         member.with_bytes(|member| pieces.push(member));
         if pieces.is_full() {
-            pieces.record(turn, head);
+            pieces.record(to, head);
         }
     });
-    pieces.record(turn, head);
+    pieces.record(to, head);
 }
 
 #[cfg(test)]

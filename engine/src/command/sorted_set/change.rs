@@ -5,6 +5,7 @@
 
 use super::read;
 use crate::core::Core;
+use crate::effect::Recorder;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::keyspace::EntryRef;
@@ -194,7 +195,7 @@ pub(crate) fn store_whole(
         turn.discard(key, spot);
         turn.record(&[b"DEL", key.bytes]);
     }
-    record_members(turn, key, read(&entry)?);
+    record_members(turn, key.bytes, read(&entry)?);
     let count = read(&entry)?.len();
     turn.put(key, None, entry);
     turn.notify(EventClass::SortedSet, event, key.bytes);
@@ -202,19 +203,19 @@ pub(crate) fn store_whole(
 }
 
 /// Records that `key` gets the members of a set.
-pub(crate) fn record_members(turn: &mut Turn<'_>, key: &Key<'_>, set: SortedSetRef<'_>) {
-    if !turn.is_recording() {
-        return turn.record(&[b"ZADD", key.bytes]);
+pub(crate) fn record_members(to: &mut impl Recorder, key: &[u8], set: SortedSetRef<'_>) {
+    if !to.is_recording() {
+        return to.record(&[b"ZADD", key]);
     }
-    let head: &[&[u8]] = &[b"ZADD", key.bytes];
+    let head: &[&[u8]] = &[b"ZADD", key];
     let mut pieces = Pieces::default();
     for (member, score) in set.iter() {
         member.with_bytes(|member| push_scored(&mut pieces, member, score));
         if pieces.is_full() {
-            pieces.record(turn, head);
+            pieces.record(to, head);
         }
     }
-    pieces.record(turn, head);
+    pieces.record(to, head);
 }
 
 /// Adds a score with its member, as ZADD takes them.

@@ -8,6 +8,7 @@
 //! ```
 
 use super::lookup::edit_beside;
+use crate::effect::Recorder;
 use crate::event::EventClass;
 use crate::table::Spot;
 use crate::turn::{Key, Turn};
@@ -55,7 +56,7 @@ impl Claims<'_> {
         let created = ensure_consumer(turn, key, spot, self.group, self.consumer);
         if !moves && self.steps.is_empty() {
             if created {
-                record_consumer(turn, key, self.group, self.consumer);
+                record_consumer(turn, key.bytes, self.group, self.consumer);
             }
             return;
         }
@@ -69,10 +70,10 @@ impl Claims<'_> {
         let Some((told, last_id, entries_read)) = told else { return };
         let hands_any = self.steps.iter().any(|step| matches!(step, ClaimStep::Hand { .. }));
         if created && !hands_any {
-            record_consumer(turn, key, self.group, self.consumer);
+            record_consumer(turn, key.bytes, self.group, self.consumer);
         }
         for (id, pending) in &told {
-            record_claim(turn, key, self.group, (*id, pending), last_id);
+            record_claim(turn, key.bytes, self.group, (*id, pending), last_id);
         }
         if told.is_empty() {
             record_progress(turn, key, self.group, last_id, entries_read);
@@ -119,17 +120,17 @@ pub(super) fn ensure_consumer(turn: &mut Turn<'_>, key: &Key<'_>, spot: Spot, gr
 
 /// Records one pending entry.
 pub(super) fn record_claim(
-    turn: &mut Turn<'_>,
-    key: &Key<'_>,
+    to: &mut impl Recorder,
+    key: &[u8],
     group: &[u8],
     (id, pending): (StreamId, &Pending),
     last_id: StreamId,
 ) {
     let (mut text, mut last) = (IdBuffer::new(), IdBuffer::new());
     let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-    turn.record(&[
+    to.record(&[
         b"XCLAIM",
-        key.bytes,
+        key,
         group,
         &pending.consumer,
         b"0",
@@ -154,6 +155,6 @@ pub(super) fn record_progress(turn: &mut Turn<'_>, key: &Key<'_>, group: &[u8], 
 }
 
 /// Records that a consumer was made.
-pub(super) fn record_consumer(turn: &mut Turn<'_>, key: &Key<'_>, group: &[u8], consumer: &[u8]) {
-    turn.record(&[b"XGROUP", b"CREATECONSUMER", key.bytes, group, consumer]);
+pub(super) fn record_consumer(to: &mut impl Recorder, key: &[u8], group: &[u8], consumer: &[u8]) {
+    to.record(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
 }

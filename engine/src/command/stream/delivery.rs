@@ -53,7 +53,7 @@ impl Reader<'_> {
             }
         }
         if created && (self.no_ack || ids.is_empty()) {
-            record_consumer(turn, key, self.group, self.consumer);
+            record_consumer(turn, key.bytes, self.group, self.consumer);
         }
         if ids.is_empty() {
             return false;
@@ -78,7 +78,7 @@ impl Reader<'_> {
         if !self.no_ack {
             let pending = Pending { consumer: self.consumer.into(), delivered_ms: now_ms, delivery_count: 1 };
             for id in ids {
-                record_claim(turn, key, self.group, (*id, &pending), *id);
+                record_claim(turn, key.bytes, self.group, (*id, &pending), *id);
             }
         }
         record_progress(turn, key, self.group, last_id, entries_read);
@@ -94,7 +94,7 @@ impl Reader<'_> {
         to: &mut impl Delivery,
     ) {
         if ensure_consumer(turn, key, spot, self.group, self.consumer) {
-            record_consumer(turn, key, self.group, self.consumer);
+            record_consumer(turn, key.bytes, self.group, self.consumer);
         }
         to.begin_stream(key.bytes);
         let entry = turn.entry(key, spot);
@@ -113,7 +113,7 @@ impl Reader<'_> {
         });
         for (id, delivery_count) in again {
             let pending = Pending { consumer: self.consumer.into(), delivered_ms: now_ms, delivery_count };
-            record_claim(turn, key, self.group, (id, &pending), last_id);
+            record_claim(turn, key.bytes, self.group, (id, &pending), last_id);
         }
     }
 

@@ -328,7 +328,7 @@ impl Turn<'_> {
         }
         let now = self.now().0;
         edit_beside(self, &key, spot, |stream| stream.edit_group(name, |group| group.create_consumer(consumer, now)));
-        super::claims::record_consumer(self, &key, name, consumer);
+        super::claims::record_consumer(self, key.bytes, name, consumer);
         self.notify(EventClass::Stream, "xgroup-createconsumer", key.bytes);
         Ok(true)
     }

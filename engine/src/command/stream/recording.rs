@@ -5,36 +5,36 @@
 //! lies before all others, else deleted.
 
 use super::claims::{record_claim, record_consumer};
-use crate::turn::{Key, Turn};
+use crate::effect::Recorder;
 use crate::value::StreamId;
 use crate::value::stream::{IdBuffer, Stream};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
 /// Records that `key` holds `stream`, whatever was there. O(stream).
-pub(in crate::command) fn record_stream(turn: &mut Turn<'_>, key: &Key<'_>, stream: &Stream) {
-    turn.record(&[b"DEL", key.bytes]);
+pub(in crate::command) fn record_stream(to: &mut impl Recorder, key: &[u8], stream: &Stream) {
+    to.record(&[b"DEL", key]);
     let mut gone: BTreeSet<StreamId> = BTreeSet::new();
     for (_, group) in stream.groups() {
         let ids = group.pending_from(StreamId::MIN).map(|(id, _)| *id);
         gone.extend(ids.filter(|id| stream.entry(*id).is_none()));
     }
-    record_entries(turn, key, stream, &gone);
-    record_groups(turn, key, stream);
+    record_entries(to, key, stream, &gone);
+    record_groups(to, key, stream);
     let first = if stream.len() == 0 { StreamId::MAX } else { stream.first_id() };
     for id in gone.range(first..) {
-        turn.record(&[b"XDEL", key.bytes, id.text(&mut IdBuffer::new())]);
+        to.record(&[b"XDEL", key, id.text(&mut IdBuffer::new())]);
     }
     if stream.len() == 0 {
-        turn.record(&[b"XTRIM", key.bytes, b"MAXLEN", b"=", b"0"]);
+        to.record(&[b"XTRIM", key, b"MAXLEN", b"=", b"0"]);
     } else if gone.first().is_some_and(|id| *id < first) {
-        turn.record(&[b"XTRIM", key.bytes, b"MINID", b"=", first.text(&mut IdBuffer::new())]);
+        to.record(&[b"XTRIM", key, b"MINID", b"=", first.text(&mut IdBuffer::new())]);
     }
     let [last, added, deleted] =
         [stream.last_id().to_string(), stream.entries_added().to_string(), stream.max_deleted_id().to_string()];
-    turn.record(&[
+    to.record(&[
         b"XSETID",
-        key.bytes,
+        key,
         last.as_bytes(),
         b"ENTRIESADDED",
         added.as_bytes(),
@@ -44,38 +44,40 @@ pub(in crate::command) fn record_stream(turn: &mut Turn<'_>, key: &Key<'_>, stre
 }
 
 /// Adds all entries, those that are gone among them. There is at least one: it makes the stream.
-fn record_entries(turn: &mut Turn<'_>, key: &Key<'_>, stream: &Stream, gone: &BTreeSet<StreamId>) {
+fn record_entries(to: &mut impl Recorder, key: &[u8], stream: &Stream, gone: &BTreeSet<StreamId>) {
     let mut gone = gone.iter().copied().peekable();
-    let stand_in = |turn: &mut Turn<'_>, id: StreamId| {
-        turn.record(&[b"XADD", key.bytes, id.text(&mut IdBuffer::new()), b"x", b"y"]);
-    };
     if stream.len() == 0 && gone.peek().is_none() {
-        stand_in(turn, StreamId::new(0, 1));
+        stand_in(to, key, StreamId::new(0, 1));
     }
     for entry in stream.range(StreamId::MIN, StreamId::MAX) {
         while let Some(id) = gone.next_if(|id| *id < entry.id) {
-            stand_in(turn, id);
+            stand_in(to, key, id);
         }
         let mut id = IdBuffer::new();
         let pairs: Vec<Vec<u8>> = entry.fields().flat_map(|(field, value)| [field.to_vec(), value.to_vec()]).collect();
         let mut effect: SmallVec<[&[u8]; 16]> = SmallVec::new();
-        effect.extend_from_slice(&[b"XADD", key.bytes, entry.id.text(&mut id)]);
+        effect.extend_from_slice(&[b"XADD", key, entry.id.text(&mut id)]);
         effect.extend(pairs.iter().map(Vec::as_slice));
-        turn.record(&effect);
+        to.record(&effect);
     }
-    gone.for_each(|id| stand_in(turn, id));
+    gone.for_each(|id| stand_in(to, key, id));
 }
 
-fn record_groups(turn: &mut Turn<'_>, key: &Key<'_>, stream: &Stream) {
+/// Adds an entry that will be gone.
+fn stand_in(to: &mut impl Recorder, key: &[u8], id: StreamId) {
+    to.record(&[b"XADD", key, id.text(&mut IdBuffer::new()), b"x", b"y"]);
+}
+
+fn record_groups(to: &mut impl Recorder, key: &[u8], stream: &Stream) {
     for (name, group) in stream.groups() {
         let (last, read) = (group.last_id.to_string(), group.entries_read.map_or(-1, |read| read as i64).to_string());
         let (last, read) = (last.as_bytes(), read.as_bytes());
-        turn.record(&[b"XGROUP", b"CREATE", key.bytes, name, last, b"ENTRIESREAD", read]);
+        to.record(&[b"XGROUP", b"CREATE", key, name, last, b"ENTRIESREAD", read]);
         for (consumer, _) in group.consumers() {
-            record_consumer(turn, key, name, consumer);
+            record_consumer(to, key, name, consumer);
         }
         for (id, pending) in group.pending_from(StreamId::MIN) {
-            record_claim(turn, key, name, (*id, pending), group.last_id);
+            record_claim(to, key, name, (*id, pending), group.last_id);
         }
     }
 }

@@ -14,9 +14,11 @@
 
 use super::Node;
 use super::bell::Bell;
+use super::cluster;
 use super::live::OutputLimit;
 use super::roster::Watched;
-use keyslot::engine::{PeerInfo, Session, SessionState};
+use keyslot::engine::{PeerInfo, Session, SessionState, SlotSet};
+use keyslot::replication::cluster::NodeName;
 use keyslot::replication::link::LinkId;
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
@@ -198,6 +200,11 @@ impl Serving {
                 self.session.mark_replica();
                 return self.serve_replica(node, link, scratch, context);
             }
+            if let Some(cluster) = node.cluster.as_ref().filter(|cluster| cluster.sources.is_any())
+                && let Some(transfer) = cluster.sources.take(self.session.id())
+            {
+                return Poll::Ready(self.hand_over(node, transfer));
+            }
             if self.unsent.is_empty() {
                 self.over_soft_since = None;
             } else if let Some(end) = self.over_soft_limit(node) {
@@ -207,6 +214,18 @@ impl Serving {
         // Others on this thread come first; this connection goes on after them.
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The peer sends slots from here on: a thread of its own takes them.
+    fn hand_over(&mut self, node: &Node, transfer: (NodeName, SlotSet)) -> End {
+        let unsent = self.unsent.split_off(self.sent);
+        match (self.stream.duplicate(), node.this.upgrade()) {
+            (Ok(stream), Some(node)) => {
+                cluster::receive(node, transfer, stream, unsent);
+                End::Quiet
+            }
+            _ => End::Noted("slots come over TCP only"),
+        }
     }
 
     /// Moves bytes between a replica and its link.
@@ -398,6 +417,14 @@ impl Stream {
                 let peer = PeerInfo { addr: addr.clone(), laddr: addr, fd, is_unix_socket: true, is_tls: false };
                 Ok((Self::Unix(UnixStream::from_std(stream)?), peer))
             }
+        }
+    }
+
+    /// The same socket once more.
+    fn duplicate(&self) -> io::Result<std::net::TcpStream> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).try_clone().map(Into::into),
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

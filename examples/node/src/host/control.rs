@@ -22,7 +22,7 @@ impl Host for Node {
                 reply.ok();
             }
             (b"cluster", _) => match &self.cluster {
-                Some(cluster) => return cluster::control(self, cluster, &args[1..], reply),
+                Some(cluster) => return cluster::control(self, cluster, (asker.client_id, &args[1..]), reply),
                 None => reply.error("ERR This instance has cluster support disabled"),
             },
             (b"debug", b"sleep") if args.len() == 3 => {

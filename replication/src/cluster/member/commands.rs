@@ -359,6 +359,7 @@ impl Member {
         self.roster.me_mut().slots.clear();
         self.roster.migrating.clear();
         self.roster.importing.clear();
+        self.roster.forget_transfers();
         self.leave_shard();
         self.end_reign();
         let shard = NodeName::from_chance(self.chance.triple());

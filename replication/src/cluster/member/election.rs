@@ -40,7 +40,7 @@
 use super::super::message::{Body, Header};
 use super::super::name::NodeName;
 use super::Member;
-use super::output::{MemberEvent, Upstream};
+use super::output::{MemberEvent, MemberOutput, Upstream};
 use keyslot_engine::UnixMillis;
 use std::collections::BTreeSet;
 
@@ -264,6 +264,10 @@ impl Member {
         let me = self.roster.me_mut();
         me.slots = slots;
         me.config_epoch = me.config_epoch.max(epoch);
+        let departed = std::mem::take(&mut self.departed).difference(&self.roster.me().slots);
+        if !departed.is_empty() {
+            self.outputs.push_back(MemberOutput::DropKeys(Box::new(departed)));
+        }
         (self.is_unsaved, self.is_unserved) = (true, true);
         self.end_hand_over();
         self.tell(MemberEvent::Elected(epoch));

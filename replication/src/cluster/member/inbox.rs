@@ -76,6 +76,7 @@ impl Member {
         if let Some(Side::Inbound { name: said, .. }) = self.links.get_mut(&link).map(|link| &mut link.side) {
             *said = Some(name);
         }
+        self.note_epoch(&name, header);
         if header.current_epoch > self.roster.current_epoch {
             self.roster.current_epoch = header.current_epoch;
         }

@@ -16,7 +16,7 @@
 //! Two connections join two nodes: each asks on the one that it made, and is answered there.
 //!
 //! Decided in one file each: who is down (`detection`), who owns which slot (`ownership`), whether the cluster serves (`health`),
-//! who is elected (`election`, and [strictly](super::strict) `strict` and `ack_group`), how a replica takes over in peace (`hand_over`), where replicas are needed (`migration`).
+//! slots that change hands at once (`transfer`), who is elected (`election`, and [strictly](super::strict) `strict` and `ack_group`), how a replica takes over in peace (`hand_over`), where replicas are needed (`migration`).
 //!
 //! Invariants
 //! - The epoch that a node votes or stands in is on its disk before others hear of it, and it votes once in an epoch.
@@ -37,6 +37,7 @@ mod ownership;
 mod pulse;
 mod seeds;
 mod strict;
+mod transfer;
 
 pub use commands::{ClusterRefusal, Contents};
 pub use options::{MemberOptions, StrictFailover};
@@ -51,6 +52,7 @@ use election::Candidacy;
 use hand_over::HandOver;
 use health::Health;
 use keyslot_engine::UnixMillis;
+use keyslot_engine::slot::SlotSet;
 use links::Link;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strict::Strict;
@@ -70,6 +72,8 @@ pub struct Member {
     candidacy: Candidacy,
     hand_over: HandOver,
     strict: Strict,
+    /// Slots that went from its primary to another while this node followed it: their keys may be here still.
+    departed: SlotSet,
     /// Nodes that are not taken in, and until when.
     forgotten: BTreeMap<NodeName, UnixMillis>,
     outputs: VecDeque<MemberOutput>,
@@ -134,6 +138,8 @@ struct Peer {
     is_sought: bool,
     /// It takes publications with a short head.
     takes_light: bool,
+    /// The highest epoch that it said it knows.
+    current_epoch: u64,
 }
 
 impl Peer {
@@ -148,6 +154,7 @@ impl Peer {
             orphaned_since: None,
             is_sought: false,
             takes_light: false,
+            current_epoch: 0,
         }
     }
 }
@@ -173,6 +180,7 @@ impl Member {
             candidacy: Candidacy::None,
             hand_over: HandOver::None,
             strict: Strict::default(),
+            departed: SlotSet::new(),
             forgotten: BTreeMap::new(),
             outputs: VecDeque::new(),
             is_unsaved: true,
@@ -325,12 +333,17 @@ impl Member {
     /// Follows a primary of the roster from here on.
     fn follow(&mut self, primary: NodeName) {
         let me = self.roster.me_mut();
-        let was_replica = me.is_replica();
+        let (was_replica, followed) = (me.is_replica(), me.primary);
         me.flags = me.flags.without(NodeFlags::PRIMARY.with(NodeFlags::MIGRATE_TO)).with(NodeFlags::REPLICA);
         me.primary = Some(primary);
         me.slots.clear();
         self.roster.migrating.clear();
         self.roster.importing.clear();
+        // What is known of those of its primary stays.
+        if !was_replica || followed != Some(primary) {
+            self.roster.forget_transfers();
+            self.departed.clear();
+        }
         let Some(node) = self.roster.node(&primary) else { return };
         let (shard, address) = (node.shard, node.address.clone());
         if std::mem::replace(&mut self.roster.me_mut().shard, shard) != shard {

@@ -59,7 +59,7 @@ impl Member {
     }
 
     /// Gives a node the slots that it claims, as far as its epoch allows.
-    fn grant(&mut self, claimant: NodeName, epoch: u64, claimed: &SlotSet, now: UnixMillis) {
+    pub(super) fn grant(&mut self, claimant: NodeName, epoch: u64, claimed: &SlotSet, now: UnixMillis) {
         let me = self.roster.me().name;
         if claimant == me {
             return;
@@ -90,6 +90,9 @@ impl Member {
             owner.slots = owner.slots.difference(&contested);
             if Some(owner.name) == lead {
                 lost = contested.len();
+                if owner.name != me {
+                    self.departed = self.departed.union(&contested);
+                }
             }
             if owner.name == me {
                 mine = contested;
@@ -103,6 +106,7 @@ impl Member {
             node.slots = node.slots.union(&wanted);
         }
         self.roster.migrating.retain(|slot, _| !wanted.contains(*slot));
+        self.note_inherited();
         (self.is_unsaved, self.is_unserved) = (true, true);
         self.tell(MemberEvent::Claimed { owner: claimant, epoch, count: wanted.len() });
         let is_bare = lost > 0 && self.my_primary().is_none_or(|node| node.slots.is_empty());

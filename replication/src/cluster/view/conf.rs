@@ -4,6 +4,7 @@
 //! <name> <ip>:<port>@<bus port>,[<hostname>],<other>-port=<n>[,nodename=<n>],shard-id=<id> <flags> <primary or ->
 //!     <ping sent> <pong received> <epoch> <link> [<slots>]
 //! vars currentEpoch <n> lastVoteEpoch <n> [under strict failover: see its words] [keyslot-voters <name>+..]
+//!     [keyslot-transfer: see its words]
 //! ```
 //!
 //! - Nodes in handshake are not kept.
@@ -21,6 +22,7 @@ use crate::cluster::message::NodeFlags;
 use crate::cluster::name::NodeName;
 use crate::cluster::roster::{KnownNode, NodeAddress, Roster};
 use crate::cluster::strict::{AckGroup, AckGroups, Pledge};
+use crate::cluster::transfer::{Transfer, TransferStage};
 use keyslot_engine::slot::SlotSet;
 use keyslot_engine::{Slot, UnixMillis};
 use std::collections::BTreeMap;
@@ -68,6 +70,9 @@ pub fn print(roster: &Roster, is_tls_cluster: bool) -> String {
     if !voters.is_empty() {
         let _ = write!(text, " {VOTERS} {}", voters.join("+"));
     }
+    for transfer in roster.transfers.values() {
+        let _ = write!(text, " {TRANSFER} {transfer}");
+    }
     text.push('\n');
     text
 }
@@ -100,6 +105,7 @@ const PLEDGE: &str = "keyslot-pledge";
 const GROUP: &str = "keyslot-group";
 const NEXT_GROUP: &str = "keyslot-next-group";
 const VOTERS: &str = "keyslot-voters";
+const TRANSFER: &str = "keyslot-transfer";
 
 const TORN: &str = "the file was not written to its end or was cut: restore a whole copy, or remove it and let the node \
                     join again";
@@ -125,6 +131,7 @@ struct File {
     importing: BTreeMap<Slot, NodeName>,
     pledge: Option<Pledge>,
     groups: AckGroups,
+    transfers: Vec<Transfer>,
     /// Who votes without slots.
     voters: Vec<NodeName>,
 }
@@ -148,6 +155,12 @@ impl File {
             }
             if *name == VOTERS {
                 self.voters = value.split('+').map(|name| name_of(name, line)).collect::<Result<_, _>>()?;
+                continue;
+            }
+            if *name == TRANSFER {
+                let transfer = Transfer::parse(value);
+                let expected = "<name>:<name>:<stage>:<epoch>:<slots>";
+                self.transfers.push(transfer.ok_or_else(|| wrong(line, expected, value, EDIT))?);
                 continue;
             }
             let place = match () {
@@ -303,6 +316,11 @@ impl File {
         roster.last_vote_epoch = self.last_vote_epoch.unwrap_or(0);
         (roster.migrating, roster.importing) = (self.migrating, self.importing);
         (roster.pledge, roster.groups) = (self.pledge, self.groups);
+        // Whether what may be claimed was claimed is not known yet.
+        let leaves = |transfer: &&Transfer| matches!(transfer.stage, TransferStage::Leaving(_));
+        roster.paused =
+            self.transfers.iter().filter(leaves).map(|transfer| (transfer.name, transfer.slots.clone())).collect();
+        roster.transfers = self.transfers.into_iter().map(|transfer| (transfer.name, transfer)).collect();
         Ok(roster)
     }
 

@@ -19,7 +19,8 @@ pub use lines::{nodes, replicas};
 pub use links::{Link, LinkDirection, links};
 pub use shards::shards;
 pub use slots::slots;
-pub use words::{ClusterCommand, FailoverMode, ResetMode, SetSlot};
+pub(crate) use words::TRANSFER_FORM;
+pub use words::{ClusterCommand, FailoverMode, ResetMode, SetSlot, TransferRequest};
 
 use super::roster::{KnownNode, NodeAddress};
 

@@ -60,6 +60,35 @@ pub enum ClusterCommand {
     Replicas(NodeName),
     /// COUNT-FAILURE-REPORTS.
     CountFailureReports(NodeName),
+    /// MIGRATESLOTS: slots are to go to other nodes at once.
+    MigrateSlots(Vec<(SlotSet, NodeName)>),
+    /// GETSLOTMIGRATIONS: how that goes.
+    GetSlotMigrations,
+    /// CANCELSLOTMIGRATIONS: they are to stay.
+    CancelSlotMigrations,
+    /// SYNCSLOTS: what nodes ask each other about it.
+    SyncSlots(TransferRequest),
+}
+
+/// What a node is asked about a transfer, by another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TransferRequest {
+    /// To take slots.
+    Establish {
+        /// The transfer.
+        name: NodeName,
+        /// From this node.
+        source: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
+    /// What became of one.
+    State {
+        /// The transfer.
+        name: NodeName,
+        /// Its slots.
+        slots: SlotSet,
+    },
 }
 
 /// What becomes of a slot.
@@ -132,6 +161,10 @@ impl ClusterCommand {
             (b"myid", []) => Self::MyId,
             (b"myshardid", []) => Self::MyShardId,
             (b"replicas" | b"slaves", [node]) => Self::Replicas(known(node)?),
+            (b"migrateslots", [_, ..]) => Self::MigrateSlots(moves_of(args)?),
+            (b"getslotmigrations", []) => Self::GetSlotMigrations,
+            (b"cancelslotmigrations", []) => Self::CancelSlotMigrations,
+            (b"syncslots", [_, ..]) => Self::SyncSlots(TransferRequest::parse(args)?),
             (b"count-failure-reports", [node]) => Self::CountFailureReports(known(node)?),
             _ => {
                 let name: String = String::from_utf8_lossy(name).chars().take(128).collect();
@@ -141,6 +174,50 @@ impl ClusterCommand {
             }
         })
     }
+}
+
+impl TransferRequest {
+    fn parse(words: &[&[u8]]) -> Result<Self, String> {
+        let syntax = || "ERR syntax error".to_owned();
+        let [what, form, rest @ ..] = words else { return Err(syntax()) };
+        if !is(form, TRANSFER_FORM) {
+            return Err(format!("ERR transfers of the form {} are not known here", lossy(form)));
+        }
+        match rest {
+            [source, by, name, of, word, ranges @ ..]
+                if is(what, "establish") && is(source, "source") && is(name, "name") && is(word, "slotsrange") =>
+            {
+                Ok(Self::Establish { name: known(of)?, source: known(by)?, slots: ranges_of("syncslots", ranges)? })
+            }
+            [name, of, word, ranges @ ..] if is(what, "state") && is(name, "name") && is(word, "slotsrange") => {
+                Ok(Self::State { name: known(of)?, slots: ranges_of("syncslots", ranges)? })
+            }
+            _ => Err(syntax()),
+        }
+    }
+}
+
+/// `SLOTSRANGE first last ... NODE id ...`
+fn moves_of(words: &[&[u8]]) -> Result<Vec<(SlotSet, NodeName)>, String> {
+    let (mut moves, mut all, mut rest) = (Vec::new(), SlotSet::new(), words);
+    while let [word, after @ ..] = rest {
+        if !is(word, "slotsrange") {
+            return Err("ERR syntax error".into());
+        }
+        let end = after.iter().position(|word| is(word, "node")).ok_or("ERR syntax error")?;
+        let slots = ranges_of("migrateslots", &after[..end])?;
+        if let Some(slot) = slots.intersection(&all).iter().next() {
+            return Err(format!("ERR Slot {slot} specified multiple times"));
+        }
+        let node = after.get(end + 1).ok_or("ERR syntax error")?;
+        if slots.is_empty() {
+            return Err("ERR syntax error".into());
+        }
+        all = all.union(&slots);
+        moves.push((slots, known(node)?));
+        rest = &after[end + 2..];
+    }
+    Ok(moves)
 }
 
 impl SetSlot {
@@ -171,6 +248,9 @@ fn meet(ip: &[u8], port: &[u8], bus_port: Option<&[u8]>) -> Result<ClusterComman
         _ => Err(format!("ERR Invalid node address specified: {}:{}", lossy(ip), lossy(port))),
     }
 }
+
+/// The form of transfers of slots that is spoken here.
+pub(crate) const TRANSFER_FORM: &str = "keyslot-1";
 
 /// How far the port of the bus lies above the one for clients, unless it is said.
 pub(super) const BUS_PORT_DISTANCE: u16 = 10_000;

@@ -6,7 +6,7 @@ use crate::cluster::NodeAddress;
 use crate::cluster::member::{MemberEvent, Reach};
 use crate::cluster::message::Publication;
 use crate::link::ReplicaEvent;
-use crate::node::{ConnectionId, Output};
+use crate::node::{ConnectionId, Direction, Output, TransferEvent, TransferState};
 use keyslot_engine::{Channel, Published, Slot, UnixMillis};
 
 impl Simulation {
@@ -121,7 +121,7 @@ impl Simulation {
             }
             let mut bytes = Vec::new();
             if let Some(process) = &mut self.nodes[node].machine.process {
-                process.node.poll_link(id, &mut bytes, OUTPUT_BUDGET_BYTES);
+                process.node.poll_link(id, &mut bytes, self.piece_bytes);
             }
             if !bytes.is_empty() {
                 self.network.send(number, way, Parcel::Bytes(bytes), self.now.0, &mut self.chance);
@@ -149,6 +149,7 @@ impl Simulation {
                 Output::Link(event) => self.hear_link(node, &event),
                 Output::Member(event) => self.hear(node, &event),
                 Output::DropKeys(slots) => self.drop_keys(node, &slots),
+                Output::Transfer(event) => self.hear_transfer(node, &event),
                 Output::Publication(publication, reach) => self.deliver_publication(node, &publication, reach),
                 // Nodes have fixed addresses here.
                 Output::Seek | Output::Served { .. } | Output::Failover(_) | Output::Waited { .. } => {}
@@ -187,7 +188,7 @@ impl Simulation {
                 }
                 self.check_data(node);
             }
-            ReplicaEvent::Continued(_) => {}
+            ReplicaEvent::Continued(_) | ReplicaEvent::Note(_) => {}
         }
     }
 
@@ -238,6 +239,22 @@ impl Simulation {
         }
     }
 
+    /// Slots that arrive bring what their source had when it was paused.
+    fn hear_transfer(&mut self, node: usize, event: &TransferEvent) {
+        self.note(format_args!("{node}: {event}"));
+        let Some(place) = self.place(node) else { return };
+        match event {
+            TransferEvent::Arrives(report) => self.ledger.begin_move(place, report.name, report.slots.clone()),
+            TransferEvent::Paused(report) => self.ledger.note_source(report.name, place),
+            TransferEvent::Ended(report) if report.direction == Direction::Import => {
+                let is_here = report.state == TransferState::Success;
+                self.ledger.end_move(place, report.name, &report.slots, is_here);
+                self.check_data(node);
+            }
+            TransferEvent::Ended(_) => {}
+        }
+    }
+
     fn hear(&mut self, node: usize, event: &MemberEvent) {
         match event {
             MemberEvent::Elected(_) | MemberEvent::ElectionBegun(_) | MemberEvent::EpochCollision(_) => {
@@ -283,4 +300,3 @@ impl SimulatedNode {
 const TICK_INTERVAL_MS: i64 = 100;
 /// Entries that a tick of an engine may look at.
 const TICK_BUDGET: usize = 100;
-const OUTPUT_BUDGET_BYTES: usize = 1 << 16;

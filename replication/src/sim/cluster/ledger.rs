@@ -19,8 +19,9 @@
 //! Offsets and names of histories are those that the nodes have; what is read under them is not.
 
 use super::super::history::Ask;
+use crate::cluster::NodeName;
 use crate::link::ReplicationId;
-use keyslot_engine::Offset;
+use keyslot_engine::{Offset, Slot, SlotSet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which reign.
@@ -38,6 +39,18 @@ struct Reign {
     origin: Origin,
     /// What became of each key, in the order in which it did.
     keys: BTreeMap<String, Vec<Change>>,
+    /// Slots that came from another node: from where to where in the stream what is there of them is nobody's to read.
+    moves: Vec<Move>,
+}
+
+#[derive(Debug)]
+struct Move {
+    /// Where they came from, once they are here.
+    source: Option<Place>,
+    name: NodeName,
+    from: Offset,
+    to: Offset,
+    slots: SlotSet,
 }
 
 /// What a reign began with.
@@ -47,6 +60,14 @@ pub(super) enum Origin {
     /// What was there at a place.
     Place(Place),
     Unknown,
+}
+
+/// What leads to a place.
+#[derive(Default)]
+struct Led {
+    reigns: Vec<(ReignNumber, SlotSet, Offset)>,
+    /// Where nobody knows what a reign began with.
+    is_broken: bool,
 }
 
 #[derive(Debug)]
@@ -76,6 +97,8 @@ pub(super) struct Ledger {
     numbers: BTreeMap<ReplicationId, ReignNumber>,
     /// Texts that are no numbers, as numbers.
     texts: BTreeMap<Vec<u8>, u64>,
+    /// What the sources of moves had when they were paused.
+    sources: BTreeMap<NodeName, Place>,
     /// Keys that something was done to that is not followed.
     strange: BTreeSet<String>,
     is_all_strange: bool,
@@ -112,7 +135,7 @@ impl Ledger {
     /// A reign begins.
     pub(super) fn begin(&mut self, id: ReplicationId, origin: Origin) -> ReignNumber {
         let number = self.reigns.len();
-        self.reigns.push(Reign { origin, keys: BTreeMap::new() });
+        self.reigns.push(Reign { origin, keys: BTreeMap::new(), moves: Vec::new() });
         self.numbers.insert(id, number);
         number
     }
@@ -137,6 +160,33 @@ impl Ledger {
         for key in keys {
             if self.known(place, &key) != Known::Value(None) {
                 self.note(place, &key, None);
+            }
+        }
+    }
+
+    /// Slots begin to arrive at a node.
+    pub(super) fn begin_move(&mut self, place: Place, name: NodeName, slots: SlotSet) {
+        let moves = Move { source: None, name, from: place.at, to: Offset(u64::MAX), slots };
+        self.reigns[place.reign].moves.push(moves);
+    }
+
+    /// What arrives is what is at this place.
+    pub(super) fn note_source(&mut self, name: NodeName, place: Place) {
+        self.sources.insert(name, place);
+    }
+
+    /// They are here, or what was of them is not.
+    pub(super) fn end_move(&mut self, place: Place, name: NodeName, slots: &SlotSet, is_here: bool) {
+        let source = self.sources.get(&name).copied().filter(|_| is_here);
+        for it in self.reigns[place.reign].moves.iter_mut().filter(|it| it.name == name) {
+            (it.to, it.source) = (it.to.min(place.at), source);
+        }
+        let keys = self.all_keys().into_iter().filter(|key| slots.contains(Slot::of(key.as_bytes())));
+        for key in keys.collect::<Vec<_>>() {
+            match source.map(|source| self.known(source, &key)) {
+                Some(Known::Value(value)) => drop(self.note(place, &key, value)),
+                Some(Known::Unknown) => self.leave(&key),
+                None => drop(self.note(place, &key, None)),
             }
         }
     }
@@ -171,6 +221,11 @@ impl Ledger {
         let mut place = place;
         loop {
             let reign = &self.reigns[place.reign];
+            let slot = Slot::of(key.as_bytes());
+            let moves = |it: &Move| it.slots.contains(slot) && it.from <= place.at && place.at < it.to;
+            if reign.moves.iter().any(moves) {
+                return Known::Unknown;
+            }
             let changes = reign.keys.get(key).map(Vec::as_slice).unwrap_or_default();
             let count = changes.partition_point(|change| change.at <= place.at);
             if let Some(change) = changes[..count].last() {
@@ -195,30 +250,44 @@ impl Ledger {
 
     /// Acknowledged writes of keys that are not in what leads to a place, `is_its` says whose keys; newest first of each key.
     pub(super) fn lost(&self, place: Place, is_its: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut reached = BTreeMap::new();
-        let mut next = Some(place);
-        let mut is_whole = true;
-        while let Some(place) = next {
-            reached.insert(place.reign, place.at);
-            next = match self.reigns[place.reign].origin {
-                Origin::Place(before) => Some(Place { at: before.at.min(place.at), ..before }),
-                Origin::Nothing => None,
-                Origin::Unknown => {
-                    is_whole = false;
-                    None
-                }
-            };
-        }
+        let mut led = Led::default();
+        self.lead_to(place, &SlotSet::full(), &mut led);
         let mut lost = Vec::new();
         for (number, reign) in self.reigns.iter().enumerate() {
             for (key, changes) in reign.keys.iter().filter(|(key, _)| self.follows(key) && is_its(key)) {
-                let reached = reached.get(&number);
-                let gone = changes.iter().filter(|it| it.is_acknowledged && reached.is_none_or(|at| *at < it.at));
+                let slot = Slot::of(key.as_bytes());
+                let leads = |(of, slots, _): &&(ReignNumber, SlotSet, Offset)| *of == number && slots.contains(slot);
+                let reached = led.reigns.iter().filter(leads).map(|(.., at)| *at).max();
+                let gone = changes.iter().filter(|it| it.is_acknowledged && reached.is_none_or(|at| at < it.at));
                 // What nobody knows may hold it.
+                let is_whole = !led.is_broken;
                 lost.extend(gone.filter(|_| is_whole).map(|it| format!("{key} = {}", self.show(it.value))));
             }
         }
         lost
+    }
+
+    /// Up to where reigns lead to a place, for keys of these slots: what it came from, and what moved there.
+    fn lead_to(&self, place: Place, slots: &SlotSet, led: &mut Led) {
+        let mut next = Some(place);
+        while let Some(place) = next {
+            led.reigns.push((place.reign, slots.clone(), place.at));
+            let reign = &self.reigns[place.reign];
+            for it in reign.moves.iter().filter(|it| it.to <= place.at) {
+                let moved = it.slots.intersection(slots);
+                if let Some(source) = it.source.filter(|_| !moved.is_empty()) {
+                    self.lead_to(source, &moved, led);
+                }
+            }
+            next = match reign.origin {
+                Origin::Place(before) => Some(Place { at: before.at.min(place.at), ..before }),
+                Origin::Nothing => None,
+                Origin::Unknown => {
+                    led.is_broken = true;
+                    None
+                }
+            };
+        }
     }
 
     /// What is wrong with a reply that was given at a place, if anything.

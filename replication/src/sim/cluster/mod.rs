@@ -66,6 +66,8 @@ mod strict_tests;
 #[cfg(test)]
 mod tests;
 mod timeline;
+#[cfg(test)]
+mod transfer_tests;
 
 pub use clients::{OperationId, OperationOutcome, PATIENCE_MS, Workload};
 pub use network::NetworkOptions;
@@ -82,7 +84,7 @@ use crate::cluster::control::{change, show};
 use crate::cluster::member::{Member, MemberOptions};
 use crate::cluster::view::{ClusterCommand, Viewer};
 use crate::cluster::{NodeAddress, Roster, agreed_rosters};
-use crate::node::ConnectionId;
+use crate::node::{ConnectionId, control_transfers};
 use checks::Checks;
 use clients::Clients;
 use contract::Left;
@@ -115,6 +117,7 @@ pub struct Simulation {
     member_options: MemberOptions,
     disk: Disk,
     ack: Ack,
+    piece_bytes: usize,
     /// The system's, for a cluster that runs in real time.
     system: Option<Arc<SystemClock>>,
     /// Told of every engine that is started.
@@ -180,6 +183,7 @@ impl Simulation {
             },
             disk: Disk::None,
             ack: Ack::Memory,
+            piece_bytes: 1 << 16,
             system: None,
             on_start: None,
             checks: Checks::default(),
@@ -251,6 +255,11 @@ impl Simulation {
     /// What nodes keep of their data that are added from here on: nothing, if nothing is said.
     pub fn set_disk(&mut self, disk: Disk) {
         self.disk = disk;
+    }
+
+    /// About how much nodes send over a link at once; 64 KiB, if nothing is said.
+    pub fn set_piece_size(&mut self, bytes: usize) {
+        self.piece_bytes = bytes;
     }
 
     /// What replies of nodes wait for that are started from here on (`write-ack`): nothing, if nothing is said.
@@ -412,7 +421,8 @@ impl Simulation {
         let mut reply = ReplyWriter::new(&mut bytes, RespVersion::V3);
         let viewer = Viewer { own_offset: engine.position().0, ..Viewer::default() };
         let is_shown = self.member(node).is_some_and(|member| show(member, &viewer, &command, &mut reply));
-        if !is_shown {
+        let is_done = is_shown || self.command_transfers(node, &command, &mut reply);
+        if !is_done {
             match self.command(node, |member, now| change(member, &command, &engine, now)) {
                 Some(Ok(answer)) => answer.write(&mut reply),
                 Some(Err(refusal)) => reply.error(&refusal.to_string()),
@@ -420,6 +430,15 @@ impl Simulation {
             }
         }
         request::decode(&bytes, false).unwrap_or_default()
+    }
+
+    fn command_transfers(&mut self, node: usize, command: &ClusterCommand, reply: &mut ReplyWriter<'_>) -> bool {
+        let now = self.tell_time(node);
+        let Some(process) = &mut self.nodes[node].machine.process else { return false };
+        let control = |transfers: &mut _, member: &mut _| control_transfers(transfers, member, command, reply, now);
+        let is_done = process.node.with_transfers(now, control);
+        self.tend(node);
+        is_done.unwrap_or(false)
     }
 
     /// Who serves a key, as those who serve see it.

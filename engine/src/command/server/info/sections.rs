@@ -177,9 +177,8 @@ fn replication(core: &Core, lines: &mut Lines) {
 
 fn keyspace(core: &Core, lines: &mut Lines) {
     for db in 0..DATABASE_COUNT {
-        let keys = core.totals.keys(db);
+        let (keys, expires) = core.shown_keys(db);
         if keys > 0 {
-            let expires = core.totals.expires(db);
             let mean_ttl_ms = core.totals.mean_ttl_ms(db);
             lines.add(format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl={mean_ttl_ms}"));
         }

@@ -2,7 +2,7 @@
 //!
 //! One task waits for time, orders and connections; each connection has a task that moves its bytes.
 
-use super::{Order, Role, bus_port};
+use super::{Cluster, Order, Role, State, bus_port, transfer};
 use crate::host::listen::{ListenError, tcp_listeners_at};
 use crate::host::{Node, rest};
 use crate::settings::Values;
@@ -49,6 +49,7 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
             published.into_iter().for_each(|(publication, reach)| member.publish(publication, reach));
             member.handle_timeout(now);
         });
+        node.tend_transfers();
         let orders = std::mem::take(&mut cluster.state.lock().orders);
         for order in orders {
             match order {
@@ -56,6 +57,8 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
                 Order::Close(link) => tasks.end(&node, link),
                 Order::Role(role) => node.take_role(role),
                 Order::DropKeys(slots) => lost.push(*slots),
+                Order::Send(name, address) => transfer::send(Arc::clone(&node), name, address),
+                Order::Ask(name, address) => transfer::ask(Arc::clone(&node), name, address),
                 Order::Seek => {
                     tokio::spawn(seek(Arc::clone(&node)));
                 }
@@ -136,7 +139,7 @@ fn drop_some(node: &Node, lost: &mut Vec<SlotSet>) {
     let roster = state.member.roster();
     let is_done = match roster.me().is_primary() {
         true => {
-            let kept = roster.me().slots.union(&roster.importing.keys().copied().collect());
+            let kept = roster.me().slots.union(&roster.importing.keys().copied().collect()).union(&roster.arriving());
             !node.engine.drop_slots(&slots.difference(&kept), DROP_BUDGET_KEYS).more
         }
         // What a primary has is not this node's to delete.
@@ -226,6 +229,8 @@ async fn carry(node: Arc<Node>, link: BusLink, mut stream: TcpStream) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => {
                     node.drive_member(|member, now| member.handle_link(link, &input[..count], now));
+                    // Others may have said what a transfer waits for.
+                    node.tend_transfers();
                 }
             },
             written = writer.write(&output), if !output.is_empty() => match written {
@@ -241,6 +246,23 @@ async fn carry(node: Arc<Node>, link: BusLink, mut stream: TcpStream) {
     node.drive_member(|member, now| member.link_closed(link, now));
 }
 
+impl Cluster {
+    /// Has the member and its transfers do something. An error: the file could not be written.
+    pub(super) fn drive_both<R>(
+        &self,
+        node: &Node,
+        work: impl FnOnce(&mut State, UnixMillis) -> R,
+    ) -> Result<R, String> {
+        let facts = |member: &mut Member| {
+            member.set_facts(node.facts());
+            if member.options().strict.is_some() {
+                member.set_followers(node.followers());
+            }
+        };
+        self.drive(&node.engine, facts, &mut |role| node.take_role(role), work)
+    }
+}
+
 impl Node {
     /// Has the member do something; `None` at a node that is no member, or whose file could not be written.
     fn drive_member<R>(&self, work: impl FnOnce(&mut Member, UnixMillis) -> R) -> Option<R> {
@@ -252,14 +274,7 @@ impl Node {
         &self,
         work: impl FnOnce(&mut Member, UnixMillis) -> R,
     ) -> Option<Result<R, String>> {
-        let cluster = self.cluster.as_ref()?;
-        let facts = |member: &mut Member| {
-            member.set_facts(self.facts());
-            if member.options().strict.is_some() {
-                member.set_followers(self.followers());
-            }
-        };
-        Some(cluster.drive(&self.engine, facts, &mut |role| self.take_role(role), work))
+        Some(self.cluster.as_ref()?.drive_both(self, |state, now| work(&mut state.member, now)))
     }
 
     fn take_role(&self, role: Role) {
@@ -297,7 +312,7 @@ impl Node {
     fn bus_timeout(&self) -> Duration {
         let Some(cluster) = &self.cluster else { return Duration::MAX };
         let state = cluster.state.lock();
-        let due = state.member.next_timeout().0;
+        let due = state.next_timeout().0;
         let due = state.held_until.map_or(due, |until| due.min(until.0));
         Duration::from_millis(u64::try_from(due - self.engine.now().0).unwrap_or(0))
     }

@@ -5,9 +5,15 @@ use crate::host::Node;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::replication::cluster::control::{change, show};
 use keyslot::replication::cluster::view::{ClusterCommand, Viewer};
+use keyslot::replication::node::control_transfers;
 
 /// Does CLUSTER with these words after it. False if there is no such sub-command here.
-pub(in crate::host) fn control(node: &Node, cluster: &Cluster, words: &[&[u8]], reply: &mut ReplyWriter<'_>) -> bool {
+pub(in crate::host) fn control(
+    node: &Node,
+    cluster: &Cluster,
+    (client, words): (u64, &[&[u8]]),
+    reply: &mut ReplyWriter<'_>,
+) -> bool {
     let command = match ClusterCommand::parse(words) {
         Ok(command) => command,
         Err(text) => {
@@ -15,6 +21,19 @@ pub(in crate::host) fn control(node: &Node, cluster: &Cluster, words: &[&[u8]], 
             return true;
         }
     };
+    if let ClusterCommand::SyncSlots(request) = &command {
+        let said = node.answer_transfer(client, request);
+        match said.strip_prefix('-') {
+            Some(error) => reply.error(error),
+            None => reply.simple(said.trim_start_matches('+')),
+        }
+        return true;
+    }
+    let is_done =
+        node.with_transfers(|transfers, member, now| control_transfers(transfers, member, &command, reply, now));
+    if is_done == Some(true) {
+        return true;
+    }
     let own_offset = node.facts().offset;
     let is_shown = {
         let state = cluster.state.lock();

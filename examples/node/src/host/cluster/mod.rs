@@ -12,6 +12,7 @@
 mod bus;
 mod commands;
 mod proxy;
+mod transfer;
 
 use crate::settings::{Values, read_limited, replace_file};
 pub(super) use bus::{listen, run};
@@ -22,6 +23,7 @@ use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
 use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
 use keyslot::replication::link::{Quorum, ReplicaProfile};
+use keyslot::replication::node::Transfers;
 use keyslot::replication::node::admit_to_shard;
 use parking_lot::Mutex;
 use proxy::Proxy;
@@ -30,6 +32,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Notify;
+pub(super) use transfer::receive;
+use transfer::{Carrier, Sources};
 
 /// The cluster as this node knows it.
 pub(crate) struct Cluster {
@@ -42,10 +46,15 @@ pub(crate) struct Cluster {
     published: Mutex<Vec<(Publication, Reach)>>,
     /// What clients ask of other nodes through this one.
     pub(super) proxy: Proxy,
+    /// Nodes that send slots here.
+    pub(super) sources: Sources,
 }
 
 struct State {
     member: Member,
+    transfers: Transfers,
+    /// Who moves the bytes of a transfer.
+    carried: HashMap<NodeName, Arc<Carrier>>,
     gates: Gates,
     view: Viewer,
     /// Why the file was not written, if it was not: then nothing is sent.
@@ -63,6 +72,10 @@ enum Order {
     Role(Role),
     DropKeys(Box<SlotSet>),
     Seek,
+    /// Send slots to a node.
+    Send(NodeName, NodeAddress),
+    /// Ask a node what became of that.
+    Ask(NodeName, NodeAddress),
 }
 
 /// Whom the node follows from here on.
@@ -90,8 +103,11 @@ impl Cluster {
         }
         let member = Member::new(roster, options, chance(), engine.now());
         let gates = Gates::new(engine);
+        let transfers = Transfers::new(engine.clone(), &member, chance(), engine.now());
         let state = State {
             member,
+            transfers,
+            carried: HashMap::new(),
             gates,
             view: viewer(values),
             unkept: None,
@@ -105,6 +121,7 @@ impl Cluster {
             wake: Notify::new(),
             published: Mutex::default(),
             proxy: Proxy::default(),
+            sources: Sources::default(),
         };
         let mut state = cluster.state.lock();
         let mut roles = Vec::new();
@@ -124,16 +141,17 @@ impl Cluster {
         engine: &Engine,
         facts: impl FnOnce(&mut Member),
         act: &mut dyn FnMut(Role),
-        work: impl FnOnce(&mut Member, UnixMillis) -> R,
+        work: impl FnOnce(&mut State, UnixMillis) -> R,
     ) -> Result<R, String> {
         let now = engine.now();
         let mut state = self.state.lock();
         // Looked at with the lock held: older ones would say what is not so any more.
         facts(&mut state.member);
-        let before = state.member.next_timeout();
-        let done = work(&mut state.member, now);
+        let before = state.next_timeout();
+        let done = work(&mut state, now);
         self.obey(engine, &mut state, act);
-        if !state.orders.is_empty() || state.member.next_timeout() < before {
+        self.obey_transfers(&mut state);
+        if !state.orders.is_empty() || state.next_timeout() < before {
             self.wake.notify_one();
         }
         match &state.unkept {
@@ -235,6 +253,12 @@ impl Cluster {
 }
 
 impl State {
+    /// When something is due next.
+    fn next_timeout(&self) -> UnixMillis {
+        let member = self.member.next_timeout();
+        self.transfers.next_timeout().map_or(member, |at| at.min(member))
+    }
+
     fn release(&mut self, engine: &Engine) {
         if self.held_until.take().is_some() {
             engine.release_writes();

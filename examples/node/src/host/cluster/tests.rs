@@ -24,7 +24,7 @@ fn values(folder: &Path) -> Values {
 
 fn add(cluster: &Cluster, engine: &Engine, slots: &str) {
     let slots: SlotSet = slots.parse().unwrap();
-    let done = cluster.drive(engine, |_| {}, &mut |_| {}, |member, now| member.add_slots(&slots, now));
+    let done = cluster.drive(engine, |_| {}, &mut |_| {}, |state, now| state.member.add_slots(&slots, now));
     done.unwrap().unwrap();
 }
 
@@ -43,7 +43,7 @@ fn slots_open_and_close_for_clients() {
     assert!(set().contains("CLUSTERDOWN The cluster is down"), "{}", set());
     add(&cluster, &engine, "16383");
     assert_eq!(set(), "Ok");
-    cluster.drive(&engine, |_| {}, &mut |_| {}, |member, now| member.flush_slots(&Empty, now)).unwrap().unwrap();
+    cluster.drive(&engine, |_| {}, &mut |_| {}, |state, now| state.member.flush_slots(&Empty, now)).unwrap().unwrap();
     assert!(set().contains("CLUSTERDOWN"), "{}", set());
 }
 
@@ -68,7 +68,7 @@ fn a_node_whose_file_cannot_be_written_says_so_and_goes_on_once_it_can() {
     let cluster = Cluster::open(&engine, &values(&inside)).unwrap();
     std::fs::remove_dir_all(&inside).unwrap();
     let slots: SlotSet = "1".parse().unwrap();
-    let refused = cluster.drive(&engine, |_| {}, &mut |_| {}, |member, now| member.add_slots(&slots, now));
+    let refused = cluster.drive(&engine, |_| {}, &mut |_| {}, |state, now| state.member.add_slots(&slots, now));
     assert!(refused.unwrap_err().starts_with("ERR error saving the cluster node config"));
     std::fs::create_dir(&inside).unwrap();
     cluster.drive(&engine, |_| {}, &mut |_| {}, |_, _| ()).unwrap();

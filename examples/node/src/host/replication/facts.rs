@@ -1,11 +1,13 @@
 //! What the cluster has to know of this node's data.
 
 use crate::host::Node;
-use keyslot::engine::UnixMillis;
+use keyslot::engine::{Offset, UnixMillis};
+use keyslot::persistence::Journal;
 use keyslot::replication::cluster::NodeName;
 use keyslot::replication::cluster::member::{Facts, Upstream};
 use keyslot::replication::link::ReplicaPhase;
 use keyslot::replication::node::Standing;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Node {
@@ -31,6 +33,22 @@ impl Node {
     pub(in crate::host) fn followers(&self) -> Vec<(NodeName, u64)> {
         let state = self.replication.state.lock();
         state.stream.iter().flat_map(Standing::followers).collect()
+    }
+
+    /// Whether all replicas that follow have the stream up to an offset; those that have not are asked.
+    pub(in crate::host) fn replicas_reached(&self, offset: Offset) -> bool {
+        let state = self.replication.state.lock();
+        let Some(primary) = state.stream.as_ref().map(Standing::primary) else { return true };
+        let is_reached = primary.count_reached(offset) >= primary.replicas().count();
+        if !is_reached {
+            primary.ask_acks();
+        }
+        is_reached
+    }
+
+    /// The journal, which is begun if there is none.
+    pub(in crate::host) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(self.replication.state.lock().stream(self).journal())
     }
 
     /// The name under which this node takes part in strict failover, if it does.

@@ -210,6 +210,7 @@ impl Node {
                 self.data.saver().note_loaded();
                 self.end_loading();
             }
+            ReplicaEvent::Note(text) => drop(self.command_member(|member, _| member.take_note(text))),
             _ => {}
         }
     }

@@ -26,6 +26,8 @@ impl Replication {
         }
         let link = stream.serve(profile, request, node.engine.now());
         tracing::info!("A replica asks for {request:?}; resyncs so far: {:?}", stream.primary().counts());
+        drop(state);
+        node.say_transfers();
         Some(link)
     }
 

@@ -1,5 +1,6 @@
 //! Six nodes as a cluster: made by redis-cli or by commands, killed, started again, moved about, and mixed with redis-server.
 
+mod at_once;
 mod life;
 mod mixed;
 mod moving;

@@ -9,13 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// A client that goes where it is sent, and counts what it did.
-struct Counter {
+pub(super) struct Counter {
     clients: HashMap<u16, Client>,
     port: u16,
 }
 
 impl Counter {
-    fn ask(&mut self, words: &[&str]) -> String {
+    pub(super) fn at(port: u16) -> Self {
+        Self { clients: HashMap::new(), port }
+    }
+
+    pub(super) fn ask(&mut self, words: &[&str]) -> String {
         let (mut port, mut asks) = (self.port, false);
         for _ in 0..1000 {
             let client = self.clients.entry(port).or_insert_with(|| Client::reach(port).unwrap());
@@ -35,9 +39,9 @@ impl Counter {
     }
 
     /// Adds to keys, one after another, until it is told to stop; says how often.
-    fn run(port: u16, name: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<u64>> {
+    pub(super) fn run(port: u16, name: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<u64>> {
         std::thread::spawn(move || {
-            let mut counter = Self { clients: HashMap::new(), port };
+            let mut counter = Self::at(port);
             let mut counts = vec![0; KEYS];
             while !stop.load(Ordering::Relaxed) {
                 for (number, count) in counts.iter_mut().enumerate() {
@@ -71,7 +75,7 @@ fn move_slots(kinds: &[Kind; 3]) {
     }
     stop.store(true, Ordering::Relaxed);
     let counts: Vec<Vec<u64>> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
-    let mut reader = Counter { clients: HashMap::new(), port: nodes.0[0].port };
+    let mut reader = Counter::at(nodes.0[0].port);
     for (name, counts) in counts.iter().enumerate() {
         for (number, count) in counts.iter().enumerate() {
             assert_eq!(reader.ask(&["GET", &format!("{name}:{number}")]), count.to_string());
