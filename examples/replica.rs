@@ -6,7 +6,7 @@
 use keyslot::engine::{EffectSink, Engine, Offset, UnixMillis};
 use keyslot::persistence::{Journal, JournalOptions};
 use keyslot::replication::link::{
-    History, Primary, PrimaryOptions, Reception, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicationId,
+    Called, History, Primary, PrimaryOptions, Reception, ReplicaEvent, ReplicaLink, ReplicaOptions, ReplicationId,
 };
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -41,7 +41,7 @@ fn serve(engine: &Engine, journal: &Arc<Journal>, mut stream: TcpStream) -> Resu
     let (mut buffer, mut out) = (vec![0; 64 << 10], Vec::new());
     while let Some(count) = receive(&mut stream, &mut buffer)? {
         if let Some(waiting) = &mut reception {
-            if let Some(arrival) = waiting.feed(&buffer[..count], &mut out)? {
+            if let Some(Called::Replica(arrival)) = waiting.feed(&buffer[..count], &mut out)? {
                 link = Some(primary.attach(arrival.profile, arrival.request, &history, engine.now())?);
                 reception = None;
             }
