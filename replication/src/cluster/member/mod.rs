@@ -79,6 +79,8 @@ pub struct Member {
     outputs: VecDeque<MemberOutput>,
     /// The roster is another than the one that was kept.
     is_unsaved: bool,
+    /// It is to be kept, and nobody waits for that.
+    saves_later: bool,
     /// The gate is to follow.
     is_unserved: bool,
     /// How often the gate was to follow.
@@ -184,6 +186,7 @@ impl Member {
             forgotten: BTreeMap::new(),
             outputs: VecDeque::new(),
             is_unsaved: true,
+            saves_later: false,
             is_unserved: true,
             revision: 0,
             next_tick: now,
@@ -291,6 +294,7 @@ impl Member {
         }
         self.next_tick = now.saturating_add(self.options.tick_ms());
         self.ticks += 1;
+        self.is_unsaved |= std::mem::take(&mut self.saves_later);
         self.forgotten.retain(|_, until| *until > now);
         self.end_handshakes(now);
         self.tend_links(now);

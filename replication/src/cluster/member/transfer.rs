@@ -151,12 +151,15 @@ impl Member {
         else {
             return;
         };
+        // Clients are sent there at once: what is on the disk is that the slots may be gone.
+        let was_unsaved = self.is_unsaved;
         self.leave_transfer(name);
         let Some(node) = self.roster.node_mut(&peer) else { return };
         node.config_epoch = node.config_epoch.max(epoch);
         let claimed = node.slots.union(&slots);
         self.roster.current_epoch = self.roster.current_epoch.max(epoch);
         self.grant(peer, epoch, &claimed, now);
+        (self.is_unsaved, self.saves_later) = (was_unsaved, true);
         self.tell_pulse(|_| true, now);
     }
 
