@@ -18,7 +18,7 @@ use crate::keyspace::slots::SlotArray;
 use crate::keyspace::totals::Totals;
 use crate::keyspace::traffic::Traffic;
 use crate::library::Shelf;
-use crate::options::Options;
+use crate::options::{Options, SlotMode};
 use crate::pubsub::{Event, Post, PubSub, Woken};
 use crate::slot::Slot;
 use crate::stats::Stats;
@@ -168,6 +168,21 @@ impl Core {
     #[inline]
     pub(crate) fn surroundings(&self, slot: Slot, db: u16) -> Surroundings<'_> {
         Surroundings { hasher: &self.hasher, totals: &self.totals, slot, db }
+    }
+
+    /// Whether a request may name keys of one slot only.
+    #[inline]
+    pub(crate) fn wants_one_slot(&self) -> bool {
+        match self.options.slot_mode() {
+            SlotMode::Standard => self.gate.is_cluster(),
+            SlotMode::Strict => true,
+            SlotMode::Lenient => false,
+        }
+    }
+
+    /// Whether a request has to name every key that it reads.
+    pub(crate) fn wants_named_keys(&self) -> bool {
+        self.gate.is_cluster() || self.wants_one_slot()
     }
 
     /// A random number. The sequence follows from the seed as long as one thread asks.

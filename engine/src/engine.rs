@@ -122,7 +122,7 @@ impl Engine {
         let mut slots: Vec<Slot> = keys.iter().map(|key| Slot::of(key)).collect();
         slots.sort_unstable();
         slots.dedup();
-        if self.core.gate.is_cluster() && slots.len() > 1 {
+        if self.core.wants_one_slot() && slots.len() > 1 {
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[1], key: Vec::new() });
         }
         self.in_turn_on(&slots, Named::Keys(keys), access, f)
@@ -193,7 +193,8 @@ impl Engine {
     }
 
     /// As [`atomic`](Self::atomic), over the slots of all `keys`: they are locked in order, and what happens is one batch of
-    /// the journal, which survives a crash as a whole or not at all. In cluster mode the keys must share a slot.
+    /// the journal, which survives a crash as a whole or not at all. In a cluster the keys must share a slot, unless the
+    /// [mode](crate::SlotMode) is lenient.
     ///
     /// ```
     /// use keyslot_engine::{CommandError, Engine};
@@ -214,7 +215,7 @@ impl Engine {
         let mut slots: Vec<Slot> = keys.iter().map(|key| Slot::of(key.as_ref())).collect();
         slots.sort_unstable();
         slots.dedup();
-        if self.core.gate.is_cluster()
+        if self.core.wants_one_slot()
             && let [expected, found, ..] = slots[..]
         {
             return Err(CommandError::CrossSlot { expected, found, key: Vec::new() }.into());

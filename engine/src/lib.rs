@@ -69,7 +69,7 @@ pub use host::{Asker, Channel, Host, InfoSection, LaterReply, Published, Relay, 
 pub use hydration::{ApplyChange, SlotSource};
 pub use keyspace::{DATABASE_COUNT, GateState};
 pub use loader::{Attributes, LoadError, Loaded, Loader};
-pub use options::{EvictionPolicy, Options};
+pub use options::{EvictionPolicy, Options, SlotMode};
 pub use replay::{LoggedCommand, RefusedCommand, Route};
 pub use session::{Session, SessionState};
 pub use slot::{SLOT_COUNT, Slot, SlotSet};

@@ -84,6 +84,7 @@ pub struct Options {
     /// Whether requests of clients that know nothing of the cluster are done at the nodes that serve them, by
     /// [`Host::relay`](crate::Host::relay) (`cluster-proxy`).
     pub cluster_proxy: AtomicBool,
+    slot_mode: AtomicU8,
     /// Whether turns of clients record nothing: the journal is a primary's stream.
     follows: AtomicBool,
     /// Whether the data is being loaded: clients get LOADING for every command that could see a part of it.
@@ -104,6 +105,39 @@ pub(crate) struct Pace {
     pub(crate) log_factor: u32,
     /// Minutes without use that cost a step; 0: it never falls (`lfu-decay-time`).
     pub(crate) decay_minutes: u32,
+}
+
+/// Of how many slots a request may name keys, and a transaction, and a typed verb over several keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SlotMode {
+    /// As in Redis: of one in a cluster, of any number without one (`standard`).
+    #[default]
+    Standard,
+    /// Of one, also without a cluster: what would fail in a cluster fails while it is developed (`strict`).
+    Strict,
+    /// Of any number, also in a cluster, as long as this node serves all of them (`lenient`). Who names slots that all belong to one
+    /// other node is sent there; of slots at several nodes nobody can serve the request: CROSSSLOT. While one of the slots is on its
+    /// way, and a key of it is not here: TRYAGAIN.
+    Lenient,
+}
+
+impl SlotMode {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Standard, Self::Strict, Self::Lenient];
+
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Strict => "strict",
+            Self::Lenient => "lenient",
+        }
+    }
+
+    /// The mode of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Which keys go when the data takes more than `maxmemory`. Of several that may go, those looked at being samples.
@@ -217,6 +251,7 @@ impl Default for Options {
             cluster_reads_when_down: AtomicBool::new(false),
             cluster_channels_when_down: AtomicBool::new(true),
             cluster_proxy: AtomicBool::new(false),
+            slot_mode: AtomicU8::new(SlotMode::Standard as u8),
             follows: AtomicBool::new(false),
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
@@ -275,6 +310,17 @@ impl Options {
     #[inline]
     pub(crate) fn is_void(&self, promise: Promise) -> bool {
         matches!(promise.level, Ack::Replicas(_)) && promise.term != self.term.load(Ordering::Acquire)
+    }
+
+    /// Of how many slots a request may name keys.
+    #[inline]
+    pub fn slot_mode(&self) -> SlotMode {
+        SlotMode::ALL[usize::from(self.slot_mode.load(Ordering::Relaxed))]
+    }
+
+    /// Says of how many slots a request may name keys from now on.
+    pub fn set_slot_mode(&self, mode: SlotMode) {
+        self.slot_mode.store(mode as u8, Ordering::Relaxed);
     }
 
     /// Which keys go when the data takes more than [`maxmemory`](Self::maxmemory) (`maxmemory-policy`).

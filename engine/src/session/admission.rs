@@ -15,6 +15,7 @@ use crate::keyspace::GateState;
 use crate::keyspace::admission::{Keys, Standing};
 use crate::slot::Slot;
 use crate::turn::{Guards, presence};
+use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
 
 impl Execution<'_> {
@@ -48,7 +49,8 @@ impl Execution<'_> {
 
     #[cold]
     fn admit_closed(&self, caller: Caller, keys: &[&[u8]], guards: &Guards<'_>) -> Result<(), CommandError> {
-        for guard in guards.iter().filter(|guard| !guard.state.admission.is_open()) {
+        let mut verdicts: Verdicts = SmallVec::new();
+        for guard in guards {
             let (slot, admission) = (guard.slot(), guard.state.admission);
             if admission.keys() == Keys::Unreadable {
                 return Err(CommandError::SlotUnreadable { slot, reason: self.core.slots.why_unreadable(slot) });
@@ -58,12 +60,20 @@ impl Execution<'_> {
             }
             // What names no key is done with what is here, whoever serves it.
             let is_asked = !self.core.gate.is_cluster() || keys.iter().any(|key| Slot::of(key) == slot);
-            if is_asked && admission.gate() != GateState::Open {
+            if is_asked {
                 let present = || presence(self.core, guard, keys.iter().copied());
-                self.core.gate.decide(&self.core.options, slot, admission.gate(), caller, present)?;
+                let gate = admission.gate();
+                let verdict = match gate {
+                    GateState::Open => Ok(()),
+                    _ => self.core.gate.decide(&self.core.options, slot, gate, caller, present),
+                };
+                verdicts.push((slot, verdict));
             }
         }
-        Ok(())
+        match self.core.gate.is_cluster() {
+            true => of_all(verdicts),
+            false => verdicts.into_iter().try_for_each(|(_, verdict)| verdict),
+        }
     }
 
     /// What the gate has to say to a request that is refused or held up for another reason.
@@ -93,15 +103,28 @@ impl Execution<'_> {
         self.peek(self.caller(command), &keys_of(command, args))
     }
 
-    /// Asks the gate of a cluster about keys whose slot is not held.
+    /// Asks the gate about keys whose slots are not held.
     fn peek(&self, caller: Caller, keys: &[&[u8]]) -> Result<(), CommandError> {
-        let Some(slot) = keys.first().map(|key| Slot::of(key)) else { return Ok(()) };
+        let Some(first) = keys.first().map(|key| Slot::of(key)) else { return Ok(()) };
+        if self.core.wants_one_slot() {
+            return self.peek_slot(caller, first, keys);
+        }
+        let mut slots: SmallVec<[Slot; 4]> = keys.iter().map(|key| Slot::of(key)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        of_all(slots.into_iter().map(|slot| (slot, self.peek_slot(caller, slot, keys))).collect())
+    }
+
+    /// Asks the gate about the keys of one slot, which is not held. Where others are not allowed beside them, there must be none.
+    fn peek_slot(&self, caller: Caller, slot: Slot, keys: &[&[u8]]) -> Result<(), CommandError> {
         let mut guard = self.core.slots.lock_as_is(slot);
         let state = guard.state.admission.gate();
         if state == GateState::Unassigned {
             return Err(CommandError::SlotNotServed);
         }
-        if let Some(key) = keys.iter().find(|key| Slot::of(key) != slot) {
+        if self.core.wants_one_slot()
+            && let Some(key) = keys.iter().find(|key| Slot::of(key) != slot)
+        {
             return Err(CommandError::CrossSlot { expected: slot, found: Slot::of(key), key: key.to_vec() });
         }
         if state == GateState::Open {
@@ -143,6 +166,37 @@ impl Execution<'_> {
         Standing {
             reads_replica: client.readonly.load(Ordering::Relaxed) && !does.has(flag::WRITE),
             tls: client.peer.is_tls,
+        }
+    }
+}
+
+/// What the gate says of each slot of a request.
+type Verdicts = SmallVec<[(Slot, Result<(), CommandError>); 4]>;
+
+/// What it says of the request. Over several slots it is sent elsewhere only if one other node has them all.
+fn of_all(verdicts: Verdicts) -> Result<(), CommandError> {
+    if verdicts.len() < 2 {
+        return verdicts.into_iter().try_for_each(|(_, verdict)| verdict);
+    }
+    let (first, _) = verdicts[0];
+    let mut sent: Option<(Slot, String)> = None;
+    let (mut served, mut others) = (0, None);
+    for (slot, verdict) in verdicts {
+        match (verdict, &sent) {
+            (Ok(()), _) => served += 1,
+            // Who is asked there does not have the other slots.
+            (Err(CommandError::Ask { .. }), _) => return Err(CommandError::TryAgain),
+            (Err(CommandError::Moved { slot, endpoint }), None) => sent = Some((slot, endpoint)),
+            (Err(CommandError::Moved { endpoint, .. }), Some((_, known))) if endpoint == *known => {}
+            (Err(CommandError::Moved { .. }), Some(_)) => others = Some(slot),
+            (Err(error), _) => return Err(error),
+        }
+    }
+    match (sent, others) {
+        (None, _) => Ok(()),
+        (Some((slot, endpoint)), None) if served == 0 => Err(CommandError::Moved { slot, endpoint }),
+        (Some((slot, _)), found) => {
+            Err(CommandError::CrossSlot { expected: first, found: found.unwrap_or(slot), key: Vec::new() })
         }
     }
 }

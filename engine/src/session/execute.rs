@@ -459,7 +459,7 @@ impl Execution<'_> {
             Some(range) => range.positions().map(|at| Slot::of(args[at])).collect(),
             None => command.keys(args, Include::Routed).iter().map(|key| Slot::of(args[key.index as usize])).collect(),
         };
-        if self.core.gate.is_cluster()
+        if self.core.wants_one_slot()
             && let Some(at) = slots.iter().position(|slot| *slot != slots[0])
         {
             if self.core.slots.lock_as_is(slots[0]).state.admission.gate() == GateState::Unassigned {
@@ -467,7 +467,7 @@ impl Execution<'_> {
             }
             return Err(CommandError::CrossSlot { expected: slots[0], found: slots[at], key: Vec::new() });
         }
-        if !self.core.gate.is_cluster() && command.reads_unnamed_keys(args) {
+        if !self.core.wants_named_keys() && command.reads_unnamed_keys(args) {
             return Ok(Slot::all().collect());
         }
         slots.sort_unstable();

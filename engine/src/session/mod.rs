@@ -20,6 +20,8 @@ mod look_run;
 mod outbox;
 mod relay;
 mod sampler;
+#[cfg(test)]
+mod slot_mode_tests;
 mod tally;
 #[cfg(test)]
 mod tests;

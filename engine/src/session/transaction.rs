@@ -74,7 +74,7 @@ impl<'a> Execution<'a> {
         if command.flags.has(flag::NO_MULTI) {
             return Err(CommandError::text("ERR Command not allowed inside a transaction"));
         }
-        if !self.core.gate.is_cluster() {
+        if !self.core.wants_named_keys() {
             return Ok(());
         }
         self.admit_to_queue(command, args)
@@ -368,7 +368,7 @@ impl<'a> Execution<'a> {
         }
         slots.sort_unstable();
         slots.dedup();
-        if self.core.gate.is_cluster()
+        if self.core.wants_one_slot()
             && let [expected, found, ..] = slots[..]
             && slots.len() < SLOT_COUNT
         {

@@ -74,12 +74,12 @@ const SORT_RO: Row = Row::new("sort_ro", -2, Run::Turn(sort_ro))
     );
 
 fn sort(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let words = Words::parse(&args[2..], Grammar::Sort, turn.core().gate.is_cluster())?;
+    let words = Words::parse(&args[2..], Grammar::Sort, turn.core().wants_named_keys())?;
     answer(turn, args[1], &words, reply)
 }
 
 fn sort_ro(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let words = Words::parse(&args[2..], Grammar::ReadOnly, turn.core().gate.is_cluster())?;
+    let words = Words::parse(&args[2..], Grammar::ReadOnly, turn.core().wants_named_keys())?;
     answer(turn, args[1], &words, reply)
 }
 

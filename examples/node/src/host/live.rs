@@ -3,7 +3,7 @@
 use super::Node;
 use super::listen::{self, ListenError};
 use crate::settings::{BufferLimit, RowIndex, Values, os_message};
-use keyslot::engine::{EvictionPolicy, Options};
+use keyslot::engine::{EvictionPolicy, Options, SlotMode};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -106,6 +106,7 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         "cluster-allow-pubsubshard-when-down" => {
             options.cluster_channels_when_down.store(values.switch(name), Relaxed);
         }
+        "slot-mode" => options.set_slot_mode(SlotMode::of_name(values.choice(name)).unwrap_or_default()),
         "cluster-proxy" => options.cluster_proxy.store(values.switch(name), Relaxed),
         "maxmemory" => options.maxmemory.store(values.number(name), Relaxed),
         "maxmemory-policy" => {
@@ -158,6 +159,7 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-tracking",
     "cluster-allow-reads-when-down",
     "cluster-proxy",
+    "slot-mode",
     "cluster-allow-pubsubshard-when-down",
     "maxmemory",
     "maxmemory-policy",

@@ -348,6 +348,8 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "With write-ack replicas N nothing that was acknowledged is lost by a failover; on all nodes, or none."),
     switch("cluster-proxy", "no")
         .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
+    row("slot-mode", Kind::Choice(&["standard", "strict", "lenient"]), "standard")
+        .live(Cluster, "Requests over several slots: as in Redis; never; or wherever this node serves all of them."),
     switch("cluster-voter", "no")
         .live(Cluster, "Vote without slots, too: a witness, or a replica in a cluster of one or two primaries."),
     switch("cluster-replica-no-failover", "no")
