@@ -243,7 +243,7 @@ impl Engine {
                     std::thread::park();
                 }
                 // A call is never done elsewhere: it would be answered where to go.
-                Err(Parked::Room | Parked::Awaited | Parked::Relayed(_)) => std::thread::park(),
+                Err(Parked::Room | Parked::Leaving | Parked::Awaited | Parked::Relayed(_)) => std::thread::park(),
                 Err(Parked::Blocked(waiter)) => match self.wait_in_queue(&waiter, &mut out) {
                     Some(offset) => break offset,
                     None => {

@@ -1,5 +1,6 @@
 //! What a host adds to an engine: commands that concern the process, files or other nodes, and its parts of INFO.
 
+use crate::effect::Offset;
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::slot::Slot;
 use parking_lot::Mutex;
@@ -58,25 +59,33 @@ impl Asker<'_> {
 pub struct LaterReply {
     resp: RespVersion,
     waker: Waker,
-    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+    given: Arc<Mutex<Option<Given>>>,
 }
+
+/// A reply, and the journal offset that it tells of.
+type Given = (Vec<u8>, Offset);
 
 impl LaterReply {
     pub(crate) fn new(resp: RespVersion, waker: Waker) -> Self {
-        Self { resp, waker, bytes: Arc::default() }
+        Self { resp, waker, given: Arc::default() }
     }
 
     /// Writes the reply, and wakes the client's session. The first reply counts.
     pub fn give(&self, write: impl FnOnce(&mut ReplyWriter<'_>)) {
+        self.give_at(Offset(0), write);
+    }
+
+    /// As [`give`](Self::give); the client is told once the journal up to `offset` is where it was promised to be.
+    pub fn give_at(&self, offset: Offset, write: impl FnOnce(&mut ReplyWriter<'_>)) {
         let mut bytes = Vec::new();
         write(&mut ReplyWriter::new(&mut bytes, self.resp));
-        self.bytes.lock().get_or_insert(bytes);
+        self.given.lock().get_or_insert((bytes, offset));
         self.waker.wake_by_ref();
     }
 
-    /// The reply, once it is there.
-    pub(crate) fn take(&self) -> Option<Vec<u8>> {
-        self.bytes.lock().take()
+    /// The reply, once it is there, and the journal offset that it tells of.
+    pub(crate) fn take(&self) -> Option<(Vec<u8>, Offset)> {
+        self.given.lock().take()
     }
 }
 

@@ -3,10 +3,12 @@
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
 mod apply;
+mod arrival;
 mod client;
 mod cluster;
 pub mod command;
 mod core;
+mod departure;
 mod doors;
 pub mod effect;
 mod engine;
@@ -41,6 +43,7 @@ mod turn;
 mod value;
 mod view;
 
+pub use arrival::{Arrival, InPlace};
 pub use client::PeerInfo;
 pub use cluster::DropReport;
 pub use command::bitmap::{BitSpan, BitUnit, FieldAction, FieldOperation};
@@ -57,6 +60,7 @@ pub use command::stream::{
     PendingSummary, ReadFrom, ReadOptions, StreamEntry, StreamInfo, StreamRead, TrimOptions,
 };
 pub use command::string::{CommonRun, CommonSubsequence, Expiration, GetExpiry, SetExpiry, SetIf, SetOptions};
+pub use departure::{Departure, LeavingValue, Left};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;

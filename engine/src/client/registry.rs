@@ -140,6 +140,8 @@ struct Pause {
     slots: usize,
     /// Who waits, by the address of the client.
     waiting: BTreeMap<usize, Waker>,
+    /// Who waits besides, and is no client.
+    others: Vec<Waker>,
 }
 
 impl Pause {
@@ -274,13 +276,13 @@ impl Registry {
 
     /// Wakes all who wait. Who is still held back waits again.
     fn end_pause(&self, end: impl FnOnce(&mut Pause)) {
-        let waiting = {
+        let (waiting, others) = {
             let mut pause = self.pause.lock();
             end(&mut pause);
             self.paused.store(pause.is_on(), Ordering::Release);
-            std::mem::take(&mut pause.waiting)
+            (std::mem::take(&mut pause.waiting), std::mem::take(&mut pause.others))
         };
-        waiting.into_values().for_each(Waker::wake);
+        waiting.into_values().chain(others).for_each(Waker::wake);
     }
 
     /// Whether the host holds writes back. One load while nothing is.
@@ -337,6 +339,16 @@ impl Registry {
         match pause.is_on() {
             true => drop(pause.waiting.insert(address(client), client.waker.clone())),
             false => client.waker.wake_by_ref(),
+        }
+    }
+
+    /// Wakes somebody who is no client when the pause ends, of clients or of slots; at once if there is none.
+    pub(crate) fn wake_others_after_pause(&self, waker: &Waker) {
+        let mut pause = self.pause.lock();
+        match pause.is_on() || pause.slots > 0 {
+            true if pause.others.iter().any(|other| other.will_wake(waker)) => {}
+            true => pause.others.push(waker.clone()),
+            false => waker.wake_by_ref(),
         }
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn ask_host(
     reply: &mut ReplyWriter<'_>,
 ) -> CommandResult {
     let client = &connection.client;
-    let can_wait = connection.takes_pushes && !connection.executes;
+    // EXEC goes on when the reply is there; but for MIGRATE, what a transaction asks of the host is done at once.
+    let may_come_later = !connection.executes || args[0].eq_ignore_ascii_case(b"migrate");
+    let can_wait = connection.takes_pushes && may_come_later;
     let asker = Asker {
         client_id: client.id,
         addr: &client.peer.addr,

@@ -244,4 +244,4 @@ fn every_command_that_writes_in_a_turn_has_a_sample() {
 }
 
 /// Commands that write and need more than a line to show it.
-const WITHOUT_SAMPLE: &[&str] = &["restore", "restore-asking", "migrate"];
+const WITHOUT_SAMPLE: &[&str] = &["restore", "restore-asking", "restore-begin", "restore-end", "migrate"];

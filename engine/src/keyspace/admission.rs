@@ -1,11 +1,12 @@
-//! Whether a slot takes requests, in one byte: its gate, and whether its keys are here.
+//! Whether a slot takes requests, in one byte: its gate, and whether its keys are here and stay.
 //!
 //! ```text
-//! bit  5 4   3 2 1 0
-//!      keys  gate       0 where the slot is open and its keys are here: one comparison tells
+//! bit  6        5 4   3 2 1 0
+//!      leaving  keys  gate       0 where the slot is open and its keys are here and stay: one comparison tells
 //!
 //! keys   Here <- Arriving <- Cold        a slot whose keys stand in a file still is Cold; who touches it first brings them
 //!        Unreadable <-'
+//! leaving   some of them are [on their way](super::leaving) to another server
 //! ```
 
 /// Whether a slot takes requests of clients. Decided by whoever owns the cluster's configuration, read by turns.
@@ -88,7 +89,7 @@ pub(crate) enum Keys {
 pub(crate) struct Admission(u8);
 
 impl Admission {
-    /// Whether the slot takes requests of clients, with its keys at hand.
+    /// Whether the slot takes requests of clients, with its keys at hand and none on its way elsewhere.
     #[inline]
     pub(crate) fn is_open(self) -> bool {
         self.0 == 0
@@ -103,6 +104,16 @@ impl Admission {
     #[inline]
     pub(crate) fn is_cold(self) -> bool {
         self.0 & KEYS_MASK == (Keys::Cold as u8) << KEYS_SHIFT
+    }
+
+    /// Whether keys of the slot are on their way to another server.
+    #[inline]
+    pub(crate) fn has_leaving(self) -> bool {
+        self.0 & LEAVING != 0
+    }
+
+    pub(crate) fn set_leaving(&mut self, leaving: bool) {
+        self.0 = self.0 & !LEAVING | if leaving { LEAVING } else { 0 };
     }
 
     pub(crate) fn gate(self) -> GateState {
@@ -130,6 +141,7 @@ impl Admission {
 const GATE_MASK: u8 = 0b00_1111;
 const KEYS_MASK: u8 = 0b11_0000;
 const KEYS_SHIFT: u32 = 4;
+const LEAVING: u8 = 0b100_0000;
 
 #[cfg(test)]
 mod tests {
@@ -149,6 +161,11 @@ mod tests {
                 assert_eq!(admission.is_open(), (gate, keys) == (GateState::Open, Keys::Here));
                 assert_eq!(admission.is_cold(), keys == Keys::Cold);
                 assert_eq!(admission.is_replicated(), (gate, keys) == (GateState::Replicated, Keys::Here));
+                admission.set_leaving(true);
+                assert_eq!((admission.gate(), admission.keys()), (gate, keys));
+                assert!(admission.has_leaving() && !admission.is_open() && !admission.is_replicated());
+                admission.set_leaving(false);
+                assert_eq!(admission.is_open(), (gate, keys) == (GateState::Open, Keys::Here));
             }
         }
     }

@@ -3,8 +3,9 @@
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
 //! with its counts and its expiry hint; [`admission`] says whether a slot
 //! takes requests; [`slots`] is the array of locked slots; [`waiting`] holds
-//! requests that wait for a key; [`eras`] keeps views apart from changes; [`hints`] helps prefetching; [`traffic`] counts what requests took by slot, [`oversized`] knows
-//! which keys are large. Nothing here knows a command, a turn or an effect.
+//! requests that wait for a key; [`leaving`] keys that are on their way to another server; [`eras`] keeps views apart from changes;
+//! [`hints`] helps prefetching; [`traffic`] counts what requests took by slot, [`oversized`] knows which keys are large. Nothing here
+//! knows a command, a turn or an effect.
 
 pub(crate) mod admission;
 pub(crate) mod candidates;
@@ -13,6 +14,7 @@ pub(crate) mod eras;
 pub(crate) mod expiry_walk;
 pub(crate) mod frequency;
 pub(crate) mod hints;
+pub(crate) mod leaving;
 pub(crate) mod lifetime;
 pub(crate) mod oversized;
 pub(crate) mod reclaim;

@@ -16,6 +16,7 @@
 //! Thread safety: everything is reached through a [`SlotGuard`].
 
 use super::admission::{Admission, Keys};
+use super::leaving::LeavingKeys;
 use super::shard::Shard;
 use super::waiting::{Waiter, Waiting};
 use super::watching::Watching;
@@ -59,6 +60,8 @@ struct Seldom {
     waiting: Waiting,
     /// Keys of this slot that clients watch.
     watching: Watching,
+    /// Keys of this slot that are on their way to another server.
+    leaving: LeavingKeys,
 }
 
 static NOBODY: Waiting = Waiting::NOBODY;
@@ -149,6 +152,12 @@ impl SlotState {
     /// The requests that wait for a key of this slot.
     pub(crate) fn waiting_mut(&mut self) -> &mut Waiting {
         &mut self.seldom.get_or_insert_default().waiting
+    }
+
+    /// The keys of this slot that are on their way to another server. Whoever adds or takes one says so in the slot's
+    /// [admission](Admission::set_leaving).
+    pub(crate) fn leaving_mut(&mut self) -> &mut LeavingKeys {
+        &mut self.seldom.get_or_insert_default().leaving
     }
 
     /// The keys of one database, if there ever were any.

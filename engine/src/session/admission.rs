@@ -3,7 +3,7 @@
 //! An open slot costs a request one comparison, where its turn begins. A request that is refused or held up for another reason asks
 //! the gate, too: who has to go to another node is told so first, as by Redis.
 
-use super::execute::Execution;
+use super::execute::{Execution, Parked};
 use super::transaction::Args;
 use crate::command::How;
 use crate::command::keys::Include;
@@ -45,6 +45,39 @@ impl Execution<'_> {
         }
         let keys: Vec<&[u8]> = requests.iter().flat_map(|(command, args)| keys_of(command, args)).collect();
         self.admit_closed(self.caller_of_exec(does), &keys, guards)
+    }
+
+    /// Parks a request that is about keys on their way to another server: one that only reads goes on until they are sent. What names
+    /// no key and changes data, all that there is, waits for every one of them. `does` are its flags.
+    #[inline]
+    pub(super) fn admit_leaving<'k>(
+        &self,
+        does: Flags,
+        keys: impl FnOnce() -> Vec<&'k [u8]>,
+        guards: &mut Guards<'_>,
+    ) -> Result<(), Parked> {
+        match guards.iter().any(|guard| guard.state.admission.has_leaving()) {
+            false => Ok(()),
+            true => self.wait_for_leaving(does.has(flag::WRITE | flag::MAY_REPLICATE), &keys(), guards),
+        }
+    }
+
+    #[cold]
+    fn wait_for_leaving(&self, writes: bool, keys: &[&[u8]], guards: &mut Guards<'_>) -> Result<(), Parked> {
+        let client_id = self.connection.client.id;
+        for guard in guards.iter_mut().filter(|guard| guard.state.admission.has_leaving()) {
+            let slot = guard.slot();
+            let leaving = guard.state.leaving_mut();
+            let is_delayed = match keys {
+                [] => writes,
+                keys => keys.iter().any(|key| Slot::of(key) == slot && leaving.delays(key, writes, client_id)),
+            };
+            if is_delayed {
+                leaving.wait(&self.connection.client.waker);
+                return Err(Parked::Leaving);
+            }
+        }
+        Ok(())
     }
 
     #[cold]
@@ -208,6 +241,6 @@ fn is_open(guards: &Guards<'_>) -> bool {
 
 /// What decides the slot of a request.
 #[cold]
-fn keys_of<'a>(command: &Command, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
+pub(super) fn keys_of<'a>(command: &Command, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
     command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize]).collect()
 }

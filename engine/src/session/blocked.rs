@@ -8,6 +8,7 @@ use super::execute::{Answered, Execution, Failure, Parked, apply_reply_mode, wak
 use super::outbox::Kind;
 use crate::command::table::table;
 use crate::effect::Offset;
+use crate::error::CommandError;
 use crate::keyspace::waiting::{self, Waiter};
 use crate::resp::ReplyWriter;
 use crate::time::UnixMillis;
@@ -31,7 +32,7 @@ impl Session {
         match parked {
             Parked::Blocked(waiter) => self.settle(waiter),
             Parked::Relayed(relayed) => self.take_relayed(relayed),
-            Parked::Pause | Parked::Room | Parked::Contended | Parked::SlotPaused | Parked::Awaited => {
+            Parked::Pause | Parked::Room | Parked::Contended | Parked::SlotPaused | Parked::Leaving | Parked::Awaited => {
                 self.connection.client.is_parked.store(false, Ordering::Relaxed);
                 match self.again.take() {
                     Some(waiter) => self.run_again(waiter),
@@ -52,6 +53,12 @@ impl Session {
         };
         leave(&self.core, &waiter);
         *self.connection.client.blocked.lock() = None;
+        if let waiting::Outcome::Refused(error) = &outcome
+            && let Some(relayed) = self.relay_waiting(&waiter, error)
+        {
+            self.parked = Some(relayed);
+            return;
+        }
         let start = self.outbox.bytes.len();
         let mut reply = ReplyWriter::new(&mut self.outbox.bytes, self.connection.resp);
         let (offset, failed) = match outcome {
@@ -73,6 +80,16 @@ impl Session {
             waiting::Outcome::Gone => return,
         };
         self.close_request(&waiter.request, start, Answered { offset, failed });
+    }
+
+    /// Has whoever serves the slot now do a request that waited. Its time begins anew there.
+    #[cold]
+    fn relay_waiting(&mut self, waiter: &Waiter, error: &CommandError) -> Option<Parked> {
+        let args: SmallVec<[&[u8]; 8]> = waiter.request.iter().map(|arg| &**arg).collect();
+        let command = table().lookup(&args).ok()?;
+        let now = self.core.now();
+        let (core, connection, buffer) = (&self.core, &mut self.connection, &mut self.effects);
+        Execution { core, connection, now, buffer }.relay(command, &args, error)
     }
 
     /// Runs the request that waited once more, in a turn of its own.

@@ -6,6 +6,7 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
+use super::admission::keys_of;
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
@@ -48,6 +49,8 @@ pub(crate) enum Parked {
     Contended,
     /// A slot is about to be another node's.
     SlotPaused,
+    /// A key is on its way to another server.
+    Leaving,
     /// The host does it and will give the reply.
     Awaited,
     /// It ran, and waits for one of its keys. It is not tried again from the start: whoever makes a key ready runs it.
@@ -141,17 +144,17 @@ impl Execution<'_> {
                 let slots: Vec<Slot> = Slot::all().collect();
                 self.run_in_turn(command, &slots, None, adapter, args, out)?
             }
-            How::Connection(_) | How::Host if self.is_given_later(command) => (Offset(0), self.pick_up(out)?),
+            How::Connection(_) | How::Host if self.is_given_later(command) => self.pick_up(out)?,
             How::Connection(adapter) => {
                 let mut reply = ReplyWriter::new(out, resp);
                 let result = self.run_on_connection(command, adapter, args, &mut reply)?;
-                (Offset(0), self.or_later(result, start, out)?)
+                self.or_later(result, start, out)?
             }
             How::Exec => self.exec(command, out)?,
             How::Watch => self.watch(command, args, out)?,
             How::Host => {
                 let result = self.run_by_host(args, out);
-                (Offset(0), self.or_later(result, start, out)?)
+                self.or_later(result, start, out)?
             }
         };
         match result {
@@ -485,11 +488,12 @@ impl Execution<'_> {
         args: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(Offset, CommandResult), Parked> {
-        let Some(guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
+        let Some(mut guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
         self.admit_held(command.flags)?;
         if let Err(error) = self.admit_slots(command, args, &guards) {
             return Ok((Offset(0), Err(or_parked(error)?)));
         }
+        self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
         let opening = Opening {
             db: self.connection.db,
             origin: Origin::Client,
@@ -570,9 +574,14 @@ impl Execution<'_> {
     }
 
     /// What a request answers, or that the host will give its reply.
-    fn or_later(&mut self, result: CommandResult, start: usize, out: &mut Vec<u8>) -> Result<CommandResult, Parked> {
+    fn or_later(
+        &mut self,
+        result: CommandResult,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(Offset, CommandResult), Parked> {
         if self.connection.awaited.get().is_none() {
-            return Ok(result);
+            return Ok((Offset(0), result));
         }
         out.truncate(start);
         self.pick_up(out)
@@ -583,13 +592,13 @@ impl Execution<'_> {
         self.connection.awaited.get().is_some() && matches!(command.row.run.0, How::Connection(_) | How::Host)
     }
 
-    /// Takes the reply that the host was to give, if it is there.
+    /// Takes the reply that the host was to give, if it is there, and the offset that it tells of.
     #[cold]
-    fn pick_up(&mut self, out: &mut Vec<u8>) -> Result<CommandResult, Parked> {
-        let reply = self.connection.awaited.get().and_then(LaterReply::take).ok_or(Parked::Awaited)?;
+    pub(super) fn pick_up(&mut self, out: &mut Vec<u8>) -> Result<(Offset, CommandResult), Parked> {
+        let (reply, offset) = self.connection.awaited.get().and_then(LaterReply::take).ok_or(Parked::Awaited)?;
         self.connection.awaited = OnceCell::new();
         out.extend_from_slice(&reply);
-        Ok(error_of(&reply))
+        Ok((offset, error_of(&reply)))
     }
 }
 
@@ -677,8 +686,9 @@ pub(crate) fn wake_when_ready(core: &Core, parked: &Parked, client: &Client) {
             client.is_parked.store(true, Ordering::Relaxed);
             core.clients.wake_after_slots(client);
         }
-        // The journal took the waker when it was asked for room, the waiter when it was queued, the host with the request.
-        Parked::Room | Parked::Blocked(_) | Parked::Awaited | Parked::Relayed(_) => {}
+        // The journal took the waker when it was asked for room, the waiter when it was queued, the host with the request, the slot
+        // while it was held.
+        Parked::Room | Parked::Blocked(_) | Parked::Awaited | Parked::Relayed(_) | Parked::Leaving => {}
         Parked::Contended => client.waker.wake_by_ref(),
     }
 }

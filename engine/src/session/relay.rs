@@ -18,7 +18,6 @@ use crate::command::How;
 use crate::command::keys::Include;
 use crate::command::row::flag;
 use crate::command::table::{Command, table};
-use crate::effect::Offset;
 use crate::error::CommandError;
 use crate::host::{Join, LaterReply, Relay, RelayPart};
 use crate::slot::Slot;
@@ -119,14 +118,14 @@ impl Execution<'_> {
 impl Session {
     /// Takes the reply of the request that another node does, if it is there.
     pub(super) fn take_relayed(&mut self, relayed: Arc<Relayed>) {
-        let Some(reply) = relayed.later.take() else {
+        let Some((reply, offset)) = relayed.later.take() else {
             self.parked = Some(Parked::Relayed(relayed));
             return;
         };
         let start = self.outbox.bytes.len();
         self.outbox.bytes.extend_from_slice(&reply);
         let failed = if reply.starts_with(b"-") { Failure::Failed } else { Failure::None };
-        self.close_request(&relayed.request, start, Answered { offset: Offset(0), failed });
+        self.close_request(&relayed.request, start, Answered { offset, failed });
     }
 }
 

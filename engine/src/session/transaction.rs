@@ -10,6 +10,7 @@
 //! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
 //! its [progress](Progress) and goes on from there.
 
+use super::admission::keys_of;
 use super::execute::{Answered, Execution, Failure, Parked, broken, or_parked};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
@@ -173,7 +174,10 @@ impl<'a> Execution<'a> {
     #[cold]
     pub(super) fn finish_exec(&mut self) {
         let Some(mut transaction) = self.connection.transaction.take() else { return };
-        if transaction.progress.is_some() {
+        if let Some(progress) = &mut transaction.progress {
+            // Nobody waits for replies any more: one that was to come later counts as there, and none is to come later from here on.
+            progress.done += usize::from(self.connection.awaited.take().is_some());
+            self.connection.takes_pushes = false;
             let _ = self.exec_queued(&mut transaction, Patience::Unlimited, &mut Vec::new());
         }
     }
@@ -216,9 +220,9 @@ impl<'a> Execution<'a> {
                 }
                 Ok((offset, Ok(())))
             }
-            Err(progress) => {
+            Err((progress, parked)) => {
                 transaction.progress = Some(Progress { replies: out.split_off(start), ..progress });
-                Err(Parked::Contended)
+                Err(parked)
             }
         }
     }
@@ -239,10 +243,13 @@ impl<'a> Execution<'a> {
             slots.sort_unstable();
             slots.dedup();
         }
-        let Some(guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
+        let Some(mut guards) = Turn::try_lock(self.core, &slots) else { return Err(Parked::Contended) };
         self.admit_held(does)?;
         if let Err(error) = self.admit_queued(requests, does, &guards) {
             return Ok(Begun::Over(Offset(0), Err(or_parked(error)?)));
+        }
+        for (command, args) in requests {
+            self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
         }
         let opening = self.opening();
         let mut turn = Turn::open(self.core, opening, guards);
@@ -268,7 +275,7 @@ impl<'a> Execution<'a> {
         progress: Progress,
         patience: Patience,
         out: &mut Vec<u8>,
-    ) -> Result<Offset, Progress> {
+    ) -> Result<Offset, (Progress, Parked)> {
         let Progress { done, mut newest, .. } = progress;
         let mut open = turn;
         for (at, (command, args)) in requests.iter().enumerate().skip(done) {
@@ -280,24 +287,22 @@ impl<'a> Execution<'a> {
                 let slots = self.slots_of_all(&requests[at..]).unwrap_or_default();
                 open = match patience {
                     Patience::Unlimited => Turn::begin(self.core, self.opening(), &slots).ok(),
-                    Patience::Moment => match Turn::try_lock(self.core, &slots) {
-                        Some(guards) => {
-                            let rest = &requests[at..];
-                            let does = Flags(rest.iter().fold(0, |flags, (command, _)| flags | command.flags.0));
-                            match self.admit_queued(rest, does, &guards) {
-                                Ok(()) => Some(Turn::open(self.core, self.opening(), guards)),
-                                // What it becomes is decided soon.
-                                Err(CommandError::SlotPaused) => {
-                                    return Err(Progress { done: at, newest, ..Progress::default() });
-                                }
-                                Err(_) => None,
-                            }
-                        }
-                        None => return Err(Progress { done: at, newest, ..Progress::default() }),
+                    Patience::Moment => match self.go_on_with(&requests[at..], &slots) {
+                        Ok(turn) => turn,
+                        Err(parked) => return Err((Progress { done: at, newest, ..Progress::default() }, parked)),
                     },
                 };
             }
+            let start = out.len();
             self.run_and_book(open.as_mut(), command, args, out);
+            if self.connection.awaited.get().is_some() {
+                out.truncate(start);
+                return Err((Progress { done: at, newest, ..Progress::default() }, Parked::Awaited));
+            }
+            if takes_slots_itself(command) {
+                // Nobody says what it changed.
+                newest = newest.max(self.core.journal_end());
+            }
         }
         Ok(match open {
             Some(turn) => newest.max(self.finish(turn)),
@@ -305,7 +310,27 @@ impl<'a> Execution<'a> {
         })
     }
 
-    /// Runs one request, and counts it.
+    /// Opens the turn of an EXEC that gave its slots back; none if they are not served here any more.
+    fn go_on_with(
+        &mut self,
+        rest: &[(&'static Command, Args<'_>)],
+        slots: &[Slot],
+    ) -> Result<Option<Turn<'a>>, Parked> {
+        let Some(mut guards) = Turn::try_lock(self.core, slots) else { return Err(Parked::Contended) };
+        let does = Flags(rest.iter().fold(0, |flags, (command, _)| flags | command.flags.0));
+        match self.admit_queued(rest, does, &guards) {
+            Ok(()) => {}
+            // What it becomes is decided soon.
+            Err(CommandError::SlotPaused) => return Err(Parked::SlotPaused),
+            Err(_) => return Ok(None),
+        }
+        for (command, args) in rest {
+            self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
+        }
+        Ok(Some(Turn::open(self.core, self.opening(), guards)))
+    }
+
+    /// Runs one request, and counts it, unless the host will give its reply later.
     fn run_and_book(&mut self, turn: Option<&mut Turn<'_>>, command: &Command, args: &[&[u8]], out: &mut Vec<u8>) {
         let start = out.len();
         let began = self.core.monotonic_ns();
@@ -318,6 +343,9 @@ impl<'a> Execution<'a> {
                 Failure::Failed
             }
         };
+        if self.connection.awaited.get().is_some() {
+            return;
+        }
         let nanos = self.core.monotonic_ns().saturating_sub(began);
         book(self.core, self.connection, command, args, (nanos, failed, out.len() - start), self.now);
     }
@@ -344,6 +372,9 @@ impl<'a> Execution<'a> {
             }
             (How::LookAt(adapter), Some(turn)) => look_in_turn(turn, args, &mut reply, adapter),
             (How::Connection(adapter), _) => adapter(self.core, self.connection, args, &mut reply),
+            (How::Host, _) if self.connection.awaited.get().is_some() => {
+                self.pick_up(out).map_or(Ok(()), |(_, result)| result)
+            }
             (How::Host, _) => self.run_by_host(args, out),
             // Their slots closed between two turns of the transaction.
             (_, None) => Err(CommandError::SlotNotServed),

@@ -405,6 +405,11 @@ impl<O: Boxed> Block<O> {
         Self::build(key.unwrap_or(self.key()), payload, self.kind().0, expiry, self.access())
     }
 
+    /// Whether this is the same block: nothing of it was changed since it was shared.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     pub(crate) fn is_unique(&self) -> bool {
         // Acquire pairs with the release in `drop`: what a former owner read is read before this owner writes.
         self.head().refs.load(Ordering::Acquire) == 1

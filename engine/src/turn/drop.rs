@@ -8,7 +8,8 @@ use crate::event::EventClass;
 use crate::slot::Slot;
 
 impl Turn<'_> {
-    fn drop_key(&mut self, key: &Key<'_>) {
+    /// Deletes a key, whatever its expiry says.
+    pub(crate) fn drop_key(&mut self, key: &Key<'_>) {
         let found = self.state(key).shard(self.db).and_then(|shard| shard.find(key.hash, key.bytes));
         if let Some(spot) = found {
             self.discard(key, spot);

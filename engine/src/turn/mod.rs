@@ -18,6 +18,7 @@
 
 mod ahead;
 mod commit;
+mod departure;
 mod discard;
 mod drop;
 mod era;
@@ -48,6 +49,7 @@ use crate::table::{Lent, Spot};
 use crate::time::UnixMillis;
 use crate::value::StrRef;
 pub(crate) use commit::Committed;
+pub(crate) use departure::Parting;
 use discard::Discarded;
 pub(crate) use drop::drop_keys;
 pub(crate) use era::bring;

@@ -122,7 +122,7 @@ pub(super) struct Attendance {
 enum Service {
     /// It ran the request: the reply, and whether that is an error.
     Done(Vec<u8>, bool),
-    /// It does not hold all slots of the request.
+    /// It does not hold all slots of the request, or keys of them are on their way to another server.
     Elsewhere,
 }
 
@@ -239,7 +239,11 @@ impl Turn<'_> {
         if !waiter.claim() {
             return;
         }
-        let holds = |slot: &Slot| self.guards.binary_search_by_key(slot, SlotGuard::slot).is_ok();
+        // Who may have to wait for a key that is on its way asks by itself.
+        let holds = |slot: &Slot| {
+            let place = self.guards.binary_search_by_key(slot, SlotGuard::slot);
+            place.is_ok_and(|at| !self.guards[at].state.admission.has_leaving())
+        };
         let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
             self.guards.iter_mut().for_each(|guard| guard.state.leave(waiter));
             let attendance = self.attendance.get_or_insert_default();

@@ -177,7 +177,7 @@ impl Node {
     pub(super) fn settle_member(&mut self, now: UnixMillis) {
         while let Some(output) = self.membership.as_mut().and_then(|it| it.member.poll_output()) {
             match output {
-                MemberOutput::Save => self.outputs.push_back(Output::KeepRoster),
+                MemberOutput::Save | MemberOutput::Note => self.outputs.push_back(Output::KeepRoster),
                 MemberOutput::Serve => {
                     if let Some(membership) = &mut self.membership {
                         membership.gates.settle(&self.engine, &membership.member, PreferredEndpoint::Ip);

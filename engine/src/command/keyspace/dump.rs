@@ -41,8 +41,9 @@ fn dump(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> Com
     Ok(())
 }
 
-/// The payload of an entry's value.
-fn payload_of(entry: &EntryRef, style: Style) -> Vec<u8> {
+/// The payload of an entry's value, for a server of version 7.0 or later.
+pub(crate) fn dump_entry(entry: &EntryRef, compress: bool) -> Vec<u8> {
+    let style = Style { compress, ..Style::default() };
     let mut payload = vec![0];
     payload[0] = encode(entry, style, &mut payload);
     let version = version_of(payload[0]);
@@ -55,7 +56,7 @@ impl Turn<'_> {
     pub fn dump(&mut self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, CommandError> {
         let key = self.key(key.as_ref())?;
         let compress = self.core().options.rdb_compression.load(Relaxed);
-        Ok(self.read(&key).map(|entry| payload_of(&entry, Style { compress, ..Style::default() }).into()))
+        Ok(self.read(&key).map(|entry| dump_entry(&entry, compress).into()))
     }
 }
 

@@ -14,8 +14,10 @@ mod move_key;
 mod object;
 mod random;
 pub(crate) mod recording;
+mod recreate;
 mod rename;
 mod restore;
+mod restore_parts;
 #[cfg(test)]
 mod revocation_tests;
 mod scan;
@@ -25,7 +27,9 @@ mod size;
 mod swap;
 
 pub use copy::CopyOptions;
+pub(crate) use dump::dump_entry;
 pub use flush::FlushMode;
+pub(crate) use recreate::recreate;
 pub use restore::RestoreOptions;
 pub use scan::{Scan, ScanCursor, ScanOptions};
 
@@ -48,6 +52,8 @@ pub(super) const ROWS: &[Row] = &[
     rename::RENAMENX,
     restore::RESTORE,
     restore::RESTORE_ASKING,
+    restore_parts::RESTORE_BEGIN,
+    restore_parts::RESTORE_END,
     scan::SCAN,
     exists::TOUCH,
     kind::TYPE,

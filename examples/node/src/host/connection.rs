@@ -127,6 +127,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(serving) = &self.serving {
             self.node.replication.forget_client(serving.session.id());
+            self.node.arrivals.forget(serving.session.id());
             if let Some(cluster) = &self.node.cluster {
                 cluster.proxy.forget(serving.session.id());
             }

@@ -32,6 +32,8 @@ impl Host for Node {
                 reply.ok();
             }
             (b"migrate", _) => self.migrate(asker, args, reply),
+            (b"restore-begin", _) => self.restore_begin(asker, args, reply),
+            (b"restore-end", _) => self.restore_end(asker, args, reply),
             (b"save", _) => self.save(asker, reply),
             (b"bgsave", _) => self.save_in_background(asker, &args[1..], reply),
             (b"lastsave", _) => self.last_save(reply),

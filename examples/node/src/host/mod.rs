@@ -64,6 +64,8 @@ pub(crate) struct Node {
     cluster: Option<Cluster>,
     /// To servers that keys went to.
     wires: migrate::Wires,
+    /// Keys that come from other nodes in pieces.
+    arrivals: migrate::Arrivals,
     pub(crate) settings: Settings,
     live: Live,
     log: LogControl,
@@ -128,6 +130,7 @@ impl Host {
             replication,
             cluster,
             wires: migrate::Wires::default(),
+            arrivals: migrate::Arrivals::default(),
             settings,
             live,
             log,

@@ -1,7 +1,10 @@
 //! MIGRATE between nodes and redis-server: what goes, what stays, and what is said.
 
+use crate::node::{Client, request};
 use crate::redis::{PROGRAM, has};
 use crate::replication::Peer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A node and a redis-server, each with keys of every type.
 fn pair() -> [Peer; 2] {
@@ -95,4 +98,131 @@ fn what_is_asked_amiss_is_said_as_redis_server_says_it() {
     assert!(refused.contains("BUSYKEY"), "{refused}");
     assert_eq!(pair[0].ask(&["EXISTS", "new", "set"]), ":1");
     assert_eq!(pair[1].ask(&["GET", "new"]), "v");
+}
+
+#[test]
+fn a_target_with_a_password_is_told_it_each_time() {
+    let (mut source, mut target) = (Peer::node(&[]), Peer::node(&["--requirepass", "secret"]));
+    assert_eq!(target.ask(&["AUTH", "secret"]), "+OK");
+    assert_eq!(source.ask(&["MSET", "a", "1", "b", "2", "c", "3", "d", "4"]), "+OK");
+    let port = target.port.to_string();
+    let mut migrate =
+        |key: &str, words: &[&str]| source.ask(&[&["MIGRATE", "127.0.0.1", &port, key, "0", "60000"], words].concat());
+    assert_eq!(migrate("a", &["AUTH", "secret"]), "+OK");
+    assert_eq!(migrate("b", &["AUTH2", "default", "secret"]), "+OK");
+    let refused = migrate("c", &["AUTH", "wrong"]);
+    assert!(refused.starts_with("-ERR Target instance replied with error: WRONGPASS"), "{refused}");
+    let refused = migrate("c", &[]);
+    assert!(refused.starts_with("-ERR Target instance replied with error: NOAUTH"), "{refused}");
+    assert_eq!(migrate("c", &["COPY", "AUTH", "secret"]), "+OK");
+    assert_eq!(source.ask(&["EXISTS", "a", "b", "c", "d"]), ":2");
+    assert_eq!(target.ask(&["MGET", "a", "b", "c", "d"]), "1 2 3 (nil)");
+}
+
+#[test]
+fn a_frozen_target_is_given_up_and_what_it_says_later_is_nobodys_reply() {
+    let (mut source, mut target) = (Peer::node(&[]), Peer::node(&[]));
+    assert_eq!(source.ask(&["MSET", "a", "1", "b", "2", "c", "3"]), "+OK");
+    let port = target.port.to_string();
+    let words = |key: &'static str| ["MIGRATE", "127.0.0.1", &port, key, "0", "300", "REPLACE"].map(str::to_owned);
+    let ask = |source: &mut Peer, key| source.ask(&words(key).each_ref().map(String::as_str));
+    // The connection is kept.
+    assert_eq!(ask(&mut source, "a"), "+OK");
+    target.node.as_ref().unwrap().signal("STOP");
+    let mut other = source.node.as_ref().unwrap().client();
+    source.client.write(&request(&words("b").each_ref().map(String::as_str)));
+    other.write(&request(&["APPEND", "b", "x"]));
+    other.write(&request(&["GET", "b"]));
+    assert_eq!(source.client.reply(), "-IOERR error or timeout reading to target instance");
+    // Who wanted the key meanwhile is answered, and no error.
+    assert_eq!([other.reply(), other.reply()], [":2", "2x"]);
+    target.node.as_ref().unwrap().signal("CONT");
+    assert_eq!(ask(&mut source, "nobody's"), "+NOKEY");
+    assert_eq!(ask(&mut source, "b"), "+OK");
+    assert_eq!(ask(&mut source, "c"), "+OK");
+    assert_eq!(source.ask(&["DBSIZE"]), ":0");
+    assert_eq!(target.ask(&["MGET", "a", "b", "c"]), "1 2x 3");
+}
+
+#[test]
+fn nobody_finds_a_key_at_both_places_and_no_write_is_lost_or_done_twice() {
+    let (source, mut target) = (Peer::node(&[]), Peer::node(&[]));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (from, to) = (source.port, target.port);
+    let writer = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let (mut client, mut count) = (Client::reach(from).unwrap(), 0_u64);
+            while !stop.load(Ordering::Relaxed) {
+                assert!(client.ask(&["INCR", "counter"]).starts_with(':'));
+                count += 1;
+            }
+            count
+        }
+    });
+    let reader = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let (mut here, mut there) = (Client::reach(from).unwrap(), Client::reach(to).unwrap());
+            while !stop.load(Ordering::Relaxed) {
+                let found = there.ask(&["GET", "value"]);
+                assert!(found == "(nil)" || here.ask(&["GET", "value"]) != found, "{found} is at both places");
+            }
+        }
+    });
+    let (mut moved, port) = (0, to.to_string());
+    let mut client = Client::reach(from).unwrap();
+    for round in 0..ROUNDS {
+        assert_eq!(client.ask(&["SET", "value", &round.to_string()]), "+OK");
+        let told =
+            client.ask(&["MIGRATE", "127.0.0.1", &port, "", "0", "60000", "REPLACE", "KEYS", "value", "counter"]);
+        assert_eq!(told, "+OK");
+        moved += target.ask(&["GETDEL", "counter"]).parse::<u64>().unwrap_or(0);
+    }
+    stop.store(true, Ordering::Relaxed);
+    reader.join().unwrap();
+    let count = writer.join().unwrap();
+    let left = client.ask(&["GET", "counter"]).parse::<u64>().unwrap_or(0);
+    assert_eq!(moved + left, count);
+}
+
+/// How often keys go.
+const ROUNDS: usize = 300;
+
+#[test]
+fn replicas_and_the_log_know_which_keys_left() {
+    let (mut source, mut target) = (Peer::node(&["--appendonly", "yes"]), Peer::node(&[]));
+    let mut replica = Peer::node(&[]);
+    let (port, to) = (source.port.to_string(), target.port.to_string());
+    assert_eq!(replica.ask(&["REPLICAOF", "127.0.0.1", &port]), "+OK");
+    assert_eq!(source.ask(&["MSET", "a", "1", "b", "2", "c", "3"]), "+OK");
+    let told = source.ask(&["MIGRATE", "127.0.0.1", &to, "", "0", "60000", "KEYS", "a", "c"]);
+    assert_eq!(told, "+OK");
+    assert_eq!(source.ask(&["WAIT", "1", "60000"]), ":1");
+    assert_eq!(replica.ask(&["MGET", "a", "b", "c"]), "(nil) 2 (nil)");
+    assert_eq!(source.ask(&["WAITAOF", "1", "0", "60000"]), ":1 :0");
+    source.kill();
+    source.restart();
+    assert_eq!(source.ask(&["MGET", "a", "b", "c"]), "(nil) 2 (nil)");
+    assert_eq!(target.ask(&["MGET", "a", "b", "c"]), "1 (nil) 3");
+}
+
+#[test]
+fn a_transaction_waits_for_its_migrate_and_the_rest_of_it_comes_after_that() {
+    let (mut source, mut target) = (Peer::node(&[]), Peer::node(&[]));
+    assert_eq!(source.ask(&["MSET", "a", "1", "b", "2"]), "+OK");
+    let port = target.port.to_string();
+    for words in [
+        &["MULTI"][..],
+        &["SET", "before", "v"],
+        &["MIGRATE", "127.0.0.1", &port, "a", "0", "60000"],
+        &["EXISTS", "a"],
+        &["MIGRATE", "127.0.0.1", &port, "b", "0", "60000", "COPY"],
+        &["APPEND", "b", "x"],
+    ] {
+        assert!(!source.ask(words).starts_with('-'), "{words:?}");
+    }
+    assert_eq!(source.ask(&["EXEC"]), "+OK +OK :0 +OK :2");
+    assert_eq!(target.ask(&["MGET", "a", "b"]), "1 2");
+    assert_eq!(source.ask(&["MGET", "a", "b", "before"]), "(nil) 2x v");
 }

@@ -132,3 +132,36 @@ fn a_failover_is_waited_for() {
     assert_eq!(nodes[3].field("replication", "role"), "master");
     assert_eq!(nodes[2].ask(&["GET", "b"]), nodes[3].ask(&["GET", "b"]));
 }
+
+#[test]
+fn who_waits_for_a_key_goes_on_waiting_where_its_slot_goes() {
+    let mut nodes = cluster();
+    let slot_of =
+        |nodes: &mut [Peer], key: &str| nodes[0].ask(&["CLUSTER", "KEYSLOT", key])[1..].parse::<u32>().unwrap();
+    let key = (0..).map(|number| format!("key:{number}")).find(|key| slot_of(&mut nodes, key) <= 5460).unwrap();
+    let mut client = Client::reach(nodes[0].port).unwrap();
+    client.write(&request(&["BLPOP", &key, "60"]));
+    wait_until("waiting", || Some(nodes[0].field("clients", "blocked_clients")).filter(|count| count != "1"));
+    let (slot, owner) = (slot_of(&mut nodes, &key).to_string(), nodes[1].ask(&["CLUSTER", "MYID"]));
+    for node in [1, 0, 2] {
+        assert_eq!(nodes[node].ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &owner]), "+OK");
+    }
+    assert_eq!(nodes[1].ask(&["RPUSH", &key, "x"]), ":1");
+    assert_eq!(client.reply(), format!("{key} x"));
+}
+
+#[test]
+fn a_node_that_let_nobody_in_is_asked_again_with_the_password_of_today() {
+    let mut nodes = cluster();
+    assert_eq!(nodes[1].ask(&["CONFIG", "SET", "requirepass", "secret"]), "+OK");
+    let slot_of =
+        |nodes: &mut [Peer], key: &str| nodes[0].ask(&["CLUSTER", "KEYSLOT", key])[1..].parse::<u32>().unwrap();
+    let is_there = |slot: u32| (5461..10923).contains(&slot);
+    let key = (0..).map(|number| format!("key:{number}")).find(|key| is_there(slot_of(&mut nodes, key))).unwrap();
+    let mut client = Client::reach(nodes[0].port).unwrap();
+    assert_eq!(nodes[0].ask(&["CONFIG", "SET", "masterauth", "wrong"]), "+OK");
+    let refused = client.ask(&["SET", &key, "v"]);
+    assert!(refused.starts_with("-CLUSTERDOWN ") && refused.contains("WRONGPASS"), "{refused}");
+    assert_eq!(nodes[0].ask(&["CONFIG", "SET", "masterauth", "secret"]), "+OK");
+    assert_eq!(client.ask(&["SET", &key, "v"]), "+OK");
+}

@@ -185,7 +185,7 @@ impl Member {
             return Err(ClusterRefusal::TargetReplica);
         }
         self.roster.migrating.insert(slot, to);
-        (self.is_unsaved, self.is_unserved) = (true, true);
+        (self.is_unnoted, self.is_unserved) = (true, true);
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Member {
             return Err(ClusterRefusal::TargetReplica);
         }
         self.roster.importing.insert(slot, from);
-        (self.is_unsaved, self.is_unserved) = (true, true);
+        (self.is_unnoted, self.is_unserved) = (true, true);
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Member {
         self.led()?;
         self.roster.migrating.remove(&slot);
         self.roster.importing.remove(&slot);
-        (self.is_unsaved, self.is_unserved) = (true, true);
+        (self.is_unnoted, self.is_unserved) = (true, true);
         Ok(())
     }
 
@@ -250,8 +250,10 @@ impl Member {
         }
         if was_mine && owner != name && self.roster.me().slots.is_empty() && self.options.allows_replica_migration {
             self.follow(owner);
+            self.is_unsaved = true;
         }
-        self.slots_changed(now);
+        (self.is_unnoted, self.is_unserved) = (true, true);
+        self.review_health(now);
         Ok(())
     }
 

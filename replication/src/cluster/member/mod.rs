@@ -79,8 +79,8 @@ pub struct Member {
     outputs: VecDeque<MemberOutput>,
     /// The roster is another than the one that was kept.
     is_unsaved: bool,
-    /// It is to be kept, and nobody waits for that.
-    saves_later: bool,
+    /// And what is another may reach the disk a little later.
+    is_unnoted: bool,
     /// The gate is to follow.
     is_unserved: bool,
     /// How often the gate was to follow.
@@ -186,7 +186,7 @@ impl Member {
             forgotten: BTreeMap::new(),
             outputs: VecDeque::new(),
             is_unsaved: true,
-            saves_later: false,
+            is_unnoted: false,
             is_unserved: true,
             revision: 0,
             next_tick: now,
@@ -294,7 +294,6 @@ impl Member {
         }
         self.next_tick = now.saturating_add(self.options.tick_ms());
         self.ticks += 1;
-        self.is_unsaved |= std::mem::take(&mut self.saves_later);
         self.forgotten.retain(|_, until| *until > now);
         self.end_handshakes(now);
         self.tend_links(now);
@@ -311,8 +310,12 @@ impl Member {
 
     /// What to do next.
     pub fn poll_output(&mut self) -> Option<MemberOutput> {
+        let is_unnoted = std::mem::take(&mut self.is_unnoted);
         if std::mem::take(&mut self.is_unsaved) {
             return Some(MemberOutput::Save);
+        }
+        if is_unnoted {
+            return Some(MemberOutput::Note);
         }
         if std::mem::take(&mut self.is_unserved) {
             self.revision += 1;

@@ -17,6 +17,9 @@ pub enum MemberOutput {
     /// Keep what the [roster](super::Member::roster) is now. Nothing more may be sent, and no command be answered, before that is
     /// on the disk.
     Save,
+    /// Keep what the roster is now, so that it is there when the process begins anew; and on the disk within a second. It concerns slots,
+    /// of which others know the same or more, and no epoch of this node.
+    Note,
     /// Have the engine's gate follow: who owns which slot, or whether the cluster serves, is another than it was.
     Serve,
     /// Connect to the bus of a node; then [`link_opened`](super::Member::link_opened) or

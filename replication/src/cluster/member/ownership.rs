@@ -107,12 +107,15 @@ impl Member {
         }
         self.roster.migrating.retain(|slot, _| !wanted.contains(*slot));
         self.note_inherited();
-        (self.is_unsaved, self.is_unserved) = (true, true);
+        // What a transfer is decided by is on the disk before it goes on.
+        self.is_unsaved |= !self.roster.transfers.is_empty();
+        (self.is_unnoted, self.is_unserved) = (true, true);
         self.tell(MemberEvent::Claimed { owner: claimant, epoch, count: wanted.len() });
         let is_bare = lost > 0 && self.my_primary().is_none_or(|node| node.slots.is_empty());
         // With all of its slots at one node it was replaced; with some elsewhere it was emptied.
         if is_bare && (self.options.allows_replica_migration || claimed.len() == lost) {
             self.follow(claimant);
+            self.is_unsaved = true;
         } else if !mine.is_empty() {
             self.outputs.push_back(MemberOutput::DropKeys(Box::new(mine)));
         }

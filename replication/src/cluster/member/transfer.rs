@@ -159,7 +159,7 @@ impl Member {
         let claimed = node.slots.union(&slots);
         self.roster.current_epoch = self.roster.current_epoch.max(epoch);
         self.grant(peer, epoch, &claimed, now);
-        (self.is_unsaved, self.saves_later) = (was_unsaved, true);
+        (self.is_unsaved, self.is_unnoted) = (was_unsaved, true);
         self.tell_pulse(|_| true, now);
     }
 

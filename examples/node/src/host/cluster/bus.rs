@@ -65,6 +65,7 @@ pub(in crate::host) async fn run(node: Arc<Node>, listeners: Vec<std::net::TcpLi
             }
         }
         drop_some(&node, &mut lost);
+        cluster.sync(node.engine.now());
     }
 }
 

@@ -6,30 +6,33 @@
 //! control thread (bus) ----------'      Save: the file     Serve: the gate     Follow, Lead: replication     the rest: orders to the bus
 //! ```
 //!
-//! - While the file cannot be written nothing is sent: what others hear of this node is on the disk.
+//! - While the file cannot be written nothing is sent: what others hear of this node is in it. Epochs and votes are on the disk by then,
+//!   slots that change hands within a second.
 //! - The lock is taken before those of replication, and never with a slot held.
 
 mod bus;
 mod commands;
 mod proxy;
+mod roster_file;
 mod transfer;
 
-use crate::settings::{Values, read_limited, replace_file};
+use crate::settings::Values;
 pub(super) use bus::{listen, run};
 pub(super) use commands::control;
 use keyslot::engine::{Ack, Channel, Engine, Published, SlotSet, UnixMillis};
 use keyslot::replication::cluster::member::{BusLink, Member, MemberOptions, MemberOutput, Reach, StrictFailover};
 use keyslot::replication::cluster::message::Publication;
-use keyslot::replication::cluster::view::{self, PreferredEndpoint, Viewer};
-use keyslot::replication::cluster::{Gates, NodeAddress, NodeName, Roster};
+use keyslot::replication::cluster::view::{PreferredEndpoint, Viewer};
+use keyslot::replication::cluster::{Gates, NodeAddress};
 use keyslot::replication::link::{Quorum, ReplicaProfile};
 use keyslot::replication::node::Transfers;
 use keyslot::replication::node::admit_to_shard;
 use parking_lot::Mutex;
 use proxy::Proxy;
+use roster_file::RosterFile;
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Notify;
 pub(super) use transfer::receive;
@@ -63,6 +66,7 @@ struct State {
     carriers: HashMap<BusLink, Arc<Notify>>,
     orders: Vec<Order>,
     held_until: Option<UnixMillis>,
+    file: RosterFile,
 }
 
 /// What the bus is to do, on the control thread.
@@ -92,7 +96,8 @@ impl Cluster {
     /// Takes up the cluster that the file describes, or a new one.
     pub(super) fn open(engine: &Engine, values: &Values) -> io::Result<Self> {
         let path = values.path("cluster-config-file").unwrap_or_else(|| "nodes.conf".into());
-        let (roster, is_new) = match load(&path)? {
+        let (file, known) = RosterFile::open(&path)?;
+        let (roster, is_new) = match known {
             Some(roster) => (roster, false),
             None => (Member::fresh_roster(chance()), true),
         };
@@ -114,6 +119,7 @@ impl Cluster {
             carriers: HashMap::new(),
             orders: Vec::new(),
             held_until: None,
+            file,
         };
         let cluster = Self {
             state: Mutex::new(state),
@@ -166,8 +172,12 @@ impl Cluster {
         }
         while let Some(output) = state.member.poll_output() {
             match output {
-                MemberOutput::Save => {
-                    let saved = save(&self.path, state.member.roster());
+                output @ (MemberOutput::Save | MemberOutput::Note) => {
+                    let roster = state.member.roster();
+                    let saved = match output {
+                        MemberOutput::Note => state.file.note(roster, engine.now()),
+                        _ => state.file.save(roster),
+                    };
                     state.unkept = saved.err().map(|error| save_error(&error));
                     if let Some(reason) = &state.unkept {
                         tracing::error!(
@@ -209,6 +219,18 @@ impl Cluster {
                 .sending_links()
                 .filter_map(|link| carriers.get(&link))
                 .for_each(|carrier| carrier.notify_one());
+        }
+    }
+
+    /// Sees to it that the file is on the disk, if that is due.
+    fn sync(&self, now: UnixMillis) {
+        let mut state = self.state.lock();
+        let State { file, member, .. } = &mut *state;
+        if file.is_due(now)
+            && let Err(error) = file.save(member.roster())
+        {
+            tracing::error!("{}: {error}", self.path.display());
+            state.unkept = Some(save_error(&error));
         }
     }
 
@@ -338,30 +360,6 @@ fn viewer(values: &Values) -> Viewer {
         },
         ..Viewer::default()
     }
-}
-
-/// Reads the roster; `None` if there is no file.
-fn load(path: &Path) -> io::Result<Option<Roster>> {
-    let text = match std::fs::File::open(path).and_then(read_limited) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    // Redis makes the file before it writes it.
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let text = String::from_utf8_lossy(&text);
-    let mut name = || NodeName::parse(super::info::random_id().as_bytes()).expect("it is 40 digits");
-    view::parse(&text, false, &mut name).map(Some).map_err(|reason| {
-        let reason = format!("{}: {reason}; correct the file, or remove it to begin a new cluster", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, reason)
-    })
-}
-
-/// Writes the roster in one step.
-fn save(path: &Path, roster: &Roster) -> io::Result<()> {
-    replace_file(path, view::print(roster, false).as_bytes())
 }
 
 /// How far the bus port is from the port of the clients, unless a setting says otherwise.

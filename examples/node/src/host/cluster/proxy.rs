@@ -192,7 +192,12 @@ impl Runner {
         let Some(upstream) = self.connections.get_mut(place) else {
             return Err(Failure::Unreached("no connection".into()));
         };
-        upstream.ask(part, asks, resp).await
+        let done = upstream.ask(part, asks, resp).await;
+        if matches!(done, Err(Failure::Unreached(_))) {
+            // It does not let this node in: the next try says anew who asks.
+            self.connections.remove(place);
+        }
+        done
     }
 }
 
@@ -262,6 +267,7 @@ impl Upstream {
     /// Sends requests, and returns their replies.
     async fn ask(&mut self, part: &RelayPart, asks: bool, resp: RespVersion) -> Result<Vec<Vec<u8>>, Failure> {
         let mut requests = std::mem::take(&mut self.greeting);
+        let greetings = requests.count();
         if self.resp.replace(resp) != Some(resp) {
             requests.push(&[b"HELLO", version(resp)]);
         }
@@ -270,7 +276,15 @@ impl Upstream {
         }
         part.requests.iter().for_each(|request| requests.push(request));
         let replies = self.wire.ask(&requests).await.map_err(|error| Failure::Unknown(error.to_string()))?;
-        Ok(last(replies, part.requests.len()))
+        let refused = replies[..greetings].iter().find(|reply| reply.starts_with(b"-")).cloned();
+        let replies = last(replies, part.requests.len());
+        match refused {
+            // Nothing was done.
+            Some(refused) if replies.iter().all(|reply| reply.starts_with(b"-NOAUTH ")) => {
+                Err(Failure::Unreached(String::from_utf8_lossy(&refused).trim_end().to_owned()))
+            }
+            _ => Ok(replies),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use super::*;
 use keyslot::engine::{Slot, SlotSet};
 use keyslot::replication::cluster::member::Contents;
+use keyslot::replication::cluster::view;
+use std::path::Path;
 
 struct Empty;
 
