@@ -17,6 +17,8 @@ const DIFFERS: &[(&str, &str)] = &[
     ("hscan", "cursors of large hashes are positions in hash order; what stays is returned exactly once"),
     ("info", "fields of what is not there yet are absent or 0"),
     ("memory|usage", "bytes of this engine's own forms"),
+    ("restore-begin", "between nodes of Keyslot alone: a key comes from another node in pieces"),
+    ("restore-end", "between nodes of Keyslot alone: it is whole"),
     ("scan", "cursors hold a slot and a hash position; what stays is returned exactly once"),
     ("sscan", "cursors of large sets are positions in hash order; what stays is returned exactly once"),
     ("wait", "waits for the node's newest change, not for the client's; who waits is not counted as blocked"),

@@ -226,3 +226,76 @@ fn a_transaction_waits_for_its_migrate_and_the_rest_of_it_comes_after_that() {
     assert_eq!(target.ask(&["MGET", "a", "b"]), "1 2");
     assert_eq!(source.ask(&["MGET", "a", "b", "before"]), "(nil) 2x v");
 }
+
+/// Collections that are too large to go at once.
+fn fill(peer: &mut Peer) {
+    for from in (0..LARGE).step_by(500) {
+        let numbers: Vec<String> = (from..from + 500).map(|number| format!("{number:020}")).collect();
+        let words = |name: &'static str, key: &'static str| {
+            [&[name, key][..], &numbers.iter().map(String::as_str).collect::<Vec<_>>()].concat()
+        };
+        for (name, key) in [("HSET", "hash"), ("RPUSH", "list"), ("SADD", "set"), ("ZADD", "zset")] {
+            assert!(peer.ask(&words(name, key)).starts_with(':'), "{key}");
+        }
+    }
+    assert_eq!(peer.ask(&["SET", "text", &"x".repeat(1 << 20)]), "+OK");
+    assert_eq!(peer.ask(&["PEXPIRE", "set", "600000"]), ":1");
+    assert_eq!(peer.ask(&["HSET", "small", "f", "v"]), ":1");
+}
+
+/// Elements of a large list; a hash and a sorted set have half as many fields and members.
+const LARGE: usize = 20_000;
+
+const LARGE_KEYS: [&str; 6] = ["hash", "list", "set", "zset", "text", "small"];
+
+#[test]
+fn large_values_arrive_whole_between_nodes() {
+    let (mut source, mut target) = (Peer::node(&[]), Peer::node(&[]));
+    fill(&mut source);
+    let digests = LARGE_KEYS.map(|key| source.ask(&["DEBUG", "DIGEST-VALUE", key]));
+    let stop = Arc::new(AtomicBool::new(false));
+    let to = target.port;
+    let reader = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let mut client = Client::reach(to).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                let length = client.ask(&["HLEN", "hash"]);
+                assert!(length == ":0" || length == format!(":{}", LARGE / 2), "{length}");
+            }
+        }
+    });
+    let port = to.to_string();
+    let words = [&["MIGRATE", "127.0.0.1", &port, "", "0", "60000", "KEYS"][..], &LARGE_KEYS].concat();
+    assert_eq!(source.ask(&words), "+OK");
+    stop.store(true, Ordering::Relaxed);
+    reader.join().unwrap();
+    assert_eq!(source.ask(&["DBSIZE"]), ":0");
+    assert_eq!(LARGE_KEYS.map(|key| target.ask(&["DEBUG", "DIGEST-VALUE", key])), digests);
+    let left: i64 = target.ask(&["PTTL", "set"])[1..].parse().unwrap();
+    assert!((500_000..=600_000).contains(&left), "{left}");
+    assert_eq!(["hash", "list", "zset"].map(|key| target.ask(&["PTTL", key])), [":-1"; 3]);
+    // One that is there already stays.
+    fill(&mut source);
+    let refused = source.ask(&["MIGRATE", "127.0.0.1", &port, "hash", "0", "60000"]);
+    assert!(refused.contains("BUSYKEY"), "{refused}");
+    assert_eq!(source.ask(&["MIGRATE", "127.0.0.1", &port, "hash", "0", "60000", "COPY", "REPLACE"]), "+OK");
+    assert_eq!(source.ask(&["EXISTS", "hash"]), ":1");
+    assert_eq!(target.ask(&["DEBUG", "DIGEST-VALUE", "hash"]), digests[0]);
+}
+
+#[test]
+fn large_values_go_to_redis_server_and_come_back() {
+    if !has(PROGRAM) {
+        return;
+    }
+    let mut pair = [Peer::node(&[]), Peer::redis(&[])];
+    fill(&mut pair[0]);
+    let digests = LARGE_KEYS.map(|key| pair[0].ask(&["DEBUG", "DIGEST-VALUE", key]));
+    for from in [0, 1] {
+        let words = [&["", "0", "60000", "KEYS"][..], &LARGE_KEYS].concat();
+        assert_eq!(migrate(&mut pair, from, &words), "+OK");
+        assert_eq!(pair[from].ask(&["DBSIZE"]), ":0");
+        assert_eq!(LARGE_KEYS.map(|key| pair[1 - from].ask(&["DEBUG", "DIGEST-VALUE", key])), digests);
+    }
+}
