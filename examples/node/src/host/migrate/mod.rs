@@ -20,7 +20,7 @@ use super::peer::{Broken, Requests, Wire};
 pub(super) use arrivals::Arrivals;
 use keyslot::engine::resp::ReplyWriter;
 use keyslot::engine::text::parse_i64;
-use keyslot::engine::{Asker, CommandError, Departure, Offset};
+use keyslot::engine::{Asker, CommandError, Departure, Offset, Slot};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -186,6 +186,11 @@ impl Node {
             Ok(request) => request,
             Err(text) => return reply.error(&text),
         };
+        let mut slots = request.keys.iter().map(|key| Slot::of(key));
+        let first = slots.next();
+        if self.cluster.is_some() && slots.any(|slot| Some(slot) != first) {
+            return reply.error("CROSSSLOT Keys in request don't hash to the same slot");
+        }
         let Some(node) = self.this.upgrade() else { return reply.error("ERR the node is ending") };
         if let Some(later) = asker.reply_later() {
             tokio::spawn(async move {
