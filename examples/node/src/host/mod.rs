@@ -33,7 +33,7 @@ use crate::log::LogControl;
 use crate::settings::{Settings, os_message};
 use cluster::Cluster;
 use connection::Arrival;
-use keyslot::engine::{Engine, View};
+use keyslot::engine::{Engine, UnixMillis, View};
 use live::Live;
 pub(crate) use live::take_engine_options;
 use parking_lot::RwLock;
@@ -282,6 +282,9 @@ impl Node {
     /// Makes everything safe that clients were told, lets them go, and ends the log.
     fn last_writes(&self, mode: ShutdownMode) -> Result<(), String> {
         let flushed = self.data.flush();
+        if let Some(cluster) = &self.cluster {
+            cluster.sync(UnixMillis(i64::MAX));
+        }
         self.rosters.iter().for_each(Roster::end_all);
         // What came between the save that let the node end and the end of the clients.
         let is_saved = self.data.saver().status().unsaved_changes == 0;

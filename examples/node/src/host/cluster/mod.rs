@@ -222,8 +222,8 @@ impl Cluster {
         }
     }
 
-    /// Sees to it that the file is on the disk, if that is due.
-    fn sync(&self, now: UnixMillis) {
+    /// Sees to it that the file is on the disk, if that is due by then.
+    pub(super) fn sync(&self, now: UnixMillis) {
         let mut state = self.state.lock();
         let State { file, member, .. } = &mut *state;
         if file.is_due(now)

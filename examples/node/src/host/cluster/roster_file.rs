@@ -16,6 +16,7 @@ use keyslot::replication::cluster::{NodeName, Roster, view};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// See the module.
 pub(super) struct RosterFile {
@@ -33,7 +34,9 @@ impl RosterFile {
         let Some(saved) = load(path)? else { return Ok((file, None)) };
         let notes = std::fs::read(notes_path(path)).unwrap_or_default();
         let noted = last_note(&notes).and_then(|text| parse(path, text).ok());
-        let roster = noted.filter(|noted| !is_older(noted, &saved)).unwrap_or(saved);
+        // Whoever changed the file by hand since means it.
+        let is_newer = modified(&notes_path(path)) >= modified(path);
+        let roster = noted.filter(|noted| is_newer && !is_older(noted, &saved)).unwrap_or(saved);
         Ok((file, Some(roster)))
     }
 
@@ -91,6 +94,10 @@ fn parse(path: &Path, text: &[u8]) -> io::Result<Roster> {
         let reason = format!("{}: {reason}; correct the file, or remove it to begin a new cluster", path.display());
         io::Error::new(io::ErrorKind::InvalidData, reason)
     })
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn length_of(file: &File) -> u64 {
