@@ -55,7 +55,7 @@ mod tests {
                 assert_eq!(len, command.len());
                 let words: Vec<_> = words.as_slice().unwrap().iter().map(|word| word.as_bytes().unwrap()).collect();
                 assert!(words.len() <= 2 * 256 + 8, "{}", words.len());
-                assert!(!copy.db.call(&words).as_error().is_some());
+                assert!(copy.db.call(&words).as_error().is_none());
             }
         }
         assert_eq!(contents(&bench.db), contents(&copy.db));
