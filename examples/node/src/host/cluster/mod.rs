@@ -23,7 +23,7 @@ use keyslot::engine::{Ack, Channel, Engine, Published, SlotSet, UnixMillis};
 use keyslot::replication::cluster::member::{BusLink, Member, MemberOptions, MemberOutput, Reach, StrictFailover};
 use keyslot::replication::cluster::message::Publication;
 use keyslot::replication::cluster::view::{PreferredEndpoint, Viewer};
-use keyslot::replication::cluster::{Gates, NodeAddress};
+use keyslot::replication::cluster::{Gates, NodeAddress, NodeName};
 use keyslot::replication::link::{Quorum, ReplicaProfile};
 use keyslot::replication::node::Transfers;
 use keyslot::replication::node::admit_to_shard;
