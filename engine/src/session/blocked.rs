@@ -32,7 +32,12 @@ impl Session {
         match parked {
             Parked::Blocked(waiter) => self.settle(waiter),
             Parked::Relayed(relayed) => self.take_relayed(relayed),
-            Parked::Pause | Parked::Room | Parked::Contended | Parked::SlotPaused | Parked::Leaving | Parked::Awaited => {
+            Parked::Pause
+            | Parked::Room
+            | Parked::Contended
+            | Parked::SlotPaused
+            | Parked::Leaving
+            | Parked::Awaited => {
                 self.connection.client.is_parked.store(false, Ordering::Relaxed);
                 match self.again.take() {
                     Some(waiter) => self.run_again(waiter),

@@ -403,7 +403,12 @@ impl Session {
         wake_when_ready(&self.core, &parked, &self.connection.client);
         let step = match parked {
             Parked::Blocked(_) | Parked::Relayed(_) => Step::Last,
-            Parked::Pause | Parked::Room | Parked::Contended | Parked::SlotPaused | Parked::Leaving | Parked::Awaited => Step::Again,
+            Parked::Pause
+            | Parked::Room
+            | Parked::Contended
+            | Parked::SlotPaused
+            | Parked::Leaving
+            | Parked::Awaited => Step::Again,
         };
         self.parked = Some(parked);
         step
