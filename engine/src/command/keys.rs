@@ -117,6 +117,12 @@ impl Command {
         (first <= last && last < count).then_some(PlainRange { first, last, step })
     }
 
+    /// What decides the slot of a request.
+    #[cold]
+    pub(crate) fn routed_keys<'a>(&self, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
+        self.keys(args, Include::Routed).iter().map(|key| args[key.index as usize]).collect()
+    }
+
     /// Returns the keys of a request; none if the request contradicts the specs. Allocates beyond four keys. Linear
     /// in the arguments.
     pub fn keys<A: AsRef<[u8]>>(&self, args: &[A], include: Include) -> KeyRefs {

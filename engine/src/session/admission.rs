@@ -6,7 +6,6 @@
 use super::execute::{Execution, Parked};
 use super::transaction::Args;
 use crate::command::How;
-use crate::command::keys::Include;
 use crate::command::row::{Flags, flag};
 use crate::command::table::{Command, table};
 use crate::error::CommandError;
@@ -29,7 +28,7 @@ impl Execution<'_> {
     ) -> Result<(), CommandError> {
         match is_open(guards) {
             true => Ok(()),
-            false => self.admit_closed(self.caller(command), &keys_of(command, args), guards),
+            false => self.admit_closed(self.caller(command), &command.routed_keys(args), guards),
         }
     }
 
@@ -43,7 +42,7 @@ impl Execution<'_> {
         if is_open(guards) {
             return Ok(());
         }
-        let keys: Vec<&[u8]> = requests.iter().flat_map(|(command, args)| keys_of(command, args)).collect();
+        let keys: Vec<&[u8]> = requests.iter().flat_map(|(command, args)| command.routed_keys(args)).collect();
         self.admit_closed(self.caller_of_exec(does), &keys, guards)
     }
 
@@ -115,7 +114,7 @@ impl Execution<'_> {
         match () {
             () if !self.core.gate.is_cluster() => None,
             () if matches!(command.row.run.0, How::Exec) => self.redirect_exec(),
-            () => self.peek(self.caller(command), &keys_of(command, args)).err(),
+            () => self.peek(self.caller(command), &command.routed_keys(args)).err(),
         }
     }
 
@@ -126,14 +125,14 @@ impl Execution<'_> {
         let mut keys = Vec::new();
         for queued in &transaction.queued {
             let args: Vec<&[u8]> = queued.args().collect();
-            keys.extend(keys_of(table().by_id(queued.row)?, &args));
+            keys.extend(table().by_id(queued.row)?.routed_keys(&args));
         }
         self.peek(self.caller_of_exec(Flags(transaction.flags)), &keys).err()
     }
 
     /// Asks the gate about a request that is to be queued.
     pub(super) fn admit_to_queue(&self, command: &Command, args: &[&[u8]]) -> Result<(), CommandError> {
-        self.peek(self.caller(command), &keys_of(command, args))
+        self.peek(self.caller(command), &command.routed_keys(args))
     }
 
     /// Asks the gate about keys whose slots are not held.
@@ -237,10 +236,4 @@ fn of_all(verdicts: Verdicts) -> Result<(), CommandError> {
 #[inline]
 fn is_open(guards: &Guards<'_>) -> bool {
     guards.iter().all(|guard| guard.state.admission.is_open())
-}
-
-/// What decides the slot of a request.
-#[cold]
-pub(super) fn keys_of<'a>(command: &Command, args: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    command.keys(args, Include::Routed).iter().map(|key| args[key.index as usize]).collect()
 }

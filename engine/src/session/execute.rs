@@ -6,7 +6,6 @@
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
 
-use super::admission::keys_of;
 use crate::client::{Client, Connection, PauseMode, ReplyMode};
 use crate::command::host_request::ask_host;
 use crate::command::keys::Include;
@@ -493,7 +492,7 @@ impl Execution<'_> {
         if let Err(error) = self.admit_slots(command, args, &guards) {
             return Ok((Offset(0), Err(or_parked(error)?)));
         }
-        self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
+        self.admit_leaving(command.flags, || command.routed_keys(args), &mut guards)?;
         let opening = Opening {
             db: self.connection.db,
             origin: Origin::Client,

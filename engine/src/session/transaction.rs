@@ -10,7 +10,6 @@
 //! transaction is cut, and what follows runs in a turn of its own. Where that turn finds a slot taken, EXEC is parked with
 //! its [progress](Progress) and goes on from there.
 
-use super::admission::keys_of;
 use super::execute::{Answered, Execution, Failure, Parked, broken, or_parked};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
@@ -249,7 +248,7 @@ impl<'a> Execution<'a> {
             return Ok(Begun::Over(Offset(0), Err(or_parked(error)?)));
         }
         for (command, args) in requests {
-            self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
+            self.admit_leaving(command.flags, || command.routed_keys(args), &mut guards)?;
         }
         let opening = self.opening();
         let mut turn = Turn::open(self.core, opening, guards);
@@ -325,7 +324,7 @@ impl<'a> Execution<'a> {
             Err(_) => return Ok(None),
         }
         for (command, args) in rest {
-            self.admit_leaving(command.flags, || keys_of(command, args), &mut guards)?;
+            self.admit_leaving(command.flags, || command.routed_keys(args), &mut guards)?;
         }
         Ok(Some(Turn::open(self.core, self.opening(), guards)))
     }
