@@ -21,23 +21,22 @@ use super::output::MemberEvent;
 use keyslot_engine::UnixMillis;
 
 impl Member {
-    /// Once a second asks one of five nodes: the one that was not heard for the longest. What others say of it does not count: they do not
-    /// say whom it follows.
+    /// Once a second asks one of five nodes: the one that was not heard of for the longest.
     pub(super) fn ping_by_chance(&mut self, now: UnixMillis) {
         let ticks = (1000 / self.options.tick_ms()).max(1) as u64;
         if !self.ticks.is_multiple_of(ticks) || self.peers.is_empty() {
             return;
         }
         let names: Vec<NodeName> = self.peers.keys().copied().collect();
-        let mut oldest: Option<(UnixMillis, NodeName)> = None;
+        let mut oldest: Option<(Option<UnixMillis>, NodeName)> = None;
         for _ in 0..CANDIDATES {
             let name = names[(self.chance.next() % names.len() as u64) as usize];
-            let (Some(node), Some(peer)) = (self.roster.node(&name), self.peers.get(&name)) else { continue };
+            let Some(node) = self.roster.node(&name) else { continue };
             if !node.is_linked || node.ping_sent.is_some() || node.is_in_handshake() {
                 continue;
             }
-            if oldest.is_none_or(|(at, _)| peer.heard < at) {
-                oldest = Some((peer.heard, name));
+            if oldest.is_none_or(|(at, _)| node.pong_received < at) {
+                oldest = Some((node.pong_received, name));
             }
         }
         if let Some((_, name)) = oldest {
