@@ -95,7 +95,7 @@ impl Engine {
     /// use std::task::{Poll, Waker};
     /// let db = Engine::in_memory();
     /// db.set("k", "v")?;
-    /// let Poll::Ready(departure) = db.poll_depart(0, &[b"k", b"nobody's"], Waker::noop()) else { unreachable!() };
+    /// let Poll::Ready(departure) = db.poll_depart(0, &[&b"k"[..], b"nobody's"], Waker::noop()) else { unreachable!() };
     /// let mut departure = departure?;
     /// assert_eq!(departure.keys().collect::<Vec<_>>(), [b"k"]);
     /// let payload = departure.payload(0); // for RESTORE at another server

@@ -87,14 +87,14 @@ impl TransferState {
 /// What a host does for transfers, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransferOutput {
-    /// Connect to the port for clients, send [`establish`](Transfers::establish), and tell what is answered.
+    /// Connect to the port for clients, send [`establish`](super::Transfers::establish), and tell what is answered.
     Connect {
         /// Which transfer.
         name: NodeName,
         /// Where to.
         address: NodeAddress,
     },
-    /// Connect to the port for clients, send [`question`](Transfers::question), and tell what is answered to [`told`](Transfers::told).
+    /// Connect to the port for clients, send [`question`](super::Transfers::question), and tell what is answered to [`told`](super::Transfers::told).
     Ask {
         /// Which transfer.
         name: NodeName,
