@@ -189,7 +189,10 @@ impl Member {
         if pledge.is_some_and(|pledge| pledge.epoch >= epoch) {
             return Err("this replica has promised itself in that epoch, or a later one");
         }
-        let is_held = self.strict.pledged_at.is_some_and(|at| now.0 - at.0 < self.options.vote_timeout_ms());
+        // Who asks for a later epoch than the one that it was promised gets that at once: it does not come to lead in the other.
+        let is_elsewhere = pledge.is_some_and(|pledge| pledge.to != from);
+        let is_held =
+            is_elsewhere && self.strict.pledged_at.is_some_and(|at| now.0 - at.0 < self.options.vote_timeout_ms());
         if matches!(self.candidacy, Candidacy::Asking { .. }) || is_held {
             return Err("this replica promised itself to another lately");
         }

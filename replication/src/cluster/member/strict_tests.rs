@@ -358,6 +358,24 @@ fn a_primary_that_leads_anew_has_the_newest_groups() {
 }
 
 #[test]
+fn who_asks_for_a_later_epoch_is_promised_that_at_once_and_another_is_not() {
+    let names = names();
+    for (from, is_promised) in [(2, true), (3, false)] {
+        let mut replica = member(1, 2, 100);
+        fail_primary(&mut replica);
+        replica.take_strict_word(names[2], &header(2, 100, 7), &ask(7), NOW);
+        replica.take_strict_word(names[from], &header(from, 100, 8), &ask(8), NOW);
+        assert_eq!(replica.roster.pledge.map(|pledge| pledge.epoch), Some(if is_promised { 8 } else { 7 }));
+    }
+    // A primary asks anew when its time is over, before all have answered.
+    let mut replica = member(1, 2, 100);
+    for epoch in [7, 8] {
+        replica.take_strict_word(names[0], &header(0, 100, epoch), &ask(epoch), NOW);
+        assert_eq!(replica.roster.pledge, Some(Pledge { epoch, floor: 0, to: names[0] }));
+    }
+}
+
+#[test]
 fn who_is_reset_has_promised_nothing_and_belongs_to_nobody() {
     let mut member = member(1, 2, 100);
     member.roster.pledge = Some(Pledge { epoch: 9, floor: 9, to: names()[2] });
