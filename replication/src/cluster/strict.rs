@@ -15,6 +15,12 @@
 //! - A power cut of a whole shard loses what its primary did not fsync. With `appendfsync always` a reply waits for that, too, and
 //!   nothing is lost; else the shard serves nothing until an operator says so.
 //!
+//! How far it is tried: about 15 000 seeds of simulated clusters under random faults (9500 of them of single failures), most before the
+//! last of these rules were made. None lost a reply. One cluster did not come to rest after its faults had ended, with a clock that had
+//! been ahead: what bounds an election there is open.
+//!
+//! CLUSTER MIGRATESLOTS is refused under strict failover, as it takes an epoch that nobody promised: slots go key by key.
+//!
 //! # How
 //!
 //! Of the R replicas of a shard n have to have a write before it is acknowledged (`write-ack replicas n`). Who takes the primary's place

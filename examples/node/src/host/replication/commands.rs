@@ -244,7 +244,6 @@ impl Node {
     }
 
     /// Follows nobody from here on.
-    /// Follows nobody from here on.
     pub(in crate::host) fn lead_because(&self, why: &str) {
         let mut state = self.replication.state.lock();
         if state.upstream.is_some() {

@@ -58,13 +58,8 @@ impl Counter {
 /// Moves slots between primaries of these kinds and back, by redis-cli, under writes.
 fn move_slots(kinds: &[Kind; 3]) {
     let mut nodes = Nodes::start(kinds);
+    let names = create(&mut nodes);
     let addresses: Vec<String> = (0..3).map(|node| nodes.address(node)).collect();
-    let words: Vec<&str> = ["--cluster", "create"].into_iter().chain(addresses.iter().map(String::as_str)).collect();
-    let told = cli(&[&words[..], &["--cluster-yes"]].concat());
-    assert!(told.contains("[OK] All 16384 slots covered."), "{told}");
-    nodes.settle();
-    nodes.set_timeout(15_000);
-    let names: Vec<String> = nodes.0.iter_mut().map(|node| node.ask(&["CLUSTER", "MYID"])).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..2).map(|name| Counter::run(nodes.0[2].port, name, Arc::clone(&stop))).collect();
     for (from, to) in [(0, 1), (1, 0)] {
