@@ -136,9 +136,17 @@ impl Engine {
     }
 
     /// Tells those who wait in a closed slot what they would be told if they came now.
-    fn send_away(&self, mut guard: SlotGuard<'_>) {
+    #[inline]
+    fn send_away(&self, guard: SlotGuard<'_>) {
+        if guard.state.is_awaited() {
+            self.send_waiters_away(guard);
+        }
+    }
+
+    #[cold]
+    fn send_waiters_away(&self, mut guard: SlotGuard<'_>) {
         let (slot, gate) = (guard.slot(), guard.state.admission.gate());
-        if gate != GateState::Open && guard.state.is_awaited() {
+        if gate != GateState::Open {
             let reason = |waiter: &Waiter| self.core.gate.send_away(slot, gate, waiter.standing);
             let waiters = dismiss(&mut guard, |waiter| reason(waiter).is_some());
             drop(guard);

@@ -207,11 +207,17 @@ impl Core {
     /// Attaches the journal, or goes on with it; false if there is another one already. Every turn that comes after this
     /// records.
     pub(crate) fn attach_sink(&self, sink: Arc<dyn EffectSink>) -> bool {
-        if !Arc::ptr_eq(self.sink.get_or_init(|| Arc::clone(&sink)), &sink) {
+        let mut is_new = false;
+        let attached = self.sink.get_or_init(|| {
+            is_new = true;
+            Arc::clone(&sink)
+        });
+        if !Arc::ptr_eq(attached, &sink) {
             return false;
         }
-        self.sink_rests.store(false, Ordering::Release);
-        self.pass_slots();
+        if self.sink_rests.swap(false, Ordering::AcqRel) || is_new {
+            self.pass_slots();
+        }
         true
     }
 

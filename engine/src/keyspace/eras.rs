@@ -17,45 +17,15 @@
 //! - Whoever takes a view holds no slot.
 
 use super::admission::Keys;
-use super::shard::Shard;
-use super::slots::{DATABASE_COUNT, SlotGuard};
-use crate::slot::{SLOT_COUNT, Slot};
+use super::capture::{Capture, SlotCopy};
+use super::slots::SlotGuard;
+use crate::slot::Slot;
 use crate::sync::{AtomicU64, Ordering, one_order, yield_now};
 use bytes::Bytes;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use smallvec::SmallVec;
-use std::sync::{Arc, OnceLock};
-
-/// What a view holds of one slot: its tables, shared with the slot until either changes.
-pub(crate) struct SlotCopy(pub(crate) SmallVec<[(u16, Shard); 1]>);
-
-/// What a view holds.
-pub(crate) struct Capture {
-    libraries: OnceLock<Vec<Bytes>>,
-    slots: Box<[Mutex<Option<Arc<SlotCopy>>>]>,
-}
-
-impl Capture {
-    fn new() -> Self {
-        Self { libraries: OnceLock::new(), slots: (0..SLOT_COUNT).map(|_| Mutex::new(None)).collect() }
-    }
-
-    /// The slot's keys, if it had any.
-    pub(crate) fn slot(&self, slot: Slot) -> Option<Arc<SlotCopy>> {
-        self.slots[slot.index()].lock().clone()
-    }
-
-    /// The slot's keys, which the view does not hold any longer.
-    pub(crate) fn take(&self, slot: Slot) -> Option<Arc<SlotCopy>> {
-        self.slots[slot.index()].lock().take()
-    }
-
-    /// The texts of the libraries of functions.
-    pub(crate) fn libraries(&self) -> &[Bytes] {
-        self.libraries.get().map_or(&[], Vec::as_slice)
-    }
-}
+use std::sync::Arc;
 
 /// The current era of an engine, who is in it, and the view that is being taken.
 pub(crate) struct Eras {
@@ -109,16 +79,18 @@ impl Eras {
             return;
         }
         guard.state.era = era as u16;
+        let (is_first, mut shards) = (guard.slot() == Slot::FIRST, guard.state.shards().peekable());
+        if !is_first && shards.peek().is_none() {
+            return;
+        }
         let capture = self.capture.read();
         let Some(capture) = &*capture else { return };
-        if guard.slot() == Slot::FIRST {
-            capture.libraries.get_or_init(libraries);
+        if is_first {
+            capture.set_libraries(libraries);
         }
-        let shards: SmallVec<[(u16, Shard); 1]> = (0..DATABASE_COUNT)
-            .filter_map(|db| Some((db, guard.state.shard(db).filter(|shard| shard.len() > 0)?.clone())))
-            .collect();
+        let shards: SmallVec<_> = shards.map(|(db, shard)| (db, shard.clone())).collect();
         if !shards.is_empty() {
-            *capture.slots[guard.slot().index()].lock() = Some(Arc::new(SlotCopy(shards)));
+            capture.enter(guard.slot(), SlotCopy(shards));
         }
     }
 

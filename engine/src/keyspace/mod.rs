@@ -3,12 +3,13 @@
 //! From the bottom: [`entry`] is one key with its value in one block; [`shard`] is the table of one database in one slot
 //! with its counts and its expiry hint; [`admission`] says whether a slot
 //! takes requests; [`slots`] is the array of locked slots; [`waiting`] holds
-//! requests that wait for a key; [`leaving`] keys that are on their way to another server; [`eras`] keeps views apart from changes;
+//! requests that wait for a key; [`leaving`] keys that are on their way to another server; [`eras`] keeps views apart from changes, [`capture`] is what one holds;
 //! [`hints`] helps prefetching; [`traffic`] counts what requests took by slot, [`oversized`] knows which keys are large. Nothing here
 //! knows a command, a turn or an effect.
 
 pub(crate) mod admission;
 pub(crate) mod candidates;
+pub(crate) mod capture;
 pub(crate) mod entry;
 pub(crate) mod eras;
 pub(crate) mod expiry_walk;

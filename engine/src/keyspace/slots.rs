@@ -175,6 +175,13 @@ impl SlotState {
         &self.first
     }
 
+    /// The databases that have keys here, ascending.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (u16, &Shard)> {
+        let others = self.seldom.iter().flat_map(|seldom| seldom.others.iter().zip(1..));
+        let others = others.filter_map(|(shard, db)| Some((db, shard.as_deref()?)));
+        std::iter::once((0, &self.first)).chain(others).filter(|(_, shard)| shard.len() > 0)
+    }
+
     /// The keys of one database.
     #[inline]
     pub(crate) fn shard_mut(&mut self, db: u16) -> &mut Shard {

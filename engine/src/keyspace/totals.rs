@@ -131,11 +131,13 @@ impl Totals {
 
     /// The slots that are passed over. O(slots / 64).
     pub(crate) fn hidden(&self) -> impl Iterator<Item = Slot> {
-        let words = self.hidden.iter().enumerate().filter(|(_, word)| word.load(Ordering::Relaxed) != 0);
-        words.flat_map(|(at, word)| {
-            let word = word.load(Ordering::Relaxed);
-            (0..64).filter(move |bit| word >> bit & 1 == 1).filter_map(move |bit| Slot::new((at * 64 + bit) as u16))
-        })
+        self.hidden.iter().enumerate().flat_map(|(at, word)| bits(at, word.load(Ordering::Relaxed)))
+    }
+
+    /// All slots that may hold keys, those too that are passed over, ascending. O(slots / 64 + slots that may hold keys).
+    pub(crate) fn occupied_or_hidden(&self, db: u16) -> impl Iterator<Item = Slot> {
+        let words = self.occupied[usize::from(db)].iter().enumerate();
+        words.flat_map(|(at, word)| bits(at, word.load(Ordering::Relaxed)))
     }
 
     fn shown_word(&self, db: u16, at: usize) -> u64 {
@@ -244,4 +246,12 @@ impl Totals {
         let sum: i64 = self.stripes.iter().map(|s| of(s).load(Ordering::Relaxed)).sum();
         u64::try_from(sum).unwrap_or(0)
     }
+}
+
+/// The slots that the `at`-th word of a bitmap names, ascending.
+fn bits(at: usize, word: u64) -> impl Iterator<Item = Slot> {
+    let words = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+    words
+        .take_while(|word| *word != 0)
+        .filter_map(move |word| Slot::new((at * 64) as u16 + word.trailing_zeros() as u16))
 }

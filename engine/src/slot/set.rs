@@ -136,11 +136,8 @@ impl SlotSet {
 
     /// The set with this bitmap: see [`SlotSet::to_bitmap`].
     pub fn from_bitmap(bitmap: &[u8; SLOT_COUNT / 8]) -> Self {
-        let mut set = Self::new();
-        for (place, byte) in bitmap.iter().enumerate() {
-            set.words[place / 8] |= u64::from(*byte) << (place % 8 * 8);
-        }
-        set
+        let (words, _) = bitmap.as_chunks();
+        Self { words: std::array::from_fn(|at| u64::from_le_bytes(words[at])) }
     }
 
     fn combine(&self, other: &Self, by: impl Fn(u64, u64) -> u64) -> Self {

@@ -7,7 +7,7 @@ use super::{Key, Turn};
 use crate::core::Core;
 use crate::keyspace::EntryRef;
 use crate::keyspace::shard::Shard;
-use crate::slot::Slot;
+use crate::slot::{SLOT_COUNT, Slot};
 use crate::table::Spot;
 
 /// Memory whose freeing takes longer than a slot should be held.
@@ -52,6 +52,10 @@ impl Turn<'_> {
     pub(crate) fn clear(&mut self, db: u16) -> bool {
         debug_assert!(self.undo.is_none(), "a database is not kept for putting back");
         self.enter();
+        // While all slots are held the count stands still.
+        if self.guards.len() == SLOT_COUNT && self.core.totals.keys(db) == 0 {
+            return false;
+        }
         self.touch_watched(&[db]);
         let core = self.core;
         let discarded = self.discarded.get_or_insert_default();

@@ -24,7 +24,7 @@ pub use entry::ViewEntry;
 use crate::core::Core;
 use crate::effect::Offset;
 use crate::engine::Engine;
-use crate::keyspace::eras::{Capture, SlotCopy};
+use crate::keyspace::capture::{Capture, SlotCopy};
 use crate::keyspace::shard::Shard;
 use crate::slot::{Slot, SlotSet};
 use crate::time::UnixMillis;
@@ -90,10 +90,10 @@ impl View {
     }
 
     /// How many keys a database has, and how many of them with an expiry; what was [taken](Self::take_slot) out does not
-    /// count. O(slots).
+    /// count. O(slots with keys).
     pub fn sizes(&self, db: u16) -> Sizes {
         let mut sizes = Sizes::default();
-        for copy in Slot::all().filter_map(|slot| self.capture.slot(slot)) {
+        for copy in self.capture.held(0).filter_map(|slot| self.capture.slot(slot)) {
             for (_, shard) in copy.0.iter().filter(|(of, _)| *of == db) {
                 sizes.keys += shard.len() as u64;
                 sizes.expires += shard.expires() as u64;
@@ -103,9 +103,14 @@ impl View {
         sizes
     }
 
-    /// Gives up all other slots: what only the view had of them is freed. O(slots).
+    /// Gives up all other slots: what only the view had of them is freed. O(slots with keys).
     pub fn keep_only(&self, slots: &SlotSet) {
-        Slot::all().filter(|slot| !slots.contains(*slot)).for_each(|slot| drop(self.capture.take(slot)));
+        self.capture.held(0).filter(|slot| !slots.contains(*slot)).for_each(|slot| drop(self.capture.take(slot)));
+    }
+
+    /// The first slot from number `from` on of which the view holds keys. O(slots / 64), and less the more have keys.
+    pub fn next_held(&self, from: usize) -> Option<Slot> {
+        self.capture.held(from).next()
     }
 
     /// A slot's keys. O(1).

@@ -61,10 +61,12 @@ pub(crate) enum UsageError {
     #[error(
         "cluster rebalance: {0} is not understood; try [--plan] [--by keys|bytes|operations|slots] [--threshold percent] \
          [--weight node=number] [--drain node] [--use-empty-primaries] [--budget slots|keys|bytes=number] [--window seconds] \
-         [--apply plan] [-a password] host:port"
+         [--apply plan] [--user user] [-a password] host:port"
     )]
     Rebalance(String),
-    #[error("cluster hot: {0} is not understood; try [--window seconds] [--count number] [-a password] host:port")]
+    #[error(
+        "cluster hot: {0} is not understood; try [--window seconds] [--count number] [--user user] [-a password] host:port"
+    )]
     Hot(String),
     #[error("repair: name the folder of the data, as in: keyslot-node repair data --dry-run")]
     RepairWithoutFolder,

@@ -4,6 +4,7 @@
 //!   command_line -> settings -> launch -> host (threads, sockets) -> library
 //! ```
 
+mod balancing;
 mod command_line;
 mod data;
 mod host;

@@ -5,7 +5,7 @@ use super::header::SnapshotHeader;
 use super::section::Subject;
 use super::stream::StreamEnd;
 use super::view::encode_entry;
-use keyslot_engine::{SLOT_COUNT, Slot, SlotSet, SlotView, View};
+use keyslot_engine::{SlotSet, SlotView, View};
 
 /// Gives the bytes of a snapshot of a whole view, as [`SnapshotReceiver`](super::SnapshotReceiver) takes them: the header and the
 /// sections of the file, and an end of its own. Each slot of the view is given up when it is written.
@@ -62,7 +62,7 @@ impl SnapshotExport {
         std::mem::take(&mut self.effects)
     }
 
-    /// Appends about `budget` bytes to `out`, more for a large value. True once all was given. O(bytes, and slots that are empty).
+    /// Appends about `budget` bytes to `out`, more for a large value. True once all was given. O(bytes).
     pub fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
         let until = out.len().saturating_add(budget);
         while out.len() < until && self.effects.is_empty() && !matches!(self.at, At::Done) {
@@ -84,19 +84,16 @@ impl SnapshotExport {
                 });
                 At::Before(0)
             }
-            At::Before(SLOT_COUNT) => {
-                out.extend_from_slice(&self.end.encode(self.header.id));
-                At::Done
-            }
-            At::Before(number) => {
-                let slot = Slot::new(number as u16).expect("below the slot count");
-                let view = self.view.take_slot(slot);
-                let first = view.databases().next();
-                match first {
-                    Some((db, _)) => At::Within(view, db, 0),
-                    None => At::Before(number + 1),
+            At::Before(number) => match self.view.next_held(number).map(|slot| self.view.take_slot(slot)) {
+                Some(slot) => {
+                    let (db, _) = slot.databases().next().expect("something of the slot is held");
+                    At::Within(slot, db, 0)
                 }
-            }
+                None => {
+                    out.extend_from_slice(&self.end.encode(self.header.id));
+                    At::Done
+                }
+            },
             At::Within(slot, db, part) => self.part(slot, db, part, out),
             At::Done => At::Done,
         }

@@ -201,6 +201,7 @@ impl Host {
                     self.node.follow_what_is_set();
                     if self.node.cluster.is_some() {
                         tokio::spawn(cluster::run(Arc::clone(&self.node), std::mem::take(bus)));
+                        cluster::balance_by_itself(&self.node)?;
                     }
                     self.tell_ready(doors);
                 }

@@ -350,6 +350,10 @@ pub(crate) static ROWS: &[Row] = &[
         .live(Cluster, "Do what clients ask that know nothing of the cluster at the nodes that serve it."),
     row("slot-mode", Kind::Choice(&["standard", "strict", "lenient"]), "standard")
         .live(Cluster, "Requests over several slots: as in Redis; never; or wherever this node serves all of them."),
+    switch("cluster-auto-rebalance", "no")
+        .live(Cluster, "Slots move by themselves when primaries joined or left, until each bears its share of the keys."),
+    count("cluster-auto-rebalance-delay", 0, INT, "30000")
+        .live(Cluster, "Milliseconds for which the primaries have to stay the same before slots move by themselves."),
     switch("cluster-voter", "no")
         .live(Cluster, "Vote without slots, too: a witness, or a replica in a cluster of one or two primaries."),
     switch("cluster-replica-no-failover", "no")

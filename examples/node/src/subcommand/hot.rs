@@ -1,8 +1,8 @@
 //! `keyslot-node cluster hot`: the slots of a cluster that are asked most just now, and its largest keys.
 
-use super::asked::{AskError, request};
 use super::rebalance::place;
-use super::survey::{Primary, Reading, SurveyError, primaries, read};
+use crate::balancing::asked::{AskError, Credentials, request};
+use crate::balancing::survey::{Primary, Reading, SurveyError, primaries, read};
 use keyslot::engine::Slot;
 use keyslot::replication::cluster::balance::{Measure, SlotLoad};
 use std::cmp::Reverse;
@@ -15,6 +15,7 @@ use std::time::Duration;
 pub(crate) struct HotOptions {
     host: String,
     port: u16,
+    user: Option<String>,
     password: Option<String>,
     /// How long operations are watched.
     window: Duration,
@@ -26,7 +27,7 @@ impl HotOptions {
     /// Reads the words behind `hot`. An error names the word that is not understood.
     pub(crate) fn read(words: &[Vec<u8>]) -> Result<Self, String> {
         let window = Duration::from_secs(2);
-        let mut options = Self { host: String::new(), port: 0, password: None, window, count: 10 };
+        let mut options = Self { host: String::new(), port: 0, user: None, password: None, window, count: 10 };
         let mut words = words.iter().map(|word| String::from_utf8_lossy(word).into_owned());
         while let Some(word) = words.next() {
             if !word.starts_with('-') {
@@ -36,6 +37,7 @@ impl HotOptions {
             let value = words.next().ok_or_else(|| word.clone())?;
             let wrong = || format!("{word} {value}");
             match word.as_str() {
+                "--user" => options.user = Some(value),
                 "-a" => options.password = Some(value),
                 "--count" => options.count = value.parse().map_err(|_| wrong())?,
                 "--window" => {
@@ -52,7 +54,8 @@ impl HotOptions {
 /// Looks. The text is for people. The password may also stand in `REDISCLI_AUTH`.
 pub(crate) fn run(options: &HotOptions, password_of_environment: Option<String>) -> Result<String, SurveyError> {
     let password = options.password.clone().or(password_of_environment);
-    let mut primaries = primaries(&options.host, options.port, password.as_deref())?;
+    let credentials = password.map(|password| Credentials { user: options.user.clone(), password });
+    let mut primaries = primaries(&options.host, options.port, credentials.as_ref())?;
     let before = readings(&mut primaries)?;
     std::thread::sleep(options.window);
     let after = readings(&mut primaries)?;

@@ -3,15 +3,12 @@
 //!
 //! The plan is data: lines that begin with `#` are for people, the others are a [`Plan`] that `--apply` reads back.
 
-use super::asked::AskError;
 use super::bar::Bar;
-use super::mover::{MoveError, Way, mover_for};
-use super::survey::{Primary, SurveyError, primaries, read};
-use keyslot::engine::Slot;
+use crate::balancing::asked::{AskError, Credentials};
+use crate::balancing::round::{self, Carried, CarryError};
+use crate::balancing::survey::{Primary, SurveyError, primaries};
 use keyslot::replication::cluster::NodeName;
-use keyslot::replication::cluster::balance::{
-    BalancePolicy, Greedy, Loads, Measure, NodeLoad, Part, Plan, PlanError, SlotLoad,
-};
+use keyslot::replication::cluster::balance::{BalancePolicy, Greedy, Loads, Measure, NodeLoad, Part, Plan, PlanError};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct RebalanceOptions {
     host: String,
     port: u16,
+    user: Option<String>,
     password: Option<String>,
     policy: Greedy,
     only_plans: bool,
@@ -50,10 +48,8 @@ pub(crate) enum RebalanceError {
     File { path: PathBuf, error: std::io::Error },
     #[error("{}: {error}", path.display())]
     Plan { path: PathBuf, error: PlanError },
-    #[error("the plan does not fit the cluster: {0}")]
-    Misfit(String),
-    #[error("{error}\n{done} of {total} slots moved before that.")]
-    Move { error: MoveError, done: usize, total: usize },
+    #[error(transparent)]
+    Carry(#[from] CarryError),
 }
 
 impl RebalanceOptions {
@@ -62,6 +58,7 @@ impl RebalanceOptions {
         let mut options = Self {
             host: String::new(),
             port: 0,
+            user: None,
             password: None,
             policy: Greedy::default(),
             only_plans: false,
@@ -94,6 +91,7 @@ impl RebalanceOptions {
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         let positive = |value: &str| value.parse::<f64>().ok().filter(|number| (0.0..=1e9).contains(number));
         match name {
+            "--user" => self.user = Some(value.to_owned()),
             "-a" => self.password = Some(value.to_owned()),
             "--by" => self.policy.measure = Measure::of_name(value)?,
             "--threshold" => self.policy.threshold_percent = positive(value)?,
@@ -135,7 +133,8 @@ pub(crate) fn run(
     password_of_environment: Option<String>,
 ) -> Result<String, RebalanceError> {
     let password = options.password.clone().or(password_of_environment);
-    let mut primaries = primaries(&options.host, options.port, password.as_deref())?;
+    let credentials = password.map(|password| Credentials { user: options.user.clone(), password });
+    let mut primaries = primaries(&options.host, options.port, credentials.as_ref())?;
     let (plan, text) = match &options.apply {
         Some(path) => {
             let plan = plan_of_file(path)?;
@@ -147,7 +146,7 @@ pub(crate) fn run(
         return Ok(text);
     }
     print!("{text}");
-    carry_out(&plan, &mut primaries, password.as_deref())
+    carry_out(&plan, &mut primaries, credentials.as_ref())
 }
 
 fn plan_of_file(path: &Path) -> Result<Plan, RebalanceError> {
@@ -225,63 +224,27 @@ fn measure(
     text: &mut String,
 ) -> Result<Measure, RebalanceError> {
     let wanted = options.policy.measure;
-    let first = primaries.iter_mut().map(read).collect::<Result<Vec<_>, _>>()?;
-    let unknown: Vec<String> =
-        primaries.iter().zip(&first).filter(|(_, of)| !of.knows.contains(&wanted)).map(|(of, _)| of.place()).collect();
-    let measure = if unknown.is_empty() { wanted } else { Measure::Keys };
-    if !unknown.is_empty() {
-        let _ = writeln!(text, "# {} not told by {}: keys decide", wanted.name(), unknown.join(", "));
+    let measured = round::measure(wanted, options.window, primaries, loads)?;
+    if !measured.silent.is_empty() {
+        let _ = writeln!(text, "# {} not told by {}: keys decide", wanted.name(), measured.silent.join(", "));
     }
-    let mut before: BTreeMap<Slot, SlotLoad> = BTreeMap::new();
-    let last = match measure {
-        Measure::Operations => {
-            before.extend(first.into_iter().flat_map(|reading| reading.slots));
-            std::thread::sleep(options.window);
-            primaries.iter_mut().map(read).collect::<Result<Vec<_>, _>>()?
-        }
-        Measure::Slots | Measure::Keys | Measure::Bytes => first,
-    };
-    for (slot, load) in last.into_iter().flat_map(|reading| reading.slots) {
-        let earlier = before.get(&slot).map_or(0, |load| load.operations);
-        loads.set(slot, SlotLoad { operations: load.operations.saturating_sub(earlier), ..load });
-    }
-    Ok(measure)
+    Ok(measured.by)
 }
 
-fn carry_out(plan: &Plan, primaries: &mut [Primary], password: Option<&str>) -> Result<String, RebalanceError> {
-    let began = Instant::now();
-    let total = plan.slot_count();
-    let (mut done, mut keys) = (0, 0);
+fn carry_out(
+    plan: &Plan,
+    primaries: &mut [Primary],
+    credentials: Option<&Credentials>,
+) -> Result<String, RebalanceError> {
+    let (began, total) = (Instant::now(), plan.slot_count());
     let mut bar = Bar::new();
-    for step in &plan.steps {
-        let find = |name: NodeName| {
-            let found = primaries.iter().position(|primary| primary.name == name);
-            found.ok_or_else(|| RebalanceError::Misfit(format!("{name} is no primary")))
-        };
-        let (source, target) = (find(step.source)?, find(step.target)?);
-        if !step.slots.is_subset(&primaries[source].slots) {
-            let strays = step.slots.difference(&primaries[source].slots);
-            return Err(RebalanceError::Misfit(format!("{} does not have slots {strays}", primaries[source].place())));
-        }
-        let mut mover = mover_for(&primaries[source], &primaries[target], password);
-        let way = Way { source, target, slots: &step.slots };
-        let carried = mover.carry(primaries, way, &mut |_| {
-            done += 1;
-            bar.show(done as u64, total as u64);
-        });
-        match carried {
-            Ok(count) => keys += count,
-            Err(error) => {
-                bar.end();
-                return Err(RebalanceError::Move { error, done, total });
-            }
-        }
-    }
+    let carried = round::carry_out(plan, primaries, credentials, |done| bar.show(done as u64, total as u64));
     bar.end();
+    let Carried { slots, keys } = carried?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(match total {
+    Ok(match slots {
         0 => "Nothing moved: every node bears its share.".to_owned(),
-        _ => format!("{total} slots with {keys} keys moved in {seconds:.1} s."),
+        _ => format!("{slots} slots with {keys} keys moved in {seconds:.1} s."),
     })
 }
 
@@ -301,10 +264,13 @@ mod tests {
         assert_eq!((plain.host.as_str(), plain.port, plain.policy), ("127.0.0.1", 7000, Greedy::default()));
         let all = read(
             "--plan --by bytes --weight ab=2 --weight cd=0.5 --threshold 3 --budget slots=7 --budget bytes=9 \
-             --use-empty-primaries --drain ef --window 0.5 -a secret --apply plan.txt ::1:7000",
+             --use-empty-primaries --drain ef --window 0.5 --user ops -a secret --apply plan.txt ::1:7000",
         )
         .unwrap();
-        assert_eq!((all.host.as_str(), all.password.as_deref()), ("::1", Some("secret")));
+        assert_eq!(
+            (all.host.as_str(), all.user.as_deref(), all.password.as_deref()),
+            ("::1", Some("ops"), Some("secret"))
+        );
         assert!(all.only_plans && all.uses_empty_primaries);
         assert_eq!(all.weights, [("ab".to_owned(), 2.0), ("cd".to_owned(), 0.5)]);
         assert_eq!(

@@ -10,6 +10,7 @@
 //!   slots that change hands within a second.
 //! - The lock is taken before those of replication, and never with a slot held.
 
+mod balancer;
 mod bus;
 mod commands;
 mod proxy;
@@ -17,6 +18,7 @@ mod roster_file;
 mod transfer;
 
 use crate::settings::Values;
+pub(super) use balancer::balance_by_itself;
 pub(super) use bus::{listen, run};
 pub(super) use commands::control;
 use keyslot::engine::{Ack, Channel, Engine, Published, SlotSet, UnixMillis};

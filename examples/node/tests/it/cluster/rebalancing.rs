@@ -3,6 +3,7 @@
 use super::{Kind, Nodes, cli};
 use crate::node::output;
 use crate::redis::{PROGRAM, has};
+use crate::replication::wait_until;
 use std::process::Output;
 
 /// Two primaries with all slots and a third with none.
@@ -100,6 +101,29 @@ fn slots_are_shared_out_with_redis_server_too_which_tells_its_keys_only() {
         let plan = rebalance(&["--plan", "--by", "bytes", &nodes.address(1)]);
         assert!(plan.contains(&format!("# bytes not told by {}: keys decide", nodes.address(0))), "{plan}");
     }
+}
+
+#[test]
+fn a_node_that_joins_gets_its_share_by_itself_where_that_is_wanted() {
+    if !has("redis-cli") {
+        return;
+    }
+    let mut nodes = start(&[Kind::Keyslot; 3]);
+    for node in 0..3 {
+        // What is set at one node only has an effect where that decides.
+        assert_eq!(nodes.0[node].ask(&["CONFIG", "SET", "cluster-auto-rebalance-delay", "200"]), "+OK");
+        assert_eq!(nodes.0[node].ask(&["CONFIG", "SET", "cluster-auto-rebalance", "yes"]), "+OK");
+    }
+    let share = KEYS / 3;
+    wait_until("a share for who joined", || {
+        let count: usize = nodes.0[2].ask(&["DBSIZE"])[1..].parse().unwrap();
+        (count < share * 9 / 10).then(|| format!("{count} keys"))
+    });
+    assert_eq!(nodes.follow(&["SET", "another", "value"]), "+OK");
+    assert_sound(&mut nodes);
+    let counts: Vec<usize> = (0..3).map(|node| nodes.0[node].ask(&["DBSIZE"])[1..].parse().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), KEYS + 1, "{counts:?}");
+    assert!(counts.iter().all(|count| *count >= share * 9 / 10), "{counts:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A node tells the figures of its slots by CLUSTER SLOT-STATS. Of one that does not know it, or does not keep the figure, only the
 //! keys are known, counted slot by slot.
 
-use super::asked::{AskError, Asked, Request, request};
+use super::asked::{AskError, Asked, Credentials, Request, request};
 use keyslot::engine::resp::Value;
 use keyslot::engine::{SLOT_COUNT, Slot, SlotSet};
 use keyslot::replication::cluster::NodeName;
@@ -33,6 +33,8 @@ pub(crate) struct Primary {
     pub(crate) port: u16,
     pub(crate) slots: SlotSet,
     pub(crate) asked: Asked,
+    /// Whether it is a node of Keyslot, to which slots go at once.
+    pub(crate) is_keyslot: bool,
 }
 
 impl Primary {
@@ -53,16 +55,18 @@ struct Line {
 }
 
 /// Finds the primaries of the cluster to which a node belongs, and sees to it that nothing is on its way and all agree.
-pub(crate) fn primaries(host: &str, port: u16, password: Option<&str>) -> Result<Vec<Primary>, SurveyError> {
-    let mut first = Asked::connect(host, port, password)?;
+pub(crate) fn primaries(host: &str, port: u16, credentials: Option<&Credentials>) -> Result<Vec<Primary>, SurveyError> {
+    let mut first = Asked::connect(host, port, credentials)?;
     if !first.ask_text(&request("INFO cluster"))?.contains("cluster_enabled:1") {
         return Err(SurveyError::NoCluster(format!("{host}:{port}")));
     }
     let seen = lines(&first.ask_text(&request("CLUSTER NODES"))?, host)?;
     let mut found = Vec::new();
     for line in seen.into_iter().filter(|line| line.is_working_primary) {
-        let asked = Asked::connect(&line.host, line.port, password)?;
-        found.push(Primary { name: line.name, host: line.host, port: line.port, slots: line.slots, asked });
+        let mut asked = Asked::connect(&line.host, line.port, credentials)?;
+        let is_keyslot = asked.ask_text(&request("INFO server"))?.contains("server_name:keyslot");
+        let Line { name, host, port, slots, .. } = line;
+        found.push(Primary { name, host, port, slots, asked, is_keyslot });
     }
     found.sort_by_key(|primary| primary.name);
     let covered = found.iter().fold(SlotSet::new(), |all, primary| all.union(&primary.slots)).len();

@@ -22,6 +22,14 @@ pub(crate) fn request(text: &str) -> Request {
     text.split_ascii_whitespace().map(|word| word.as_bytes().to_vec()).collect()
 }
 
+/// As whom nodes are asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Credentials {
+    /// `default` if it is not said.
+    pub(crate) user: Option<String>,
+    pub(crate) password: String,
+}
+
 /// A node that is asked.
 pub(crate) struct Asked {
     place: String,
@@ -29,15 +37,16 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Connects, and authenticates where there is a password.
-    pub(crate) fn connect(host: &str, port: u16, password: Option<&str>) -> Result<Self, AskError> {
+    /// Connects, and says who asks.
+    pub(crate) fn connect(host: &str, port: u16, credentials: Option<&Credentials>) -> Result<Self, AskError> {
         let place = format!("{host}:{port}");
         let mut asked = match connect(host, port) {
             Ok(stream) => Self { place, stream },
             Err(error) => return Err(AskError::Unreachable { place, error }),
         };
-        if let Some(password) = password {
-            asked.ask(&vec![b"AUTH".to_vec(), password.as_bytes().to_vec()])?;
+        if let Some(Credentials { user, password }) = credentials {
+            let words = [Some("AUTH"), user.as_deref(), Some(password.as_str())].into_iter().flatten();
+            asked.ask(&words.map(|word| word.as_bytes().to_vec()).collect())?;
         }
         Ok(asked)
     }
