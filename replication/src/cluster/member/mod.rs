@@ -117,6 +117,8 @@ pub(crate) enum Flaw {
     AcknowledgesAll,
     /// A primary that lost its data serves.
     BereftServes,
+    /// A source serves its slots while it hands them over.
+    ServesLeaving,
 }
 
 /// What is known of another node as long as this one runs.
@@ -214,6 +216,11 @@ impl Member {
     pub(crate) fn with_flaw(mut self, flaw: Option<Flaw>) -> Self {
         self.flaw = flaw;
         self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_flaw(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 
     /// A roster of a node that knows nobody, with names of chance.

@@ -3,6 +3,8 @@
 use super::job::{Job, Step};
 use super::report::{Direction, TransferEvent, TransferOutput, TransferState};
 use super::{EMPTY_KEYS, RETRY_MS, STRICT_TEXT, Transfers};
+#[cfg(test)]
+use crate::cluster::member::Flaw;
 use crate::cluster::member::Member;
 use crate::cluster::view::TRANSFER_FORM;
 use crate::cluster::{NodeName, Transfer, TransferStage};
@@ -151,7 +153,11 @@ impl Transfers {
         if member.is_known_epoch(epoch) {
             let stage = TransferStage::Leaving(epoch);
             let (name, peer, slots) = (*name, job.report.target, job.slots.clone());
-            member.pause_transfer(&name, &slots, true);
+            #[cfg(test)]
+            let pauses = !member.has_flaw(Flaw::ServesLeaving);
+            #[cfg(not(test))]
+            let pauses = true;
+            member.pause_transfer(&name, &slots, pauses);
             member.remember_transfer(Transfer { name, peer, stage, slots });
             job.turn(Step::Pausing { epoch }, TransferState::Paused, now);
             let report = Box::new(job.report.clone());

@@ -2,6 +2,7 @@
 
 use super::tests::variable;
 use super::*;
+use crate::cluster::member::Flaw;
 use crate::node::{TransferReport, TransferState};
 use keyslot_engine::slot::SlotSet;
 use keyslot_persistence::Durability;
@@ -12,6 +13,35 @@ struct Stage {
     source: usize,
     target: usize,
     slots: SlotSet,
+    writes: Vec<Written>,
+}
+
+/// A write of a client.
+#[derive(Debug)]
+struct Written {
+    n: usize,
+    value: String,
+    operation: OperationId,
+    begun_ms: i64,
+    /// And when that was seen.
+    outcome: Option<(OperationOutcome, i64)>,
+}
+
+impl Written {
+    fn is_done(&self) -> bool {
+        matches!(&self.outcome, Some((OperationOutcome::Reply(Value::Ok), _)))
+    }
+
+    fn may_be_done(&self) -> bool {
+        self.is_done() || matches!(&self.outcome, None | Some((OperationOutcome::Unknown(_), _)))
+    }
+
+    fn ended_ms(&self) -> i64 {
+        match &self.outcome {
+            Some((_, at_ms)) if self.is_done() => *at_ms,
+            _ => i64::MAX,
+        }
+    }
 }
 
 const PRIMARIES: usize = 3;
@@ -21,8 +51,16 @@ const LOG: Disk = Disk::Log(Durability::Always);
 
 impl Stage {
     fn new(seed: u64, replicas: usize, disk: Disk) -> Self {
+        Self::with_flaw(seed, replicas, disk, None)
+    }
+
+    fn with_flaw(seed: u64, replicas: usize, disk: Disk, flaw: Option<Flaw>) -> Self {
         let mut sim = Simulation::new(seed);
+        sim.flaw = flaw;
         sim.set_disk(disk);
+        if disk == LOG {
+            sim.set_ack(Ack::Durable);
+        }
         // So that a transfer has many steps.
         sim.set_piece_size(200);
         sim.form(PRIMARIES, replicas);
@@ -33,7 +71,7 @@ impl Stage {
         let source = primaries.iter().copied().find(|node| sim.serves(*node, first)).unwrap();
         let target = primaries.iter().copied().find(|node| *node != source).unwrap();
         let slots: SlotSet = (0..1000).filter_map(Slot::new).collect();
-        let mut stage = Self { sim, source, target, slots };
+        let mut stage = Self { sim, source, target, slots, writes: Vec::new() };
         for n in 0..40 {
             stage.write(n);
         }
@@ -47,6 +85,41 @@ impl Stage {
 
     fn write(&mut self, n: usize) {
         self.sim.write(&Self::key(n));
+    }
+
+    /// Has a client write a key, which goes on as time does.
+    fn begin_write(&mut self, n: usize) {
+        let (key, value) = (Self::key(n), self.sim.checks.next_value());
+        let operation = self.sim.begin(0, &["SET", &key, &value]);
+        self.writes.push(Written { n, value, operation, begun_ms: self.sim.now.0, outcome: None });
+    }
+
+    /// Looks what became of writes.
+    fn look(&mut self) {
+        let now_ms = self.sim.now.0;
+        for write in self.writes.iter_mut().filter(|write| write.outcome.is_none()) {
+            write.outcome = self.sim.outcome(write.operation).map(|outcome| (outcome, now_ms));
+        }
+    }
+
+    /// Who serves a key has a value that no acknowledged write has replaced for sure.
+    fn check_values(&mut self) -> Result<(), String> {
+        self.sim.finish_operations().map_err(|violation| violation.to_string())?;
+        self.look();
+        let keys: BTreeSet<usize> = self.writes.iter().filter(|write| write.is_done()).map(|write| write.n).collect();
+        for n in keys {
+            let key = Self::key(n);
+            let node = self.sim.owner_of(&key).ok_or_else(|| format!("nobody serves {key}"))?;
+            let found = self.sim.call(node, &["GET", &key]);
+            let of_key = || self.writes.iter().filter(|write| write.n == n);
+            let is_replaced =
+                |write: &Written| of_key().any(|other| write.ended_ms() < other.begun_ms && other.is_done());
+            let mut valid = of_key().filter(|write| write.may_be_done() && !is_replaced(write));
+            if !valid.any(|write| found == Value::bulk(write.value.as_str())) {
+                return Err(format!("{key} is {found:?} at {node}: {:?}", of_key().collect::<Vec<_>>()));
+            }
+        }
+        Ok(())
     }
 
     fn name(&self, node: usize) -> String {
@@ -223,7 +296,10 @@ impl Fault {
 
 /// Runs a transfer, and strikes before its `step`-th event; how many events there are if nothing does.
 fn play(seed: u64, replicas: usize, disk: Disk, strike: Option<(usize, Fault)>) -> Result<usize, String> {
-    let mut stage = Stage::new(seed, replicas, disk);
+    play_on(Stage::new(seed, replicas, disk), strike)
+}
+
+fn play_on(mut stage: Stage, strike: Option<(usize, Fault)>) -> Result<usize, String> {
     let traces = variable("KEYSLOT_TRACE").is_some();
     stage.begin();
     let (mut steps, mut writes) = (0, 0);
@@ -239,9 +315,10 @@ fn play(seed: u64, replicas: usize, disk: Disk, strike: Option<(usize, Fault)>) 
             break Err("it does not end".to_owned());
         }
         steps += 1;
+        stage.look();
         if steps % 9 == 0 {
             writes += 1;
-            stage.write(writes % 50);
+            stage.begin_write(writes % 50);
         }
     };
     let mut run = || {
@@ -249,14 +326,16 @@ fn play(seed: u64, replicas: usize, disk: Disk, strike: Option<(usize, Fault)>) 
         if let Some((_, fault)) = strike {
             fault.strike(&mut stage);
             stage.sim.run_for(400).map_err(|violation| violation.to_string())?;
-            for n in 0..10 {
-                stage.write(n);
-            }
+            (0..10).for_each(|n| stage.begin_write(n));
             stage.sim.run_for(4000).map_err(|violation| violation.to_string())?;
             fault.end(&mut stage);
         }
         stage.settle()?;
-        stage.check_leftovers()
+        stage.check_leftovers()?;
+        let is_flushed = matches!(strike, Some((_, Fault::TargetIsFlushed | Fault::SourceIsFlushed)));
+        // No replica takes over what it does not have, and every disk keeps what was acknowledged.
+        let keeps_all = stage.sim.disk == LOG && stage.sim.node_count() == PRIMARIES && !is_flushed;
+        if keeps_all { stage.check_values() } else { Ok(()) }
     };
     let done = run();
     if traces {
@@ -290,4 +369,16 @@ fn whatever_happens_in_between_nothing_is_lost_or_left() {
     }
     println!("{count} runs");
     assert!(failures.is_empty(), "{} of {count} runs:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_source_that_serves_on_is_found() {
+    let steps = play(0, 0, LOG, None).unwrap();
+    let strikes = (0..steps).flat_map(|step| Fault::ALL.map(|fault| Some((step, fault))));
+    let found = std::iter::once(None).chain(strikes).enumerate().find_map(|(runs, strike)| {
+        let why = play_on(Stage::with_flaw(0, 0, LOG, Some(Flaw::ServesLeaving)), strike).err()?;
+        Some((runs, strike, why))
+    });
+    println!("it is found by {found:?}");
+    assert!(found.is_some_and(|(_, _, why)| why.contains("Reply(Ok)")));
 }
