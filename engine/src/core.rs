@@ -3,6 +3,7 @@
 //! Thread safety: every field may be used from any thread. Locks order: slots (ascending) before everything else; the
 //! other locks here are leaves, held for a few instructions and never across a call out.
 
+use crate::acl::{Catalog, ChannelDefault, Users};
 use crate::client::{Deadlines, Registry};
 use crate::effect::{EffectSink, Offset};
 use crate::gate::Gate;
@@ -24,6 +25,7 @@ use crate::slot::Slot;
 use crate::stats::Stats;
 use crate::table::KeyHasher;
 use crate::time::{Clock, UnixMillis};
+use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
@@ -40,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) stats: Stats,
     pub(crate) clients: Registry,
+    pub(crate) users: Users,
     pub(crate) pubsub: PubSub,
     pub(crate) libraries: Shelf,
     pub(crate) deadlines: Deadlines,
@@ -51,6 +54,9 @@ pub(crate) struct Core {
     /// The clock of the access bits, in seconds. Moved by whoever reads the time.
     access_clock: AtomicU32,
     random: AtomicU64,
+    /// What secrets are made from, and how many pieces of them were.
+    secret: [u8; 32],
+    secrets_made: AtomicU64,
     pub(crate) expire_cycle: ExpireCycle,
     pub(crate) candidates: Candidates,
     expiry_forbidden: AtomicBool,
@@ -62,7 +68,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(clock: Box<dyn Clock>, seed: u64, command_count: usize) -> Self {
+    pub(crate) fn new(clock: Box<dyn Clock>, seed: u64, secret: [u8; 32], catalog: &'static dyn Catalog) -> Self {
         let core = Self {
             slots: SlotArray::new(),
             eras: Eras::new(),
@@ -72,8 +78,9 @@ impl Core {
             hasher: KeyHasher::new(seed),
             gate: Gate::default(),
             options: Options::default(),
-            stats: Stats::new(command_count),
+            stats: Stats::new(catalog.count()),
             clients: Registry::default(),
+            users: Users::new(catalog),
             pubsub: PubSub::default(),
             libraries: Shelf::default(),
             deadlines: Deadlines::default(),
@@ -83,6 +90,8 @@ impl Core {
             host: OnceLock::new(),
             access_clock: AtomicU32::new(0),
             random: AtomicU64::new(seed),
+            secret,
+            secrets_made: AtomicU64::new(0),
             expire_cycle: ExpireCycle::default(),
             candidates: Candidates::default(),
             expiry_forbidden: AtomicBool::new(false),
@@ -192,6 +201,20 @@ impl Core {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// Bytes that nobody can guess who does not know the secret: the SHA-256 of it and of a number that does not come again.
+    pub(crate) fn secret_bytes(&self) -> [u8; 32] {
+        let number = self.secrets_made.fetch_add(1, Ordering::Relaxed);
+        Sha256::new().chain_update(self.secret).chain_update(number.to_le_bytes()).finalize().into()
+    }
+
+    /// Which channels a new user has.
+    pub(crate) fn channel_default(&self) -> ChannelDefault {
+        match self.options.acl_all_channels.load(Ordering::Relaxed) {
+            true => ChannelDefault::All,
+            false => ChannelDefault::Nothing,
+        }
     }
 
     /// A random number below `below`, which is not 0.

@@ -7,6 +7,7 @@
 //! - [`Engine::apply`]: effects from the log, a primary or an import.
 //! - [`Engine::tick`]: the work that is due by time.
 
+use crate::acl::Credentials;
 use crate::apply;
 use crate::client::{Connection, PeerInfo};
 use crate::command::table::table;
@@ -24,11 +25,12 @@ use crate::replay::{self, LoggedCommand, RefusedCommand, Route};
 use crate::resp::{ReplyWriter, RespVersion, Value, parse_reply};
 use crate::session::{Execution, Parked, Session};
 use crate::slot::Slot;
-use crate::system::{SystemClock, random_seed};
+use crate::system::{SystemClock, random_secret, random_seed};
 use crate::time::{Clock, UnixMillis};
 use crate::turn::Origin;
 use crate::turn::expire_cycle::{self, TickReport};
 use crate::turn::waiting::{leave, sweep};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -69,8 +71,10 @@ impl EngineBuilder {
     /// Makes the engine. Nothing is opened, nothing started.
     pub fn in_memory(self) -> Engine {
         let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::default()));
+        // What follows from a seed is no secret, and is the same each time, as whoever gives one wants.
+        let secret = self.seed.map_or_else(random_secret, |seed| Sha256::digest(seed.to_le_bytes()).into());
         let seed = self.seed.unwrap_or_else(random_seed);
-        let core = Core::new(clock, seed, table().len());
+        let core = Core::new(clock, seed, secret, table());
         if let Some(set) = self.options {
             set(&core.options);
         }
@@ -217,7 +221,7 @@ impl Engine {
         let mut args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
         let waker = thread_waker();
         let client = self.core.clients.unlisted(waker.clone());
-        let mut connection = Connection::new(client, true);
+        let mut connection = Connection::new(client, Credentials::of_host(&self.core.users));
         connection.resp = RespVersion::V3;
         connection.takes_pushes = false;
         connection.may_block = may_block;

@@ -3,6 +3,47 @@
 use crate::slot::Slot;
 use std::borrow::Cow;
 
+/// What a user may not do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// Run a command.
+    Command {
+        /// The user's name.
+        user: Vec<u8>,
+        /// The command's full name.
+        command: &'static str,
+    },
+    /// Use a key of the request in the way that it does.
+    Key,
+    /// Use a channel of the request.
+    Channel,
+    /// Run what was queued: the user's rules were changed after that.
+    Since(&'static str),
+}
+
+impl Denied {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// The text behind the code.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Command { user, command } => {
+                let end = format!(" has no permissions to run the '{command}' command");
+                [b"User ", &user[..], end.as_bytes()].concat()
+            }
+            Self::Key => b"No permissions to access a key".to_vec(),
+            Self::Channel => b"No permissions to access a channel".to_vec(),
+            Self::Since(reason) => format!(
+                "ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no \
+                 longer allowed for the following reason: {reason}"
+            )
+            .into_bytes(),
+        }
+    }
+}
+
 /// Why a command was not done, or not done wholly. Nothing was changed unless a variant says so.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -160,6 +201,9 @@ pub enum CommandError {
     /// The client must authenticate first.
     #[error("NOAUTH Authentication required.")]
     NoAuth,
+    /// The client's user may not do that.
+    #[error("NOPERM {}", .0.text())]
+    Denied(Denied),
     /// Name or password are wrong.
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]
     WrongPassword,
@@ -214,6 +258,7 @@ impl CommandError {
     pub(crate) fn wire_text(&self) -> Vec<u8> {
         match self {
             Self::Quoting(text) => text.clone(),
+            Self::Denied(denied) => [b"NOPERM ", &denied.bytes()[..]].concat(),
             _ => self.to_string().into_bytes(),
         }
     }

@@ -217,10 +217,4 @@ pub trait Host: Send + Sync + 'static {
         let _ = client_id;
         relay.refuse("ERR this host asks no other nodes");
     }
-
-    /// Whether this password opens the default user; `None` if no password is asked for.
-    fn check_password(&self, user: &[u8], password: &[u8]) -> Option<bool>;
-
-    /// Whether clients must authenticate.
-    fn needs_password(&self) -> bool;
 }

@@ -2,6 +2,7 @@
 //!
 //! Architecture Invariant: no files, sockets, threads or clocks here; time, chance and bytes are arguments.
 
+mod acl;
 mod apply;
 mod arrival;
 mod client;
@@ -43,6 +44,7 @@ mod turn;
 mod value;
 mod view;
 
+pub use acl::{LoadUsersError, RuleError, SetUserError};
 pub use arrival::{Arrival, InPlace};
 pub use client::PeerInfo;
 pub use cluster::DropReport;
@@ -64,7 +66,7 @@ pub use departure::{Departure, LeavingValue, Left};
 pub use doors::{DueKeys, EngineBuilder};
 pub use effect::{Ack, Batch, BatchKind, EffectSink, Offset};
 pub use engine::Engine;
-pub use error::CommandError;
+pub use error::{CommandError, Denied};
 pub use event::{EventClass, EventClasses, UnknownEventLetter};
 pub use feed::{EffectFeed, FeedBatch, FeedBuilder, FeedEffect, FeedError, FeedPosition};
 pub use follow::{StreamCommand, StreamPart};

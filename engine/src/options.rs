@@ -13,6 +13,10 @@ pub struct Options {
     pub bulk_bytes_max: AtomicUsize,
     /// Longest sparse HyperLogLog, bytes (`hll-sparse-max-bytes`).
     pub hll_sparse_bytes_max: AtomicUsize,
+    /// How many entries ACL LOG keeps (`acllog-max-len`).
+    pub acl_log_count_max: AtomicUsize,
+    /// Whether users have all channels until a rule says otherwise (`acl-pubsub-default allchannels`).
+    pub acl_all_channels: AtomicBool,
     /// Longest undecoded input of one session, bytes (`client-query-buffer-limit`).
     pub query_buffer_bytes_max: AtomicUsize,
     /// Commands that took longer are logged, microseconds; negative: none (`slowlog-log-slower-than`).
@@ -217,6 +221,8 @@ impl Default for Options {
         Self {
             bulk_bytes_max: AtomicUsize::new(512 << 20),
             hll_sparse_bytes_max: AtomicUsize::new(3000),
+            acl_log_count_max: AtomicUsize::new(128),
+            acl_all_channels: AtomicBool::new(false),
             query_buffer_bytes_max: AtomicUsize::new(1 << 30),
             slowlog_slower_than_us: AtomicI64::new(10_000),
             slowlog_count_max: AtomicUsize::new(128),

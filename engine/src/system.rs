@@ -27,6 +27,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// Bytes that nobody can guess.
+pub(crate) fn random_secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    if getrandom::fill(&mut secret).is_err() {
+        // A system that gives none: what seeds its hash maps is the best there is.
+        secret.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random_seed().to_le_bytes()));
+    }
+    secret
+}
+
 /// A seed that differs from process to process.
 pub(crate) fn random_seed() -> u64 {
     RandomState::new().hash_one(SystemTime::now())

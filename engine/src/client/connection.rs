@@ -3,6 +3,7 @@
 use super::bundle::Bundle;
 use super::registry::Client;
 use super::transaction::{Transaction, WatchedKeys};
+use crate::acl::{Account, Credentials, Users};
 use crate::effect::Offset;
 use crate::host::LaterReply;
 use crate::resp::RespVersion;
@@ -31,7 +32,7 @@ pub(crate) struct Connection {
     pub(crate) db: u16,
     pub(crate) resp: RespVersion,
     pub(crate) reply_mode: ReplyMode,
-    pub(crate) authenticated: bool,
+    pub(crate) credentials: Credentials,
     /// Set by ASKING, for one request, or for all up to EXEC.
     pub(crate) asking: bool,
     /// Set by QUIT and by protocol errors: what was written is flushed, then the connection ends.
@@ -74,13 +75,13 @@ pub(crate) struct RelayState {
 }
 
 impl Connection {
-    pub(crate) fn new(client: Arc<Client>, authenticated: bool) -> Self {
+    pub(crate) fn new(client: Arc<Client>, credentials: Credentials) -> Self {
         Self {
             client,
             db: 0,
             resp: RespVersion::V2,
             reply_mode: ReplyMode::On,
-            authenticated,
+            credentials,
             asking: false,
             closing: false,
             transaction: None,
@@ -109,6 +110,18 @@ impl Connection {
     /// Appends the messages that wait to `out`.
     pub(crate) fn take_mail(&mut self, out: &mut Vec<u8>) {
         self.mail_offset = self.mail_offset.max(self.client.mailbox.take(out));
+    }
+
+    /// Is this user from here on.
+    pub(crate) fn log_in(&mut self, users: &Users, account: &Arc<Account>) {
+        self.credentials.log_in(users, account);
+        *self.client.account.lock() = Some(Arc::clone(account));
+    }
+
+    /// Is what a client is that just came.
+    pub(crate) fn log_out(&mut self, users: &Users) {
+        self.credentials = Credentials::of_newcomer(users);
+        *self.client.account.lock() = self.credentials.account().cloned();
     }
 
     /// Works in another database from here on.

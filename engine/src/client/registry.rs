@@ -2,6 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::subscriptions::Subscriptions;
+use crate::acl::Account;
 use crate::error::CommandError;
 use crate::keyspace::waiting::{Outcome, Waiter};
 use crate::time::UnixMillis;
@@ -51,6 +52,8 @@ pub(crate) struct Client {
     pub(crate) peer: PeerInfo,
     pub(crate) connected_at: UnixMillis,
     pub(crate) text: Mutex<ClientText>,
+    /// Which user it is; none: the host itself.
+    pub(crate) account: Mutex<Option<Arc<Account>>>,
     pub(crate) db: AtomicU32,
     pub(crate) resp: AtomicU32,
     /// Index of the last command's row, for `cmd=`; `u32::MAX` before the first.
@@ -88,6 +91,7 @@ impl Client {
             peer,
             connected_at: now,
             text: Mutex::default(),
+            account: Mutex::default(),
             db: AtomicU32::new(0),
             resp: AtomicU32::new(2),
             last_row: AtomicU32::new(u32::MAX),
@@ -109,6 +113,11 @@ impl Client {
             mailbox: Mailbox::default(),
             waker,
         }
+    }
+
+    /// Whether it is this user.
+    pub(crate) fn is_user(&self, account: &Arc<Account>) -> bool {
+        self.account.lock().as_ref().is_some_and(|own| Arc::ptr_eq(own, account))
     }
 
     /// The request that waits for a key, if one does.
@@ -163,9 +172,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Registers a client under a fresh id.
-    pub(crate) fn connect(&self, peer: PeerInfo, now: UnixMillis, waker: Waker) -> Arc<Client> {
+    pub(crate) fn connect(
+        &self,
+        peer: PeerInfo,
+        account: Option<Arc<Account>>,
+        now: UnixMillis,
+        waker: Waker,
+    ) -> Arc<Client> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let client = Arc::new(Client::new(id, peer, now, waker));
+        let client = Arc::new(Client { account: Mutex::new(account), ..Client::new(id, peer, now, waker) });
         self.clients.lock().insert(id, Arc::clone(&client));
         client
     }

@@ -31,7 +31,6 @@ const DIFFERS: &[(&str, &str)] = &[
 
 /// Beginnings of the names of commands that are not there, and why.
 const ABSENT: &[(&str, &str)] = &[
-    ("acl", "users are not there yet; `requirepass` is"),
     ("eval", "scripts are not there yet"),
     ("fcall", "scripts are not there yet"),
     ("module", "modules are written against the C interface of Redis"),

@@ -9,11 +9,12 @@
 //! - An adapter returns an error before it has written a reply, or its reply is discarded.
 //! - A verb checks its arguments and the value first and changes last.
 
+pub(crate) mod acl;
 pub(crate) mod bitmap;
 pub(crate) mod choice;
 mod cluster;
 pub mod compatibility;
-mod connection;
+pub(crate) mod connection;
 pub mod docs;
 pub(crate) mod element_scan;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod key_spec;
 pub mod keys;
 pub(crate) mod keyspace;
 pub(crate) mod list;
+pub(crate) mod permission;
 pub(crate) mod pubsub;
 pub(crate) mod redaction;
 #[cfg(test)]
@@ -130,6 +132,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// The rows of every family.
 const FAMILIES: &[&[Row]] = &[
+    acl::ROWS,
     bitmap::ROWS,
     cluster::ROWS,
     connection::ROWS,

@@ -14,7 +14,8 @@ use std::sync::LazyLock;
 
 use super::FAMILIES;
 use super::keys::{self, KeyPlan, LegacyRange};
-use super::row::{Categories, Flags, Row, category, flag};
+use super::row::{Categories, Flags, KeyFlags, Row, category, flag};
+use crate::acl::{Access, Catalog};
 
 /// A row and what follows from it.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub struct Command {
     pub legacy_range: LegacyRange,
     /// What its work goes by.
     pub(crate) work: Work,
+    /// Which of its arguments are channels, for the rules of users.
+    pub(crate) channels: ChannelArgs,
+    /// What is done with its keys, where that does not depend on the request.
+    pub(crate) access: Access,
     /// Numbers of the sub-commands.
     subcommands: Range<u16>,
 }
@@ -49,6 +54,8 @@ impl Command {
             plan: KeyPlan::of(row),
             legacy_range,
             work: Work::of(row),
+            channels: ChannelArgs::of(row),
+            access: row.keys.first().map_or(Access::default(), |spec| access(spec.flags)),
             subcommands: 0..0,
         }
     }
@@ -91,6 +98,64 @@ impl Work {
             _ if row.flags.has(flag::FAST) => Self::Bounded,
             _ => Self::Data,
         }
+    }
+}
+
+/// Which arguments of a command are channels that its user has to be allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ChannelArgs {
+    /// None, or none that matters: who leaves a channel needs no permission.
+    None,
+    /// The first.
+    First,
+    /// All.
+    All,
+    /// All, and they are patterns.
+    Patterns,
+}
+
+impl ChannelArgs {
+    fn of(row: &Row) -> Self {
+        match row.name {
+            "publish" | "spublish" => Self::First,
+            "subscribe" | "ssubscribe" => Self::All,
+            "psubscribe" => Self::Patterns,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What rules of users call what a command does with a key.
+pub(crate) const fn access(flags: KeyFlags) -> Access {
+    let read = if flags.has(KeyFlags::ACCESS) { Access::READ } else { Access(0) };
+    let changes = flags.has(KeyFlags::UPDATE | KeyFlags::INSERT | KeyFlags::DELETE);
+    read.and(if changes { Access::WRITE } else { Access(0) })
+}
+
+/// The table as the rules of users see it.
+impl Catalog for Table {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn find(&self, name: &[u8]) -> Option<u16> {
+        self.find_full(name).map(|command| command.id)
+    }
+
+    fn name(&self, id: u16) -> &'static str {
+        self.commands[usize::from(id)].row.name
+    }
+
+    fn subcommands(&self, id: u16) -> Range<u16> {
+        self.commands[usize::from(id)].subcommands.clone()
+    }
+
+    fn categories(&self, id: u16) -> u32 {
+        self.commands[usize::from(id)].categories.0
+    }
+
+    fn category(&self, name: &[u8]) -> Option<u32> {
+        category::NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)).map(|bit| 1 << bit)
     }
 }
 

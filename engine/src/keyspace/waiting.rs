@@ -79,6 +79,8 @@ pub(crate) struct Terms {
     pub(crate) deadline: Option<UnixMillis>,
     /// What its client is to the gate.
     pub(crate) standing: Standing,
+    /// The newest change of users by which its user may ask for this.
+    pub(crate) rights_seen: u64,
     /// How the request is run. Only `turn` knows its type.
     pub(crate) work: Box<dyn Any + Send + Sync>,
 }
@@ -268,6 +270,7 @@ mod tests {
             wanted: ValueType::String,
             on_removal: false,
             deadline: Some(UnixMillis(5)),
+            rights_seen: 0,
             standing: Standing::default(),
             work: Box::new(()),
         }))

@@ -1,7 +1,7 @@
 //! One request, from its arguments to its reply.
 //!
 //! ```text
-//! resolve -> arity -> authenticated? -> paused? -> room in the journal? -> lock the keys' slots -> adapter -> commit
+//! resolve -> arity -> may the user? -> paused? -> room in the journal? -> lock the keys' slots -> adapter -> commit
 //! ```
 //!
 //! Nothing here waits: what cannot go on now is [parked](Parked), and is tried again from the start when it is woken.
@@ -198,9 +198,7 @@ impl Execution<'_> {
         if !command.accepts(args.len()) {
             return Err(CommandError::WrongArity(Cow::Borrowed(command.row.name)).into());
         }
-        if !self.connection.authenticated && !flags.has(flag::NO_AUTH) {
-            return Err(CommandError::NoAuth.into());
-        }
+        self.admit_user(command, args)?;
         let is_loading = self.core.options.loading.load(Ordering::Relaxed);
         if self.core.options.maxmemory.load(Ordering::Relaxed) > 0 && !is_loading {
             self.admit_memory(command, args)?;
@@ -300,12 +298,12 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// What the gate says to a request that was not admitted, where it is asked before that: not of one that is malformed or of a
-    /// stranger.
+    /// What the gate says to a request that was not admitted, where it is asked before that: not of one that is malformed, of a
+    /// stranger, or of somebody who may not ask.
     #[cold]
     fn redirect_instead(&self, refusal: &Refusal, command: &Command, args: &[&[u8]]) -> Option<CommandError> {
         match refusal {
-            Refusal::Error(CommandError::WrongArity(_) | CommandError::NoAuth) => None,
+            Refusal::Error(CommandError::WrongArity(_) | CommandError::NoAuth | CommandError::Denied(_)) => None,
             Refusal::Error(_) | Refusal::Parked(_) => self.redirect(command, args),
         }
     }
@@ -452,6 +450,11 @@ impl Execution<'_> {
             Ok(slots) => slots,
             Err(error) => return Ok((Offset(0), Err(error))),
         };
+        let may_look_up = self.may_look_up(command, args);
+        let adapter = |turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>| {
+            turn.allow_lookups(may_look_up);
+            adapter(turn, args, reply)
+        };
         self.run_in_turn(command, &slots, None, adapter, args, out)
     }
 
@@ -535,10 +538,11 @@ impl Execution<'_> {
         slots: &[Slot],
     ) -> Option<Arc<Waiter>> {
         let How::Turn(work) = command.row.run.0 else { return None };
-        let standing = self.standing(command.flags);
+        let (standing, rights_seen) = (self.standing(command.flags), self.connection.credentials.seen());
         let (resp, deadline) = (self.connection.resp, self.connection.deadline_kept.take());
         let client = &self.connection.client;
-        let waiter = turn.enqueue(Blocker { args, slots, work, resp, waker: &client.waker, deadline, standing })?;
+        let waiter =
+            turn.enqueue(Blocker { args, slots, work, resp, waker: &client.waker, deadline, standing, rights_seen })?;
         *client.blocked.lock() = Some(Arc::clone(&waiter));
         Some(waiter)
     }
@@ -701,6 +705,7 @@ pub(crate) fn mark_active(connection: &Connection, now: UnixMillis) {
 mod tests {
     use super::*;
     use crate::Engine;
+    use crate::acl::Credentials;
     use std::task::Waker;
 
     #[test]
@@ -708,7 +713,8 @@ mod tests {
         let db = Engine::in_memory();
         db.set("k", "abc").expect("nothing fails");
         let core = &db.core;
-        let mut connection = Connection::new(core.clients.unlisted(Waker::noop().clone()), true);
+        let mut connection =
+            Connection::new(core.clients.unlisted(Waker::noop().clone()), Credentials::of_host(&core.users));
         let key = &b"k"[..];
         let (slot, hash) = (Slot::of(key), core.hasher.hash(key));
         let known = Some(KnownKey { address: key.as_ptr() as usize, len: key.len(), slot, hash });

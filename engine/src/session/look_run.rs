@@ -87,7 +87,7 @@ impl Session {
     /// Whether nothing but its command decides what a request does.
     fn is_ordinary(&self, now: UnixMillis) -> bool {
         let connection = &self.connection;
-        connection.authenticated
+        connection.credentials.are_clear(&self.core.users)
             && connection.transaction.is_none()
             && connection.reply_mode == ReplyMode::On
             && connection.bundle.is_empty()

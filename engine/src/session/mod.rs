@@ -19,6 +19,7 @@ mod group;
 mod look_run;
 mod outbox;
 mod relay;
+mod rights;
 mod sampler;
 #[cfg(test)]
 mod slot_mode_tests;
@@ -29,6 +30,7 @@ mod transaction;
 
 pub(crate) use execute::{Execution, Parked};
 
+use crate::acl::Credentials;
 use crate::client::{Connection, PeerInfo};
 use crate::command::pubsub::leave_all;
 use crate::command::table::{Command, table};
@@ -97,15 +99,15 @@ enum Step {
 
 impl Session {
     pub(crate) fn new(core: Arc<Core>, waker: Waker, peer: PeerInfo) -> Self {
-        let client = core.clients.connect(peer, core.now(), waker);
+        let credentials = Credentials::of_newcomer(&core.users);
+        let client = core.clients.connect(peer, credentials.account().cloned(), core.now(), waker);
         core.stats.connections_received.fetch_add(1, Ordering::Relaxed);
-        let authenticated = !core.host().is_some_and(|host| host.needs_password());
-        Self::of(core, Connection::new(client, authenticated))
+        Self::of(core, Connection::new(client, credentials))
     }
 
     /// One of the host itself.
     pub(crate) fn inner(core: Arc<Core>, waker: Waker) -> Self {
-        let mut connection = Connection::new(core.clients.unlisted(waker), true);
+        let mut connection = Connection::new(core.clients.unlisted(waker), Credentials::of_host(&core.users));
         connection.is_inner = true;
         connection.relay.knows_cluster = true;
         Self::of(core, connection)
@@ -143,6 +145,30 @@ impl Session {
     /// type has [`poll_output`](Self::poll_output) say so.
     pub fn mark_primary(&mut self) {
         self.connection.client.is_primary.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the client this user without a password: its host found out by other means who it is. False if there is no such user,
+    /// or it is off.
+    ///
+    /// ```
+    /// use keyslot_engine::{Engine, PeerInfo};
+    /// let db = Engine::in_memory();
+    /// db.acl_setuser_rules("ada", &["on", "~ada:*", "+@read"])?;
+    /// let mut session = db.session(std::task::Waker::noop().clone(), PeerInfo::default());
+    /// assert!(session.log_in("ada"));
+    /// session.feed(b"GET bob:1\r\n");
+    /// let mut out = Vec::new();
+    /// session.poll_output(&mut out);
+    /// assert_eq!(out, b"-NOPERM No permissions to access a key\r\n");
+    /// # Ok::<(), keyslot_engine::SetUserError>(())
+    /// ```
+    pub fn log_in(&mut self, user: impl AsRef<[u8]>) -> bool {
+        let account = self.core.users.find(user.as_ref()).filter(|account| account.user().is_on);
+        if let Some(account) = &account {
+            self.connection.log_in(&self.core.users, account);
+            self.fit_limits();
+        }
+        account.is_some()
     }
 
     /// The client's id, as CLIENT ID answers it.
@@ -434,7 +460,8 @@ impl Session {
 
     /// Strangers get small limits.
     fn fit_limits(&mut self) {
-        let trust = if self.connection.authenticated { Trust::Authenticated } else { Trust::Unauthenticated };
+        let is_stranger = self.connection.credentials.is_stranger();
+        let trust = if is_stranger { Trust::Unauthenticated } else { Trust::Authenticated };
         self.decoder.set_trust(trust);
     }
 

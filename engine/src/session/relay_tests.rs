@@ -22,14 +22,6 @@ impl Host for Others {
     fn relay(&self, _: u64, relay: Relay) {
         self.0.lock().push(relay);
     }
-
-    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
 }
 
 impl Others {

@@ -356,10 +356,12 @@ impl<'a> Execution<'a> {
         args: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> CommandResult {
+        self.admit_queued_user(command, args)?;
         let mut turn = turn;
         if let Some(turn) = &mut turn {
             turn.select(self.connection.db);
             turn.set_touch(self.touch());
+            turn.allow_lookups(self.may_look_up(command, args));
         }
         let mut reply = ReplyWriter::new(out, self.connection.resp);
         match (command.row.run.0, turn) {

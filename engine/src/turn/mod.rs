@@ -126,6 +126,8 @@ pub struct Turn<'e> {
     undo: Option<UndoLog>,
     /// Whether a command may block, and who waits for what this turn does.
     may_block: bool,
+    /// Whether commands may read keys that their requests do not name.
+    may_look_up: bool,
     attendance: Option<Box<Attendance>>,
     /// Keyspace events, announced at the end.
     notices: Vec<Notice>,
@@ -265,6 +267,7 @@ impl<'e> Turn<'e> {
             verbatim: None,
             undo: None,
             may_block: false,
+            may_look_up: true,
             attendance: None,
             notices: Vec::new(),
             discarded: None,
@@ -298,6 +301,16 @@ impl<'e> Turn<'e> {
     /// Works in another database from here on.
     pub(crate) fn select(&mut self, db: u16) {
         self.db = db;
+    }
+
+    /// Says whether commands may read keys that their requests do not name.
+    pub(crate) fn allow_lookups(&mut self, may: bool) {
+        self.may_look_up = may;
+    }
+
+    /// Whether a command may read keys that its request does not name.
+    pub(crate) fn may_look_up(&self) -> bool {
+        self.may_look_up
     }
 
     /// Says whether it marks what it uses from here on.

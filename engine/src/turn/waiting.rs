@@ -105,6 +105,8 @@ pub(crate) struct Blocker<'a> {
     pub(crate) deadline: Option<Option<UnixMillis>>,
     /// What its client is to the gate.
     pub(crate) standing: Standing,
+    /// The newest change of users by which its user may ask for this.
+    pub(crate) rights_seen: u64,
 }
 
 /// What a turn owes to those who wait.
@@ -122,7 +124,7 @@ pub(super) struct Attendance {
 enum Service {
     /// It ran the request: the reply, and whether that is an error.
     Done(Vec<u8>, bool),
-    /// It does not hold all slots of the request, or keys of them are on their way to another server.
+    /// It does not hold all slots of the request, or keys of them are on their way to another server, or users were changed.
     Elsewhere,
 }
 
@@ -167,6 +169,7 @@ impl Turn<'_> {
             on_removal: wait.on_removal,
             deadline: blocker.deadline.unwrap_or(wait.deadline),
             standing: blocker.standing,
+            rights_seen: blocker.rights_seen,
             work: Box::new(blocker.work),
         }));
         for key in &waiter.keys {
@@ -244,7 +247,9 @@ impl Turn<'_> {
             let place = self.guards.binary_search_by_key(slot, SlotGuard::slot);
             place.is_ok_and(|at| !self.guards[at].state.admission.has_leaving())
         };
-        let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| waiter.slots.iter().all(holds)) else {
+        // Who may not be allowed it any more is asked again, by its own session.
+        let may_run = waiter.rights_seen == self.core.users.generation() && waiter.slots.iter().all(holds);
+        let Some(work) = waiter.work.downcast_ref::<Work>().filter(|_| may_run) else {
             self.guards.iter_mut().for_each(|guard| guard.state.leave(waiter));
             let attendance = self.attendance.get_or_insert_default();
             return attendance.served.push((Arc::clone(waiter), Service::Elsewhere));

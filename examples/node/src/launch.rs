@@ -3,7 +3,7 @@
 use crate::command_line::Sources;
 use crate::data::Data;
 use crate::host::process::{self, PidFile};
-use crate::host::{Host, StartError};
+use crate::host::{Host, StartError, UsersError};
 use crate::settings::{self, Directive, DiskFiles, Loaded, Settings};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -66,6 +66,8 @@ enum LaunchError {
     #[error("the cluster's file: {0}")]
     Cluster(io::Error),
     #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error(transparent)]
     Start(#[from] StartError),
 }
 
@@ -88,6 +90,7 @@ fn run(sources: &Sources, mut loaded: Loaded) -> Result<bool, LaunchError> {
     });
     tracing::info!("Server initialized");
     let data = Data::new(&loaded.values);
+    crate::host::load_at_start(&data.engine, &loaded)?;
     let host = Host::new(data, Settings::new(loaded.values, file), log).map_err(LaunchError::Cluster)?;
     Ok(host.run()?)
 }
@@ -110,9 +113,7 @@ fn greet(loaded: &Loaded) {
     }
     for directive in &loaded.directives {
         match directive {
-            Directive::User(words) => {
-                tracing::warn!("user {}: accepted without effect", String::from_utf8_lossy(&words[0]));
-            }
+            Directive::User(_) => {}
             Directive::LoadModule(words) => {
                 tracing::warn!("loadmodule {}: modules are not offered", String::from_utf8_lossy(&words[0]));
             }

@@ -464,14 +464,6 @@ impl Host for Resident {
         lock(&shared.published).push((self.node, publication, reach));
         self.residents.wake();
     }
-
-    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
 }
 
 /// The port of the first node, where nobody listens.

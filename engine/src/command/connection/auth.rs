@@ -1,8 +1,10 @@
 //! `AUTH [username] password`: says who the client is.
 //!
-//! Reply: OK. The host knows the passwords; without one configured everybody is the default user.
+//! Reply: OK. Without a name it is the default user's password.
 
+use crate::acl::{Context, DEFAULT_USER, Reason};
 use crate::client::Connection;
+use crate::command::acl::incident::{Denial, note};
 use crate::command::row::flag::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
 use crate::command::{CommandResult, Run};
@@ -19,33 +21,36 @@ pub(super) const AUTH: Row = Row::new("auth", -2, Run::Connection(auth))
 
 fn auth(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
     match args {
-        [_, password] => {
-            if !core.host().is_some_and(|host| host.needs_password()) {
+        [word, password] => {
+            if core.users.default_account().user().takes_any_password {
                 return Err(CommandError::NoPasswordConfigured);
             }
-            authenticate(core, connection, DEFAULT_USER, password)?;
+            authenticate(core, connection, word, (DEFAULT_USER, password))?;
         }
-        [_, user, password] => authenticate(core, connection, user, password)?,
+        [word, user, password] => authenticate(core, connection, word, (user, password))?,
         _ => return Err(CommandError::Syntax),
     }
     reply.ok();
     Ok(())
 }
 
-/// Lets the client in if name and password are right. A wrong one changes nothing.
+/// Lets the client in if name and password are right. A wrong one changes nothing, and is logged with the `word` that it came
+/// behind. One SHA-256.
 pub(super) fn authenticate(
     core: &Core,
     connection: &mut Connection,
-    user: &[u8],
-    password: &[u8],
+    word: &[u8],
+    (user, password): (&[u8], &[u8]),
 ) -> Result<(), CommandError> {
-    let verdict = core.host().and_then(|host| host.check_password(user, password));
-    if !verdict.unwrap_or(user == DEFAULT_USER) {
-        return Err(CommandError::WrongPassword);
+    match core.users.authenticate(user, password) {
+        Some(account) => {
+            connection.log_in(&core.users, &account);
+            Ok(())
+        }
+        None => {
+            let context = if connection.executes { Context::Multi } else { Context::TopLevel };
+            note(core, connection, Denial { reason: Reason::Auth, context, object: word, user: Some(user) });
+            Err(CommandError::WrongPassword)
+        }
     }
-    connection.authenticated = true;
-    Ok(())
 }
-
-/// The one user there is.
-pub(super) const DEFAULT_USER: &[u8] = b"default";

@@ -52,9 +52,10 @@ fn hello(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut R
         };
     }
     if let Some((user, password)) = user {
-        authenticate(core, connection, user, password)?;
+        authenticate(core, connection, args[0], (user, password))?;
     }
-    if !connection.authenticated {
+    connection.credentials.refresh(&core.users);
+    if connection.credentials.is_stranger() {
         return Err(CommandError::text(NOT_AUTHENTICATED));
     }
     if let Some(name) = name {

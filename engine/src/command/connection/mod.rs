@@ -3,7 +3,7 @@
 //! These commands touch no key and record nothing. What others may see of a client lies in [`crate::client`].
 
 mod auth;
-mod client;
+pub(super) mod client;
 mod hello;
 mod ping;
 mod quit;

@@ -36,7 +36,7 @@ fn reset(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut Repl
     connection.speak(RespVersion::V2);
     connection.reply_mode = ReplyMode::On;
     connection.asking = false;
-    connection.authenticated = !core.host().is_some_and(|host| host.needs_password());
+    connection.log_out(&core.users);
     let client = &connection.client;
     client.text.lock().name.clear();
     for switch in [&client.no_evict, &client.no_touch, &client.readonly] {

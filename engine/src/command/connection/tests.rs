@@ -1,6 +1,6 @@
 //! The connection family through sessions.
 
-use crate::{Asker, Engine, Host, InfoSection, ManualClock, PeerInfo, Session, SessionState, UnixMillis};
+use crate::{Asker, Engine, InfoSection, ManualClock, PeerInfo, Session, SessionState, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -19,24 +19,6 @@ impl Wake for Bell {
 impl Bell {
     fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-struct Guarded;
-
-impl Host for Guarded {
-    fn control(&self, _: Asker<'_>, _: &[&[u8]], _: &mut crate::resp::ReplyWriter<'_>) -> bool {
-        false
-    }
-
-    fn info(&self, _: InfoSection, _: &mut String) {}
-
-    fn check_password(&self, user: &[u8], password: &[u8]) -> Option<bool> {
-        Some(user == b"default" && password == b"secret")
-    }
-
-    fn needs_password(&self) -> bool {
-        true
     }
 }
 
@@ -99,7 +81,7 @@ fn a_hello_that_fails_changes_nothing() {
 #[test]
 fn a_stranger_may_only_authenticate() {
     let db = Engine::in_memory();
-    db.attach_host(Arc::new(Guarded));
+    db.set_password(Some(b"secret"));
     let mut s = session(&db);
     assert_eq!(ask(&mut s, "PING"), "-NOAUTH Authentication required.\r\n");
     assert_eq!(ask(&mut s, "NOPE"), "-ERR unknown command 'NOPE', with args beginning with: \r\n");
@@ -373,14 +355,6 @@ impl crate::Host for Slow {
     }
 
     fn info(&self, _: InfoSection, _: &mut String) {}
-
-    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
 }
 
 #[test]

@@ -262,14 +262,6 @@ impl crate::Host for Bus {
         let [name, text] = [message.name, message.message].map(String::from_utf8_lossy);
         self.0.lock().push(format!("{:?} {name} {text}", message.channel));
     }
-
-    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
 }
 
 #[test]

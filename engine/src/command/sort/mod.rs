@@ -28,7 +28,7 @@ use crate::turn::Turn;
 use crate::value::sorted_set::Direction;
 use crate::value::{StrRef, ValueType, Walk};
 use bytes::Bytes;
-use options::{Grammar, Words};
+use options::{Grammar, Lookups, Words};
 use order::{Collation, Text};
 use pattern::Pattern;
 
@@ -74,13 +74,22 @@ const SORT_RO: Row = Row::new("sort_ro", -2, Run::Turn(sort_ro))
     );
 
 fn sort(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let words = Words::parse(&args[2..], Grammar::Sort, turn.core().wants_named_keys())?;
+    let words = Words::parse(&args[2..], Grammar::Sort, lookups(turn))?;
     answer(turn, args[1], &words, reply)
 }
 
 fn sort_ro(turn: &mut Turn<'_>, args: &[&[u8]], reply: &mut ReplyWriter<'_>) -> CommandResult {
-    let words = Words::parse(&args[2..], Grammar::ReadOnly, turn.core().wants_named_keys())?;
+    let words = Words::parse(&args[2..], Grammar::ReadOnly, lookups(turn))?;
     answer(turn, args[1], &words, reply)
+}
+
+/// Whether BY and GET may lead to other keys.
+fn lookups(turn: &Turn<'_>) -> Lookups {
+    match () {
+        () if turn.core().wants_named_keys() => Lookups::DeniedInCluster,
+        () if !turn.may_look_up() => Lookups::DeniedToUser,
+        () => Lookups::Allowed,
+    }
 }
 
 fn answer(turn: &mut Turn<'_>, key: &[u8], words: &Words<'_>, reply: &mut ReplyWriter<'_>) -> CommandResult {

@@ -40,6 +40,29 @@ pub(super) enum Grammar {
     ReadOnly,
 }
 
+/// Whether a request may have keys looked up that it does not name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lookups {
+    /// It may.
+    Allowed,
+    /// Other keys may lie on other nodes.
+    DeniedInCluster,
+    /// The client's user may not read every key.
+    DeniedToUser,
+}
+
+impl Lookups {
+    /// Whether an option that looks keys up is allowed.
+    fn check(self, option: &str) -> Result<(), CommandError> {
+        let reason = match self {
+            Self::Allowed => return Ok(()),
+            Self::DeniedInCluster => "in Cluster mode.",
+            Self::DeniedToUser => "due to insufficient ACL permissions.",
+        };
+        Err(CommandError::Text(format!("ERR {option} option of SORT denied {reason}").into()))
+    }
+}
+
 impl<'a> Words<'a> {
     pub(super) fn of(options: &'a SortOptions, store: Option<&'a [u8]>) -> Self {
         Self {
@@ -52,8 +75,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Reads the words. In a cluster other keys may lie on other nodes, so patterns are refused.
-    pub(super) fn parse(mut args: &[&'a [u8]], grammar: Grammar, is_cluster: bool) -> Result<Self, CommandError> {
+    /// Reads the words.
+    pub(super) fn parse(mut args: &[&'a [u8]], grammar: Grammar, lookups: Lookups) -> Result<Self, CommandError> {
         let mut words = Self::default();
         while let Some(word) = args.first() {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
@@ -69,15 +92,13 @@ impl<'a> Words<'a> {
                 [_, key, ..] if is("STORE") && grammar == Grammar::Sort => words.store = Some(*key),
                 [_, pattern, ..] if is("BY") => {
                     let by = Pattern::parse(pattern);
-                    if is_cluster && matches!(by, Pattern::Key { .. }) {
-                        return Err(CommandError::text("ERR BY option of SORT denied in Cluster mode."));
+                    if matches!(by, Pattern::Key { .. }) {
+                        lookups.check("BY")?;
                     }
                     words.by = Some(by);
                 }
                 [_, pattern, ..] if is("GET") => {
-                    if is_cluster {
-                        return Err(CommandError::text("ERR GET option of SORT denied in Cluster mode."));
-                    }
+                    lookups.check("GET")?;
                     words.get.push(Pattern::parse(pattern));
                 }
                 _ => return Err(CommandError::Syntax),

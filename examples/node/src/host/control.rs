@@ -1,4 +1,4 @@
-//! Commands that the host does: CONFIG and SHUTDOWN; and the password.
+//! Commands that the host does: CONFIG and SHUTDOWN, and what leads to others.
 
 use super::shutdown::ShutdownMode;
 use super::{Node, Request, cluster, info};
@@ -21,6 +21,8 @@ impl Host for Node {
                 self.clients_rejected.store(0, Relaxed);
                 reply.ok();
             }
+            (b"acl", b"load") => return self.load_users(asker.client_id, reply),
+            (b"acl", b"save") => return self.save_users(reply),
             (b"cluster", _) => match &self.cluster {
                 Some(cluster) => return cluster::control(self, cluster, (asker.client_id, &args[1..]), reply),
                 None => reply.error("ERR This instance has cluster support disabled"),
@@ -66,17 +68,6 @@ impl Host for Node {
     fn info(&self, section: InfoSection, out: &mut String) {
         info::write(self, section, out);
     }
-
-    fn check_password(&self, user: &[u8], password: &[u8]) -> Option<bool> {
-        if !self.needs_password() {
-            return None;
-        }
-        Some(user == b"default" && is_same(&self.password.read(), password))
-    }
-
-    fn needs_password(&self) -> bool {
-        self.needs_password.load(Relaxed)
-    }
 }
 
 impl Node {
@@ -102,7 +93,7 @@ impl Node {
     }
 
     fn config_rewrite(&self, reply: &mut ReplyWriter<'_>) {
-        match self.settings.rewrite() {
+        match self.settings.rewrite(&self.user_lines()) {
             Ok(()) => {
                 tracing::info!("CONFIG REWRITE executed with success.");
                 reply.ok();
@@ -155,29 +146,12 @@ pub(super) fn is_local(addr: &str) -> bool {
     }
 }
 
-/// Compares in a time that does not tell how much of a guess was right.
-fn is_same(secret: &[u8], guess: &[u8]) -> bool {
-    let mut difference = u8::from(secret.len() != guess.len());
-    for (at, byte) in guess.iter().enumerate() {
-        difference |= byte ^ secret.get(at % secret.len().max(1)).copied().unwrap_or(0);
-    }
-    difference == 0
-}
-
 /// Longest that DEBUG SLEEP stops a thread.
 const DEBUG_SLEEP_SECONDS_MAX: f64 = 3600.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_are_equal_or_not() {
-        assert!(is_same(b"abc", b"abc"));
-        for guess in [&b"abd"[..], b"ab", b"abcabc", b"", b"abcd"] {
-            assert!(!is_same(b"abc", guess));
-        }
-    }
 
     #[test]
     fn local_clients_are_those_of_this_machine() {

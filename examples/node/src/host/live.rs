@@ -108,6 +108,8 @@ fn take_engine_option(options: &Options, name: &str, values: &Values) -> bool {
         }
         "slot-mode" => options.set_slot_mode(SlotMode::of_name(values.choice(name)).unwrap_or_default()),
         "cluster-proxy" => options.cluster_proxy.store(values.switch(name), Relaxed),
+        "acllog-max-len" => options.acl_log_count_max.store(size(name), Relaxed),
+        "acl-pubsub-default" => options.acl_all_channels.store(values.choice(name) == "allchannels", Relaxed),
         "maxmemory" => options.maxmemory.store(values.number(name), Relaxed),
         "maxmemory-policy" => {
             options.set_eviction_policy(EvictionPolicy::of_name(values.choice(name)).unwrap_or_default());
@@ -159,6 +161,8 @@ const ENGINE_NAMES: &[&str] = &[
     "latency-tracking",
     "cluster-allow-reads-when-down",
     "cluster-proxy",
+    "acllog-max-len",
+    "acl-pubsub-default",
     "slot-mode",
     "cluster-allow-pubsubshard-when-down",
     "maxmemory",
@@ -198,7 +202,7 @@ impl Node {
             name if name.starts_with("min-replicas-") || name == "replica-serve-stale-data" => {
                 self.replication.judge(self, values)
             }
-            "requirepass" => self.set_password(values.text(name)),
+            "requirepass" => self.engine.set_password(Some(values.text(name)).filter(|password| !password.is_empty())),
             "dir" => {
                 let path = std::ffi::OsStr::from_bytes(values.text(name));
                 std::env::set_current_dir(path).map_err(|error| os_message(&error))?;

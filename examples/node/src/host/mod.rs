@@ -26,6 +26,7 @@ mod roster;
 mod rounds;
 mod saving;
 mod shutdown;
+mod users;
 mod worker;
 
 use crate::data::{Data, DataError};
@@ -36,7 +37,6 @@ use connection::Arrival;
 use keyslot::engine::{Engine, UnixMillis, View};
 use live::Live;
 pub(crate) use live::take_engine_options;
-use parking_lot::RwLock;
 use replication::Replication;
 use roster::Roster;
 use saving::Scheduled;
@@ -45,11 +45,12 @@ use shutdown::{ShutdownMode, Signals};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
+pub(crate) use users::{UsersError, load_at_start};
 use worker::Workers;
 
 /// The node: what its threads share.
@@ -69,9 +70,6 @@ pub(crate) struct Node {
     pub(crate) settings: Settings,
     live: Live,
     log: LogControl,
-    /// The password of the default user; empty if none is asked for.
-    password: RwLock<Vec<u8>>,
-    needs_password: AtomicBool,
     rosters: Vec<Roster>,
     clients_connected: AtomicU64,
     clients_rejected: AtomicU64,
@@ -134,8 +132,6 @@ impl Host {
             settings,
             live,
             log,
-            password: RwLock::default(),
-            needs_password: AtomicBool::new(false),
             rosters: (0..thread_count).map(|_| Roster::default()).collect(),
             clients_connected: AtomicU64::new(0),
             clients_rejected: AtomicU64::new(0),
@@ -143,7 +139,6 @@ impl Host {
             run_id: info::random_id(),
             requests,
         });
-        node.set_password(values.text("requirepass"));
         let this = Weak::clone(&node.this);
         let notes = move |view: &View| this.upgrade().map(|node| node.history_notes(view)).unwrap_or_default();
         node.data.saver().set_notes(notes);
@@ -259,7 +254,7 @@ impl Node {
             return self.turn_away(arrival, b"-ERR max number of clients reached\r\n");
         }
         let is_local = peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
-        if self.live.is_protected.load(Relaxed) && !self.needs_password.load(Relaxed) && !is_local {
+        if self.live.is_protected.load(Relaxed) && !self.engine.wants_password() && !is_local {
             return self.turn_away(arrival, PROTECTED_TEXT);
         }
         Some(arrival)
@@ -273,11 +268,6 @@ impl Node {
             Arrival::Unix(mut stream) => stream.write(text),
         };
         None
-    }
-
-    fn set_password(&self, password: &[u8]) {
-        *self.password.write() = password.to_vec();
-        self.needs_password.store(!password.is_empty(), Relaxed);
     }
 
     /// Makes everything safe that clients were told, lets them go, and ends the log.

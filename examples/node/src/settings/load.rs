@@ -10,6 +10,7 @@ use super::pattern;
 use super::suggestion::nearest;
 use super::table::{OBSOLETE, ROWS, RowIndex, find};
 use super::values::Values;
+use keyslot::engine::{Engine, RuleError, SetUserError};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ pub(crate) struct Loaded {
 pub(crate) enum Directive {
     /// `rename-command`: the command is called `to` from now on; nothing removes it.
     RenameCommand { from: Vec<u8>, to: Vec<u8> },
-    /// `user`: an access rule.
+    /// `user`: a name and its rules.
     User(Vec<Vec<u8>>),
     /// `loadmodule`: a module's path and arguments.
     LoadModule(Vec<Vec<u8>>),
@@ -120,10 +121,7 @@ impl Loader<'_> {
                 self.loaded.directives.push(Directive::RenameCommand { from: from.clone(), to: to.clone() });
                 Ok(())
             }
-            (b"user", [_, ..]) => {
-                self.loaded.directives.push(Directive::User(words));
-                Ok(())
-            }
+            (b"user", [_, ..]) => self.read_user(words),
             (b"loadmodule", [_, ..]) => {
                 self.loaded.directives.push(Directive::LoadModule(words));
                 Ok(())
@@ -148,6 +146,25 @@ impl Loader<'_> {
         let value = row.kind.read(row.name, &words, base).map_err(Wrong::because)?;
         values.replace(index, value);
         values.mark_given(index);
+        Ok(())
+    }
+
+    /// Rules that name commands which do not exist are found out when they are loaded, as in Redis.
+    fn read_user(&mut self, words: Vec<Vec<u8>>) -> Result<(), Wrong> {
+        let (name, rules) = (&words[0], &words[1..]);
+        let is_known = |directive: &Directive| matches!(directive, Directive::User(known) if known[0] == *name);
+        let declaration = |word: &[u8], reason: &dyn fmt::Display| {
+            Wrong::because(format!("Error in user declaration '{}': {reason}", String::from_utf8_lossy(word)))
+        };
+        if self.loaded.directives.iter().any(is_known) {
+            return Err(declaration(name, &DUPLICATE_USER));
+        }
+        match Engine::check_user_rules(b"checked", rules) {
+            Ok(()) | Err(SetUserError::Rule { reason: RuleError::UnknownName, .. }) => {}
+            Err(SetUserError::Rule { word, reason }) => return Err(declaration(&word, &reason)),
+            Err(error) => return Err(declaration(name, &error)),
+        }
+        self.loaded.directives.push(Directive::User(words));
         Ok(())
     }
 
@@ -247,6 +264,7 @@ pub(crate) fn read_limited(source: impl io::Read) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+const DUPLICATE_USER: &str = "Duplicate user found. A user can only be defined once in config files";
 const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 const DIRECTIVES: [&str; 4] = ["include", "rename-command", "user", "loadmodule"];
 const INCLUDE_DEPTH_MAX: usize = 16;

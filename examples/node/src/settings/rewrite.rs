@@ -1,8 +1,8 @@
 //! CONFIG REWRITE: the settings file brought up to date, with its comments, order and everything that is not a key.
 //!
 //! A key that has lines in the file gets its new lines in their place; lines it no longer needs become empty. A key
-//! without lines is appended under one marker comment if its value is not the standard one. The file is replaced in
-//! one step: after a crash either the old text is there or the new one.
+//! without lines is appended under one marker comment if its value is not the standard one. The `user` lines become those
+//! of the users that there are. The file is replaced in one step: after a crash either the old text is there or the new one.
 
 use super::document::{Line, lines};
 use super::load::{os_message, read_limited};
@@ -24,8 +24,8 @@ pub(crate) enum RewriteError {
 }
 
 impl Settings {
-    /// Writes the values of now into the settings file.
-    pub(crate) fn rewrite(&self) -> Result<(), RewriteError> {
+    /// Writes the values of now, and the lines of `users`, into the settings file.
+    pub(crate) fn rewrite(&self, users: &[Vec<u8>]) -> Result<(), RewriteError> {
         let _changing = self.changing.lock();
         let path = self.file().ok_or(RewriteError::NoFile)?;
         let old = match File::open(path) {
@@ -33,35 +33,38 @@ impl Settings {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(RewriteError::Io(error)),
         };
-        replace_file(path, &rewritten(&old, &self.values())).map_err(RewriteError::Io)
+        replace_file(path, &rewritten(&old, &self.values(), users)).map_err(RewriteError::Io)
     }
 }
 
-/// The text of a settings file that says what `values` says, made from `old`.
-fn rewritten(old: &[u8], values: &Values) -> Vec<u8> {
+/// The text of a settings file that says what `values` and `users` say, made from `old`.
+fn rewritten(old: &[u8], values: &Values, users: &[Vec<u8>]) -> Vec<u8> {
     let standard = Values::standard();
     let mut wanted: HashMap<RowIndex, std::vec::IntoIter<Vec<u8>>> = HashMap::new();
+    let mut users = users.iter().cloned();
     let mut text = Vec::with_capacity(old.len() + 1024);
     let mut has_marker = false;
     let mut after_removed = false;
     for line in lines(old).filter(|_| !old.is_empty()) {
         has_marker |= line == MARKER;
+        let mut is_user = false;
         let index = match Line::read(line) {
-            Line::Directive { name, .. } => find(&name),
+            Line::Directive { name, .. } => {
+                is_user = name == b"user";
+                find(&name)
+            }
             Line::Blank => None,
             Line::Broken(_) => {
                 text.extend(b"# ??? ");
                 None
             }
         };
-        let Some(index) = index else {
-            text.extend(line);
-            text.push(b'\n');
-            after_removed = false;
-            continue;
+        let new_line = match index {
+            Some(index) => wanted.entry(index).or_insert_with(|| new_lines(index, values, &standard)).next(),
+            None if is_user => users.next(),
+            None => Some(line.to_vec()),
         };
-        let new_lines = wanted.entry(index).or_insert_with(|| new_lines(index, values, &standard));
-        match new_lines.next() {
+        match new_line {
             Some(new_line) => {
                 text.extend(new_line);
                 text.push(b'\n');
@@ -74,34 +77,26 @@ fn rewritten(old: &[u8], values: &Values) -> Vec<u8> {
             }
         }
     }
-    append_rest(&mut text, wanted, values, &standard, has_marker);
+    let rest = (0..ROWS.len()).map(RowIndex).flat_map(|index| match wanted.remove(&index) {
+        Some(rest) => rest,
+        None if values.value(index) != standard.value(index) => new_lines(index, values, &standard),
+        None => Vec::new().into_iter(),
+    });
+    append(&mut text, rest.chain(users), has_marker);
     text
 }
 
 /// Appends the lines that found no place in the file.
-fn append_rest(
-    text: &mut Vec<u8>,
-    mut wanted: HashMap<RowIndex, std::vec::IntoIter<Vec<u8>>>,
-    values: &Values,
-    standard: &Values,
-    mut has_marker: bool,
-) {
-    for index in (0..ROWS.len()).map(RowIndex) {
-        let rest = match wanted.remove(&index) {
-            Some(rest) => rest,
-            None if values.value(index) != standard.value(index) => new_lines(index, values, standard),
-            None => continue,
-        };
-        for line in rest {
-            if !has_marker {
-                text.extend(b"\n");
-                text.extend(MARKER);
-                text.push(b'\n');
-                has_marker = true;
-            }
-            text.extend(line);
+fn append(text: &mut Vec<u8>, lines: impl Iterator<Item = Vec<u8>>, mut has_marker: bool) {
+    for line in lines {
+        if !has_marker {
+            text.extend(b"\n");
+            text.extend(MARKER);
             text.push(b'\n');
+            has_marker = true;
         }
+        text.extend(line);
+        text.push(b'\n');
     }
 }
 
@@ -175,8 +170,12 @@ tcp-keepalive 300
         settings.set(&words, false, |_, _| Ok(())).unwrap();
     }
 
+    fn users() -> Vec<Vec<u8>> {
+        vec![b"user bob on nopass".to_vec()]
+    }
+
     fn text(settings: &Settings) -> String {
-        String::from_utf8(rewritten(FILE.as_bytes(), &settings.values())).unwrap()
+        String::from_utf8(rewritten(FILE.as_bytes(), &settings.values(), &users())).unwrap()
     }
 
     #[test]
@@ -198,6 +197,21 @@ tcp-keepalive 300
 # last comment
 ";
         assert_eq!(text(&settings(None)), expected);
+    }
+
+    #[test]
+    fn user_lines_become_those_of_the_users() {
+        let rewritten = |old: &str, users: &[&str]| {
+            let users: Vec<Vec<u8>> = users.iter().map(|user| format!("user {user}").into()).collect();
+            String::from_utf8(rewritten(old.as_bytes(), &Values::standard(), &users)).unwrap()
+        };
+        let old = "user b on\nhz 10\nUSER c on\nuser d on";
+        assert_eq!(rewritten(old, &["a x", "b y"]), "user a x\nhz 10\nuser b y\n\n");
+        assert_eq!(
+            rewritten("user b on\nhz 10", &["a", "b"]),
+            "user a\nhz 10\n\n# Generated by CONFIG REWRITE\nuser b\n"
+        );
+        assert_eq!(rewritten("user b on\nhz 10", &[]), "\nhz 10\n");
     }
 
     #[test]
@@ -223,7 +237,7 @@ tcp-keepalive 300
         for index in (0..ROWS.len()).map(RowIndex) {
             assert_eq!(loaded.values.value(index), settings.values().value(index), "{}", index.row().name);
         }
-        assert_eq!(String::from_utf8(rewritten(once.as_bytes(), &loaded.values)).unwrap(), once);
+        assert_eq!(String::from_utf8(rewritten(once.as_bytes(), &loaded.values, &users())).unwrap(), once);
     }
 
     #[test]
@@ -234,7 +248,7 @@ tcp-keepalive 300
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let settings = settings(Some(path.clone()));
         set(&settings, &["hz", "33"]);
-        settings.rewrite().unwrap();
+        settings.rewrite(&users()).unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("\nhz 33\n"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -242,9 +256,9 @@ tcp-keepalive 300
 
     #[test]
     fn a_node_without_a_file_says_so() {
-        let error = settings(None).rewrite().unwrap_err();
+        let error = settings(None).rewrite(&[]).unwrap_err();
         assert_eq!(error.to_string(), "The server is running without a config file");
-        let error = settings(Some("/no/such/folder/redis.conf".into())).rewrite().unwrap_err();
+        let error = settings(Some("/no/such/folder/redis.conf".into())).rewrite(&[]).unwrap_err();
         assert_eq!(error.to_string(), "Rewriting config file: No such file or directory");
     }
 }

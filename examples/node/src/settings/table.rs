@@ -207,9 +207,11 @@ pub(crate) static ROWS: &[Row] = &[
     row("enable-debug-command", Kind::Choice(YES_NO_LOCAL), "no").at_start()
         .live(Security, "Whether DEBUG is allowed: no, yes, or only for clients of this machine."),
     row("enable-module-command", Kind::Choice(YES_NO_LOCAL), "no").at_start(),
-    text("aclfile", "").at_start(),
-    count("acllog-max-len", 0, LONG, "128"),
-    row("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels"),
+    text("aclfile", "").at_start()
+        .live(Security, "A file of users, in the place of user lines; ACL LOAD reads it again, ACL SAVE writes it."),
+    count("acllog-max-len", 0, LONG, "128").live(Security, "Entries that ACL LOG keeps."),
+    row("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels")
+        .live(Security, "Which channels a new user has until a rule says otherwise."),
     row("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no"),
 
     // TLS.

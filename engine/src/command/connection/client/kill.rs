@@ -4,6 +4,7 @@
 //! itself still gets the reply.
 
 use super::listing::ClientType;
+use crate::acl::Account;
 use crate::client::{Client, Connection};
 use crate::command::row::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
 use crate::command::row::{Group, Row};
@@ -13,6 +14,7 @@ use crate::error::CommandError;
 use crate::resp::ReplyWriter;
 use crate::text::parse_i64;
 use crate::time::UnixMillis;
+use std::sync::Arc;
 
 pub(super) const KILL: Row = Row::new("client|kill", -3, Run::Connection(kill))
     .flags(ADMIN | NOSCRIPT | LOADING | STALE)
@@ -43,7 +45,7 @@ fn kill(core: &Core, connection: &mut Connection, args: &[&[u8]], reply: &mut Re
             }
         };
     }
-    let filter = Filter::parse(&args[2..])?;
+    let filter = Filter::parse(core, &args[2..])?;
     reply.integer(close(core, connection, &filter));
     Ok(())
 }
@@ -72,18 +74,19 @@ struct Filter<'a> {
     kind: Option<ClientType>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
+    account: Option<Arc<Account>>,
     age_seconds_min: Option<i64>,
     skip_me: bool,
 }
 
 impl Default for Filter<'_> {
     fn default() -> Self {
-        Self { id: None, kind: None, addr: None, laddr: None, age_seconds_min: None, skip_me: true }
+        Self { id: None, kind: None, addr: None, laddr: None, account: None, age_seconds_min: None, skip_me: true }
     }
 }
 
 impl<'a> Filter<'a> {
-    fn parse(words: &[&'a [u8]]) -> Result<Self, CommandError> {
+    fn parse(core: &Core, words: &[&'a [u8]]) -> Result<Self, CommandError> {
         let mut filter = Self::default();
         let (pairs, rest) = words.as_chunks::<2>();
         for [word, value] in pairs {
@@ -95,8 +98,11 @@ impl<'a> Filter<'a> {
                 b"TYPE" => filter.kind = Some(ClientType::parse(value)?),
                 b"ADDR" => filter.addr = Some(value),
                 b"LADDR" => filter.laddr = Some(value),
-                b"USER" if *value == super::super::auth::DEFAULT_USER => {}
-                b"USER" => return Err(CommandError::quoting("ERR No such user '", value, "'")),
+                b"USER" => {
+                    let account = core.users.find(value);
+                    filter.account =
+                        Some(account.ok_or_else(|| CommandError::quoting("ERR No such user '", value, "'"))?);
+                }
                 b"SKIPME" => {
                     filter.skip_me = match value.to_ascii_uppercase().as_slice() {
                         b"YES" => true,
@@ -121,6 +127,7 @@ impl<'a> Filter<'a> {
             && self.kind.is_none_or(|kind| kind == ClientType::of(client))
             && self.addr.is_none_or(|addr| addr == client.peer.addr.as_bytes())
             && self.laddr.is_none_or(|laddr| laddr == client.peer.laddr.as_bytes())
+            && self.account.as_ref().is_none_or(|account| client.is_user(account))
             && self.age_seconds_min.is_none_or(|age| age_seconds >= age)
     }
 }

@@ -103,7 +103,8 @@ fn info(core: &Core, connection: &mut Connection, _: &[&[u8]], reply: &mut Reply
     Ok(())
 }
 
-fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
+/// Appends the line of a client, with its end.
+pub(in crate::command) fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
     let load = Ordering::Relaxed;
     let text = client.text.lock().clone();
     let command = u16::try_from(client.last_row.load(load))
@@ -115,7 +116,7 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
     let _ = writeln!(
         out,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={} \
-         qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events=r cmd={} user=default \
+         qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events=r cmd={} user={} \
          redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.peer.addr,
@@ -136,10 +137,20 @@ fn write_line(client: &Client, now: UnixMillis, out: &mut String) {
         output,
         CLIENT_BYTES + input + output,
         command,
+        user(client),
         client.resp.load(load),
         String::from_utf8_lossy(&text.lib_name),
         String::from_utf8_lossy(&text.lib_version),
     );
+}
+
+/// The user's name; what this node follows may do everything.
+fn user(client: &Client) -> String {
+    let account = client.account.lock().clone();
+    match account.filter(|_| !client.is_primary.load(Ordering::Relaxed)) {
+        Some(account) => String::from_utf8_lossy(account.name()).into_owned(),
+        None => "(superuser)".to_owned(),
+    }
 }
 
 /// One letter for each thing that is so, `N` if nothing is.

@@ -2,7 +2,7 @@
 
 mod identity;
 mod kill;
-mod listing;
+pub(in crate::command) mod listing;
 mod pause;
 mod reply;
 mod switches;

@@ -3,6 +3,7 @@
 use super::calls;
 use super::hotspots;
 use super::lines::Lines;
+use crate::acl::Reason;
 use crate::client::Kind;
 use crate::command::REDIS_VERSION;
 use crate::core::Core;
@@ -141,6 +142,14 @@ fn stats(core: &Core, lines: &mut Lines) {
     lines.set("current_eviction_exceeded_time", over_now_ms);
     lines.set("keyspace_hits", hits);
     lines.set("keyspace_misses", misses);
+    for (field, reason) in [
+        ("acl_access_denied_auth", Reason::Auth),
+        ("acl_access_denied_cmd", Reason::Command),
+        ("acl_access_denied_key", Reason::Key),
+        ("acl_access_denied_channel", Reason::Channel),
+    ] {
+        lines.set(field, core.users.denials(reason));
+    }
     lines.set("total_error_replies", count(&stats.error_replies));
     lines.set("pubsub_channels", core.pubsub.active_count(Kind::Channel));
     lines.set("pubsub_patterns", core.pubsub.active_count(Kind::Pattern));

@@ -24,14 +24,6 @@ impl Host for Process {
             _ => {}
         }
     }
-
-    fn check_password(&self, _: &[u8], _: &[u8]) -> Option<bool> {
-        None
-    }
-
-    fn needs_password(&self) -> bool {
-        false
-    }
 }
 
 fn session(db: &Engine) -> Session {

@@ -42,6 +42,9 @@ async fn follow(node: &Arc<Node>, target: &Target) {
         match timeout(limit, TcpStream::connect((target.host.as_str(), target.port))).await {
             Ok(Ok(stream)) => match talk(node, stream).await {
                 Ok(()) => tracing::warn!("Connection with master lost."),
+                Err(ReplicaError::Refused { asked: "AUTH", answer }) => {
+                    tracing::warn!("Unable to AUTH to MASTER: {answer}");
+                }
                 Err(error) => tracing::warn!("Connection with master lost: {error}"),
             },
             Ok(Err(error)) => tracing::warn!("Error condition on socket for SYNC: {error}"),
