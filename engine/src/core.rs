@@ -20,7 +20,7 @@ use crate::keyspace::totals::Totals;
 use crate::keyspace::traffic::Traffic;
 use crate::library::Shelf;
 use crate::options::{Options, SlotMode};
-use crate::pubsub::{Event, Post, PubSub, Woken};
+use crate::pubsub::{Event, Monitors, Post, PubSub, Woken};
 use crate::slot::Slot;
 use crate::stats::Stats;
 use crate::table::KeyHasher;
@@ -44,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) clients: Registry,
     pub(crate) users: Users,
     pub(crate) pubsub: PubSub,
+    pub(crate) monitors: Monitors,
     pub(crate) libraries: Shelf,
     pub(crate) deadlines: Deadlines,
     clock: Box<dyn Clock>,
@@ -82,6 +83,7 @@ impl Core {
             clients: Registry::default(),
             users: Users::new(catalog),
             pubsub: PubSub::default(),
+            monitors: Monitors::default(),
             libraries: Shelf::default(),
             deadlines: Deadlines::default(),
             clock,

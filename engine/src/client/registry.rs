@@ -69,6 +69,8 @@ pub(crate) struct Client {
     pub(crate) no_touch: AtomicBool,
     /// Set by READONLY: a replica in a cluster may answer its reads.
     pub(crate) readonly: AtomicBool,
+    /// It is shown every request.
+    pub(crate) monitors: AtomicBool,
     /// The host serves it the stream of changes.
     pub(crate) is_replica: AtomicBool,
     /// The other way round: this node follows it.
@@ -104,6 +106,7 @@ impl Client {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             readonly: AtomicBool::new(false),
+            monitors: AtomicBool::new(false),
             is_replica: AtomicBool::new(false),
             is_primary: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),

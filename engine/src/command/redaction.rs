@@ -38,10 +38,13 @@ fn kind(args: &[&[u8]]) -> Kind {
         () if is(0, b"auth") && args.len() <= 3 => Kind::From(1),
         () if is(0, b"hello") => Kind::AfterAuth,
         () if is(0, b"config") && is(1, b"set") => Kind::Settings,
-        () if is(0, b"acl") && is(1, b"setuser") => Kind::From(2),
+        () if is(0, b"acl") && USER_COMMANDS.iter().any(|name| is(1, name)) => Kind::From(2),
         () => Kind::Open,
     }
 }
+
+/// What ACL is told that names a user, who is nobody else's business.
+const USER_COMMANDS: [&[u8]; 3] = [b"setuser", b"deluser", b"getuser"];
 
 fn is_secret_setting(name: &[u8]) -> bool {
     SECRET_SETTINGS.iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(name))
@@ -69,6 +72,9 @@ mod tests {
             ),
             ("CONFIG GET requirepass", "CONFIG GET requirepass"),
             ("ACL SETUSER me >pw on", "ACL SETUSER * * *"),
+            ("ACL DELUSER me you", "ACL DELUSER * *"),
+            ("acl getuser me", "acl getuser *"),
+            ("ACL DRYRUN me get k", "ACL DRYRUN me get k"),
             ("SET auth pw", "SET auth pw"),
         ] {
             let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();

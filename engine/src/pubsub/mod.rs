@@ -16,6 +16,7 @@
 
 mod directory;
 mod message;
+mod monitors;
 mod patterns;
 
 use crate::client::{Bundle, Client, Delivery, Frame, Kind};
@@ -24,6 +25,7 @@ use crate::slot::{Slot, SlotSet};
 use bytes::Bytes;
 use directory::Directory;
 use message::Encoded;
+pub(crate) use monitors::Monitors;
 use parking_lot::RwLock;
 use patterns::Patterns;
 use std::sync::Arc;

@@ -92,6 +92,7 @@ impl Session {
             && connection.reply_mode == ReplyMode::On
             && connection.bundle.is_empty()
             && !connection.listens
+            && !self.core.monitors.is_any()
             && !connection.asking
             && !self.core.clients.is_paused(now)
     }

@@ -33,6 +33,7 @@ pub(crate) use execute::{Execution, Parked};
 use crate::acl::Credentials;
 use crate::client::{Connection, PeerInfo};
 use crate::command::pubsub::leave_all;
+use crate::command::server::monitor::show;
 use crate::command::table::{Command, table};
 use crate::command::transaction::unwatch_all;
 use crate::core::Core;
@@ -386,7 +387,12 @@ impl Session {
         };
         let answered = match answered {
             Ok(answered) => answered,
-            Err(parked) => return self.park(parked),
+            Err(parked) => {
+                if matches!(parked, Parked::Blocked(_)) {
+                    self.show_watchers(command, args, now);
+                }
+                return self.park(parked);
+            }
         };
         if asking {
             self.forget_asking(command);
@@ -397,8 +403,19 @@ impl Session {
             let answer = (answered.failed, reply_bytes);
             self.tally.add(&self.core, &self.connection, command, args, answer, now);
         }
+        if matches!(answered.failed, Failure::None | Failure::Failed) {
+            self.show_watchers(command, args, now);
+        }
         self.fit_limits();
         if self.connection.closing { Step::Last } else { Step::Next }
+    }
+
+    /// Shows a request to those who watch.
+    #[inline]
+    fn show_watchers(&mut self, command: Option<&Command>, args: &[&[u8]], now: UnixMillis) {
+        if let (true, Some(command)) = (self.core.monitors.is_any(), command) {
+            show(&self.core, &mut self.connection, command, args, now);
+        }
     }
 
     /// ASKING was for this request, or for the transaction that goes on.

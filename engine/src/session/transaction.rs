@@ -14,6 +14,7 @@ use super::execute::{Answered, Execution, Failure, Parked, broken, or_parked};
 use super::tally::book;
 use crate::client::{Progress, Queued, Transaction, WatchedKeys};
 use crate::command::row::{Flags, Group, flag};
+use crate::command::server::monitor::show;
 use crate::command::table::{Command, table};
 use crate::command::transaction::discard;
 use crate::command::{CommandResult, How, look_in_turn};
@@ -347,6 +348,9 @@ impl<'a> Execution<'a> {
         }
         let nanos = self.core.monotonic_ns().saturating_sub(began);
         book(self.core, self.connection, command, args, (nanos, failed, out.len() - start), self.now);
+        if self.core.monitors.is_any() {
+            show(self.core, self.connection, command, args, self.now);
+        }
     }
 
     fn run_one(

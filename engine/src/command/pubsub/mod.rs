@@ -95,8 +95,9 @@ fn confirm(event: &str, name: Option<&[u8]>, count: usize, reply: &mut ReplyWrit
     reply.integer(count as i64);
 }
 
-/// Ends all subscriptions of a client, without a word.
+/// Ends all that a client listens to, without a word.
 pub(crate) fn leave_all(core: &Core, client: &crate::client::Client) {
+    core.monitors.remove(client);
     for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
         for name in client.subscriptions.take(kind) {
             core.pubsub.unsubscribe(kind, &name, client);

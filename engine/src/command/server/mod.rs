@@ -8,6 +8,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod module;
+pub(crate) mod monitor;
 mod process;
 mod replication;
 mod role;
@@ -34,6 +35,7 @@ pub(super) const ROWS: &[Row] = &[
     replication::REPLCONF,
     replication::REPLICAOF,
     role::ROLE,
+    monitor::MONITOR,
     save::SAVE,
     process::SHUTDOWN,
     replication::SLAVEOF,

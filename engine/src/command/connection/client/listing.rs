@@ -157,6 +157,7 @@ fn user(client: &Client) -> String {
 fn flags(client: &Client) -> String {
     let load = Ordering::Relaxed;
     let letters: String = [
+        (client.monitors.load(load), 'O'),
         (client.is_primary.load(load), 'M'),
         (client.is_replica.load(load), 'S'),
         (client.subscriptions.is_any(), 'P'),
