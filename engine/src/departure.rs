@@ -56,10 +56,10 @@ impl LeavingValue {
         dump_entry(&self.entry, self.compress)
     }
 
-    /// Commands that make the value, one after another, each encoded and of a bounded size where the value has parts. The first deletes
-    /// the key. O(value).
-    pub fn commands(&self) -> Vec<Vec<u8>> {
-        recreate(&self.entry)
+    /// Gives `f` commands that make the value, one after another, each encoded and of a bounded size where the value has parts. The
+    /// first deletes the key. `f` may take its time: no slot is held. O(value).
+    pub fn each_command(&self, f: impl FnMut(Vec<u8>)) {
+        recreate(&self.entry, f);
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 impl Engine {
     /// A loader for slots that move in: unlike [`loader`](Self::loader) the engine may serve others meanwhile, and what is stored is
-    /// recorded, a few dozen keys in each batch. A key that is there already is an error.
+    /// recorded, about a hundred keys in each batch. A key that is there already is an error.
     ///
     /// ```
     /// use keyslot_engine::{Engine, GateState, Slot, StrRef};
@@ -92,6 +92,28 @@ mod tests {
         importer.string(0, b"k", StrRef::Bytes(b"new"), None).unwrap();
         assert_eq!(importer.finish(), Err(LoadError::Twice { db: 0, key: "k".into() }));
         assert_eq!(db.get("k").unwrap().as_deref(), Some(&b"old"[..]));
+    }
+
+    #[test]
+    fn many_keys_make_few_batches_and_long_ones_more() {
+        let bench = Bench::new();
+        bench.db.set_cluster(true);
+        bench.db.set_gate([Slot::of(b"a")], GateState::Staged);
+        let mut importer = bench.db.importer();
+        importer.expect(Slot::of(b"a"), 0, 500);
+        (0..500).for_each(|n| importer.string(0, format!("{{a}}{n}").as_bytes(), StrRef::Int(n), None).unwrap());
+        assert_eq!(importer.finish().unwrap().keys, 500);
+        let lens: Vec<usize> = bench.batches().iter().map(|batch| batch.effects.len()).collect();
+        assert_eq!(lens, [128, 128, 128, 116]);
+        let mut importer = bench.db.importer();
+        let long = vec![b'x'; 100 << 10];
+        (0..9)
+            .for_each(|n| importer.string(0, format!("{{a}}long{n}").as_bytes(), StrRef::Bytes(&long), None).unwrap());
+        assert_eq!(importer.finish().unwrap().keys, 9);
+        assert_eq!(bench.batches().len(), 3);
+        bench.db.set_gate([Slot::of(b"a")], GateState::Open);
+        assert_totals(&bench.db);
+        bench.assert_replays();
     }
 
     #[test]

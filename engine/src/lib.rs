@@ -85,4 +85,4 @@ pub use system::SystemClock;
 pub use time::{Clock, ManualClock, UnixMillis};
 pub use turn::{Origin, Turn, expire_cycle::TickReport};
 pub use value::{AsValue, End, FieldType, InvalidStreamId, Overflow, StrRef, StreamId, TrimTo, ValueType};
-pub use view::{Sizes, SlotView, View, ViewEntry};
+pub use view::{Sizes, SlotView, View, ViewEffects, ViewEntry};

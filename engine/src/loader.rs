@@ -44,6 +44,9 @@ pub struct Loader {
     /// Slot, database and number of the keys that come next.
     expected: Option<(Slot, u16, usize)>,
     place: Place,
+    /// Bytes of the group, where it is recorded; and an empty buffer for effects.
+    group_bytes: usize,
+    buffer: Vec<u8>,
 }
 
 /// Where entries go.
@@ -182,6 +185,8 @@ impl Loader {
             report: Loaded::default(),
             expected: None,
             place,
+            group_bytes: 0,
+            buffer: Vec::new(),
         }
     }
 
@@ -324,13 +329,21 @@ impl Loader {
             self.core.totals.hints.prefetch(slot, hash);
         }
         self.core.slots.prefetch_slot(slot);
+        let is_full = match self.place {
+            Place::Turns => {
+                self.group_bytes += entry.heap_bytes();
+                self.group.len() + 1 >= TURN_KEYS || self.group_bytes >= TURN_BYTES
+            }
+            Place::Slots | Place::Apart(_) => self.group.len() + 1 >= GROUP_KEYS,
+        };
         self.group.push(Waiting { entry, hash, slot, db });
-        if self.group.len() == GROUP_KEYS { self.flush() } else { Ok(()) }
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     /// Stores what is still on its way.
     pub fn flush(&mut self) -> Result<(), LoadError> {
-        let Self { core, group, filled, report, expected, place, .. } = self;
+        let Self { core, group, filled, report, expected, place, buffer, .. } = self;
+        self.group_bytes = 0;
         let mut fault = None;
         let mut group = group.drain(..).peekable();
         while let Some(first) = group.peek() {
@@ -354,18 +367,26 @@ impl Loader {
             };
             match place {
                 Place::Turns => {
-                    let opening = Opening { origin: Origin::Import, ..Opening::client(db) };
+                    let buffer_taken = std::mem::take(buffer);
+                    let opening = Opening { origin: Origin::Import, buffer: buffer_taken, ..Opening::client(db) };
                     let mut turn = Turn::over(core, opening, core.slots.lock(slot));
-                    for Waiting { entry, .. } in run {
-                        match add_recorded(&mut turn, &entry) {
-                            true => {
-                                report.keys += 1;
-                                report.expires += u64::from(entry.has_expiry());
-                            }
-                            false => drop(fault.get_or_insert(LoadError::Twice { db, key: name(entry.key()) })),
-                        }
+                    if let Some(keys) = room {
+                        turn.make_room(keys);
                     }
-                    turn.commit();
+                    for Waiting { entry, hash, .. } in run {
+                        if turn.holds(hash, entry.key()) {
+                            fault.get_or_insert(LoadError::Twice { db, key: name(entry.key()) });
+                            continue;
+                        }
+                        report.keys += 1;
+                        report.expires += u64::from(entry.has_expiry());
+                        record_value(&mut turn, entry.key(), &entry);
+                        turn.bring_in(hash, entry, filled);
+                    }
+                    // Before others may take some of it out again.
+                    filled.settle(&core.totals);
+                    *buffer = turn.commit().buffer;
+                    buffer.shrink_to(TURN_BYTES);
                 }
                 Place::Slots => {
                     let mut guard = core.slots.lock(slot);
@@ -407,17 +428,6 @@ impl Attributes {
     }
 }
 
-/// Stores an entry, whose slot is held, and records it; false if its key is there already.
-fn add_recorded(turn: &mut Turn<'_>, entry: &EntryRef) -> bool {
-    let Ok(key) = turn.key(entry.key()) else { return false };
-    if turn.find(&key).is_some() {
-        return false;
-    }
-    record_value(turn, key.bytes, entry);
-    turn.put(&key, None, entry.clone());
-    true
-}
-
 fn check(db: u16) -> Result<(), LoadError> {
     if db < DATABASE_COUNT { Ok(()) } else { Err(LoadError::NoDatabase(db.into())) }
 }
@@ -433,6 +443,11 @@ fn cut(bytes: &[u8]) -> PayloadError {
 
 /// Keys whose places are asked for together.
 const GROUP_KEYS: usize = 32;
+
+/// Keys that are recorded in one batch,
+const TURN_KEYS: usize = 128;
+/// unless they take so many bytes.
+const TURN_BYTES: usize = 256 << 10;
 
 /// The access bits hold 24 bits of seconds; what was idle for longer counts as idle for half of that.
 const IDLE_SECONDS_MAX: u32 = 1 << 23;

@@ -24,6 +24,7 @@ mod drop;
 mod era;
 pub(crate) mod expire_cycle;
 mod field_expiry;
+mod import;
 mod look;
 mod look_group;
 mod notice;

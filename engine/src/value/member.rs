@@ -132,6 +132,11 @@ impl MemberTable {
         self.table.iter()
     }
 
+    /// The members of the `n`-th part, about a thousand at most; `None` behind the last. O(n).
+    pub(crate) fn part(&self, n: usize) -> Option<impl Iterator<Item = Lent<'_, Member>>> {
+        self.table.part(n)
+    }
+
     /// Visits at least `count` members from a cursor on, if there are so many, and returns the next cursor; 0 begins and
     /// ends. A member that stays is visited exactly once, whatever else comes and goes. O(segment).
     pub(crate) fn scan(&self, cursor: u64, count: usize, f: impl FnMut(&Member)) -> u64 {

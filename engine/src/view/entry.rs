@@ -1,6 +1,6 @@
 //! One key of a view.
 
-use crate::command::keyspace::recording::record_value;
+use crate::command::keyspace::recording::record_part;
 use crate::effect::Recorder;
 use crate::keyspace::EntryRef;
 use crate::payload::{Style, encode};
@@ -56,10 +56,10 @@ impl<'a> ViewEntry<'a> {
         encode(&self.entry, style, out)
     }
 
-    /// Appends effects that make the value, with its expiry, whatever was there: in pieces of bounded size. O(value).
-    pub fn append_effects(&self, out: &mut Vec<u8>) {
-        out.record(&[b"DEL", self.key()]);
-        record_value(out, self.key(), &self.entry);
+    /// The value as effects that make it, with its expiry, whatever was there. O(1); what was changed since stays in memory for as long
+    /// as they do.
+    pub fn effects(&self) -> ViewEffects {
+        ViewEffects { entry: self.entry.clone(), next: 0 }
     }
 
     /// Bytes of memory that it takes. O(1).
@@ -75,5 +75,23 @@ impl<'a> ViewEntry<'a> {
     /// Seconds since it was used, at the time of the view.
     pub fn idle_seconds(&self) -> u64 {
         u64::from(self.access_seconds.wrapping_sub(self.entry.access()) & 0x00ff_ffff)
+    }
+}
+
+/// A value of a view as effects of bounded size, part by part.
+pub struct ViewEffects {
+    entry: EntryRef,
+    next: usize,
+}
+
+impl ViewEffects {
+    /// Appends those of the next part: about a thousand elements of a hash or a set, other values whole. False once all was given.
+    pub fn append_part(&mut self, out: &mut Vec<u8>) -> bool {
+        if self.next == 0 {
+            out.record(&[b"DEL", self.entry.key()]);
+        }
+        let goes_on = record_part(out, self.entry.key(), &self.entry, self.next);
+        self.next += 1;
+        goes_on
     }
 }

@@ -19,7 +19,7 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-pub use entry::ViewEntry;
+pub use entry::{ViewEffects, ViewEntry};
 
 use crate::core::Core;
 use crate::effect::Offset;

@@ -238,3 +238,43 @@ fn a_flushed_engine_is_still_in_its_view() {
     drop(view);
     assert_totals(&db);
 }
+
+#[test]
+fn effects_part_by_part_make_a_value_anew() {
+    let (bench, copy) = (Bench::new(), Bench::new());
+    for n in 0..5_000 {
+        bench.run(&format!("HSET {{a}}hash f{n} v{n}"));
+        bench.run(&format!("SADD {{a}}set m{n}"));
+    }
+    bench.run("HPEXPIREAT {a}hash 1700000009000 FIELDS 2 f1 f2");
+    bench.run("EXPIRE {a}set 100");
+    for request in
+        ["SET {a}text v EX 10", "ZADD {a}zset 1 a", "RPUSH {a}list x", "HSET {a}small f v", "XADD {a}x 1-1 f v"]
+    {
+        bench.run(request);
+    }
+    copy.run("SET {a}hash in-the-way");
+    let view = bench.db.view();
+    // The picture stays.
+    bench.run("HDEL {a}hash f7");
+    bench.run("DEL {a}set");
+    let mut parts = 0;
+    for entry in view.slot(Slot::of(b"a")).iter() {
+        let (mut effects, mut goes_on) = (entry.effects(), true);
+        while goes_on {
+            let mut bytes = Vec::new();
+            goes_on = effects.append_part(&mut bytes);
+            assert!(bytes.len() < 64 << 10, "{} bytes", bytes.len());
+            parts += 1;
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let (words, len) = crate::resp::parse_reply(rest).unwrap().unwrap();
+                let words: Vec<_> = words.as_slice().unwrap().iter().map(|word| word.as_bytes().unwrap()).collect();
+                assert!(copy.db.call(&words).as_error().is_none());
+                rest = &rest[len..];
+            }
+        }
+    }
+    assert!(parts > 10, "{parts}");
+    assert_eq!(contents(&copy.db), contents_of(&view));
+}

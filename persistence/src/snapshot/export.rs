@@ -5,7 +5,8 @@ use super::header::SnapshotHeader;
 use super::section::Subject;
 use super::stream::StreamEnd;
 use super::view::encode_entry;
-use keyslot_engine::{SlotSet, SlotView, View};
+use keyslot_engine::{SlotSet, SlotView, View, ViewEffects};
+use std::collections::VecDeque;
 
 /// Gives the bytes of a snapshot of a whole view, as [`SnapshotReceiver`](super::SnapshotReceiver) takes them: the header and the
 /// sections of the file, and an end of its own. Each slot of the view is given up when it is written.
@@ -18,8 +19,8 @@ pub struct SnapshotExport {
     at: At,
     /// Of some slots only.
     is_partial: bool,
-    /// Large values of those.
-    effects: Vec<u8>,
+    /// Large values of those, which are given before anything else.
+    large: VecDeque<ViewEffects>,
 }
 
 /// What comes next.
@@ -46,7 +47,7 @@ impl SnapshotExport {
             writer: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let end = StreamEnd { selected, ..StreamEnd::default() };
-        Self { view, header, end, at: At::Header, is_partial: false, effects: Vec::new() }
+        Self { view, header, end, at: At::Header, is_partial: false, large: VecDeque::new() }
     }
 
     /// Of the keys of these slots. What takes 64 KiB of memory or more is left to [`take_effects`](Self::take_effects). The view
@@ -56,16 +57,24 @@ impl SnapshotExport {
         Self { is_partial: true, ..Self::new(view, id, replication_id, 0) }
     }
 
-    /// Effects that make the large values that were met since this was called last, in pieces of bounded size. While there are some,
-    /// [`fill`](Self::fill) gives no more.
+    /// The next effects, about 64 KiB, of those that make the large values that were met. While there are some, [`fill`](Self::fill)
+    /// gives no more.
     pub fn take_effects(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.effects)
+        let mut effects = Vec::new();
+        while effects.len() < LARGE_BYTES
+            && let Some(value) = self.large.front_mut()
+        {
+            if !value.append_part(&mut effects) {
+                self.large.pop_front();
+            }
+        }
+        effects
     }
 
     /// Appends about `budget` bytes to `out`, more for a large value. True once all was given. O(bytes).
     pub fn fill(&mut self, out: &mut Vec<u8>, budget: usize) -> bool {
         let until = out.len().saturating_add(budget);
-        while out.len() < until && self.effects.is_empty() && !matches!(self.at, At::Done) {
+        while out.len() < until && self.large.is_empty() && !matches!(self.at, At::Done) {
             self.next(out);
         }
         matches!(self.at, At::Done)
@@ -101,13 +110,13 @@ impl SnapshotExport {
 
     /// Gives a part of a slot as a section.
     fn part(&mut self, slot: SlotView, db: u16, part: usize, out: &mut Vec<u8>) -> At {
-        let Self { header, end, is_partial, effects, .. } = self;
+        let Self { header, end, is_partial, large, .. } = self;
         let is_there = match slot.part(db, part) {
             Some(entries) => {
                 section(header, end, out, Subject::Slot(slot.slot()), |encoder| {
                     for entry in entries {
                         match *is_partial && entry.heap_bytes() >= LARGE_BYTES {
-                            true => entry.append_effects(effects),
+                            true => large.push_back(entry.effects()),
                             false => encode_entry(encoder, &entry, false),
                         }
                     }

@@ -18,7 +18,7 @@ mod setex;
 
 pub use field_expire::FieldOutcome;
 pub use field_ttl::FieldTtl;
-pub(crate) use recording::record_hash;
+pub(crate) use recording::{record_hash, record_hash_part};
 pub use scan::FieldScan;
 pub use setex::FieldSetIf;
 

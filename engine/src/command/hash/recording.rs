@@ -10,13 +10,23 @@ use std::collections::BTreeMap;
 /// for each time at which fields are due.
 pub(crate) fn record_hash(to: &mut impl Recorder, key: &[u8], hash: HashRef<'_>) {
     to.record(&[b"DEL", key]);
-    if !to.is_recording() {
-        return;
+    if to.is_recording() {
+        record_fields(to, key, hash.iter());
     }
+}
+
+/// Records the `n`-th part of what [`record_hash`] records behind `DEL`; false, and nothing, behind the last.
+pub(crate) fn record_hash_part(to: &mut impl Recorder, key: &[u8], hash: HashRef<'_>, n: usize) -> bool {
+    let Some(fields) = hash.part(n) else { return false };
+    record_fields(to, key, fields);
+    true
+}
+
+fn record_fields<'f>(to: &mut impl Recorder, key: &[u8], fields: impl Iterator<Item = Field<'f>>) {
     let head: &[&[u8]] = &[b"HSET", key];
     let mut pieces = Pieces::default();
     let mut timed: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
-    for Field { field, value, expiry } in hash.iter() {
+    for Field { field, value, expiry } in fields {
         field.with_bytes(|field| pieces.push(field));
         value.with_bytes(|value| pieces.push(value));
         if let Some(UnixMillis(ms)) = expiry {

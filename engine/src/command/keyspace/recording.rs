@@ -1,8 +1,8 @@
 //! A whole value as effects, whatever its type.
 
-use crate::command::hash::record_hash;
+use crate::command::hash::{record_hash, record_hash_part};
 use crate::command::list::record_list;
-use crate::command::set::record_set;
+use crate::command::set::{record_set, record_set_part};
 use crate::command::sorted_set;
 use crate::command::stream::record_stream;
 use crate::effect::Recorder;
@@ -21,6 +21,29 @@ pub(crate) fn record_value(to: &mut impl Recorder, key: &[u8], entry: &EntryRef)
     });
 }
 
+/// Records a part of what makes a value where nothing is, the `n`-th: hashes and sets have parts of about a thousand elements, other
+/// values are one. False once all is recorded.
+pub(crate) fn record_part(to: &mut impl Recorder, key: &[u8], entry: &EntryRef, n: usize) -> bool {
+    let goes_on = match (entry.as_hash(), entry.as_set()) {
+        (Some(hash), _) => record_hash_part(to, key, hash, n),
+        (_, Some(set)) => record_set_part(to, key, set, n),
+        (None, None) => {
+            record_value(to, key, entry);
+            return false;
+        }
+    };
+    if !goes_on {
+        record_expiry(to, key, entry);
+    }
+    goes_on
+}
+
+fn record_expiry(to: &mut impl Recorder, key: &[u8], entry: &EntryRef) {
+    if let Some(UnixMillis(ms)) = entry.expiry() {
+        to.record(&[b"PEXPIREAT", key, itoa::Buffer::new().format(ms).as_bytes()]);
+    }
+}
+
 fn record_collection(to: &mut impl Recorder, key: &[u8], entry: &EntryRef) {
     if let Some(hash) = entry.as_hash() {
         record_hash(to, key, hash);
@@ -37,7 +60,5 @@ fn record_collection(to: &mut impl Recorder, key: &[u8], entry: &EntryRef) {
     if let Ok(set) = sorted_set::read(entry) {
         sorted_set::record_members(to, key, set);
     }
-    if let Some(UnixMillis(ms)) = entry.expiry() {
-        to.record(&[b"PEXPIREAT", key, itoa::Buffer::new().format(ms).as_bytes()]);
-    }
+    record_expiry(to, key, entry);
 }

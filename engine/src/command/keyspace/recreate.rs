@@ -4,22 +4,19 @@ use super::recording::record_value;
 use crate::effect::{Recorder, encode_effect};
 use crate::keyspace::EntryRef;
 
-/// Commands that make a collection at its key, each encoded: the first deletes what is there. No slot is held. O(value).
-pub(crate) fn recreate(entry: &EntryRef) -> Vec<Vec<u8>> {
-    let mut commands = Commands::default();
-    record_value(&mut commands, entry.key(), entry);
-    commands.0
+/// Gives `f` commands that make a collection at its key, each encoded: the first deletes what is there. No slot is held. O(value).
+pub(crate) fn recreate(entry: &EntryRef, f: impl FnMut(Vec<u8>)) {
+    record_value(&mut Commands(f), entry.key(), entry);
 }
 
 /// Effects one by one.
-#[derive(Default)]
-struct Commands(Vec<Vec<u8>>);
+struct Commands<F>(F);
 
-impl Recorder for Commands {
+impl<F: FnMut(Vec<u8>)> Recorder for Commands<F> {
     fn record(&mut self, args: &[&[u8]]) {
         let mut command = Vec::new();
         encode_effect(&mut command, args);
-        self.0.push(command);
+        (self.0)(command);
     }
 
     fn is_recording(&self) -> bool {
@@ -50,13 +47,13 @@ mod tests {
         let Poll::Ready(Ok(departure)) = bench.db.poll_depart(0, &keys, Waker::noop()) else { panic!() };
         for at in 0..keys.len() {
             assert!(departure.has_parts(at));
-            for command in departure.value(at).unwrap().commands() {
+            departure.value(at).unwrap().each_command(|command| {
                 let (words, len) = parse_reply(&command).unwrap().unwrap();
                 assert_eq!(len, command.len());
                 let words: Vec<_> = words.as_slice().unwrap().iter().map(|word| word.as_bytes().unwrap()).collect();
                 assert!(words.len() <= 2 * 256 + 8, "{}", words.len());
                 assert!(copy.db.call(&words).as_error().is_none());
-            }
+            });
         }
         assert_eq!(contents(&bench.db), contents(&copy.db));
     }

@@ -13,7 +13,7 @@ mod removal;
 mod scan;
 mod union;
 
-pub(crate) use recording::record_set;
+pub(crate) use recording::{record_set, record_set_part};
 pub use scan::MemberScan;
 
 use super::row::Row;

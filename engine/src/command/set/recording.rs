@@ -21,6 +21,15 @@ pub(crate) fn record_set(to: &mut impl Recorder, key: &[u8], set: SetRef<'_>) {
     pieces.record(to, head);
 }
 
+/// Records the `n`-th part of what [`record_set`] records behind `DEL`; false, and nothing, behind the last.
+pub(crate) fn record_set_part(to: &mut impl Recorder, key: &[u8], set: SetRef<'_>, n: usize) -> bool {
+    let Some(members) = set.part(n) else { return false };
+    let mut pieces = Pieces::default();
+    members.for_each(|member| member.with_bytes(|member| pieces.push(member)));
+    pieces.record(to, &[b"SADD", key]);
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use crate::command::testing::{Bench, assert_totals};

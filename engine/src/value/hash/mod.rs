@@ -22,9 +22,9 @@ pub(crate) use compact::FieldExpiry;
 use compact::{Compact, Layout};
 pub(crate) use table::FieldTable;
 
-use super::{MemberTable, Object, StrRef, ValueType};
+use super::{Member, MemberTable, Object, StrRef, ValueType};
 use crate::options::Options;
-use crate::table::{Block, KeyHasher};
+use crate::table::{Block, KeyHasher, Lent};
 use crate::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,6 +54,12 @@ pub(crate) struct Field<'a> {
     pub(crate) field: StrRef<'a>,
     pub(crate) value: StrRef<'a>,
     pub(crate) expiry: Option<UnixMillis>,
+}
+
+fn field_of(member: Lent<'_, Member>) -> Field<'_> {
+    let expiry = member.expiry();
+    let (field, value) = member.into_pair();
+    Field { field: StrRef::Bytes(field), value, expiry }
 }
 
 /// A hash, borrowed. Cheap to copy.
@@ -115,11 +121,15 @@ impl<'a> HashRef<'a> {
                     |item: compact::Item<'a>| Field { field: item.field, value: item.value, expiry: item.expiry };
                 Box::new(compact.iter().map(field))
             }
-            Self::Table(table) => Box::new(table.fields().iter().map(|member| {
-                let expiry = member.expiry();
-                let (field, value) = member.into_pair();
-                Field { field: StrRef::Bytes(field), value, expiry }
-            })),
+            Self::Table(table) => Box::new(table.fields().iter().map(field_of)),
+        }
+    }
+
+    /// The fields of the `n`-th part, about a thousand of a table; `None` behind the last. O(n).
+    pub(crate) fn part(self, n: usize) -> Option<Box<dyn Iterator<Item = Field<'a>> + 'a>> {
+        match self {
+            Self::Compact(_) => (n == 0).then(|| self.iter()),
+            Self::Table(table) => Some(Box::new(table.fields().part(n)?.map(field_of))),
         }
     }
 

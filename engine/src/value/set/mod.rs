@@ -131,6 +131,14 @@ impl<'a> SetRef<'a> {
         }
     }
 
+    /// The members of the `n`-th part, about a thousand of a table; `None` behind the last. O(n).
+    pub(crate) fn part(self, n: usize) -> Option<Box<dyn Iterator<Item = StrRef<'a>> + 'a>> {
+        match self {
+            Self::Table(table) => Some(Box::new(table.part(n)?.map(|member| StrRef::of(member.into_key())))),
+            Self::Integers(_) | Self::Packed(_) => (n == 0).then(|| self.iter()),
+        }
+    }
+
     /// Calls `f` with every member, in the order of [`iter`](Self::iter), and faster.
     pub(crate) fn for_each(self, mut f: impl FnMut(StrRef<'a>)) {
         match self {

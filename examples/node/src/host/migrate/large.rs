@@ -11,6 +11,7 @@
 use super::{Failure, Moving, error_of};
 use crate::host::peer::{Requests, Wire};
 use keyslot::engine::Departure;
+use tokio::sync::mpsc;
 
 /// What became of a key that was to go in pieces.
 enum Begun {
@@ -74,20 +75,22 @@ impl Moving {
 
     /// Sends the value, and says that it is whole.
     async fn send_parts(&mut self, mut wire: Wire, key: &[u8], departure: &mut Departure) -> Result<(), Failure> {
+        let (given, mut commands) = mpsc::channel::<Vec<u8>>(COMMANDS_AHEAD);
         let value = departure.value(0);
-        let commands = aside(move || value.map(|value| value.commands())).await?.unwrap_or_default();
-        let left_ms = (self.request.limit.as_millis() as u64).saturating_add(LEFT_BEHIND_MS).to_string();
-        let mut commands = commands.into_iter().peekable();
-        while commands.peek().is_some() {
-            let mut requests = Requests::default();
-            while let Some(command) = commands.next_if(|_| requests.size() < PIECE_BYTES) {
-                self.ask_for(&mut requests);
-                requests.push_encoded(&command);
+        // Not ahead of what is sent by much: of a value of gigabytes no second one is held.
+        let written = aside(move || {
+            if let Some(value) = value {
+                value.each_command(|command| drop(given.blocking_send(command)));
             }
-            self.ask_for(&mut requests);
-            requests.push(&[b"PEXPIRE", key, left_ms.as_bytes()]);
-            self.demand(&mut wire, &requests).await?;
-        }
+        });
+        let sent = async {
+            let sent = self.send_commands(&mut wire, key, &mut commands).await;
+            // Its writer does not wait for anybody from here on.
+            commands.close();
+            sent
+        };
+        let (written, sent) = tokio::join!(written, sent);
+        written.and(sent)?;
         departure.close();
         let mut requests = Requests::default();
         self.ask_for(&mut requests);
@@ -98,6 +101,29 @@ impl Moving {
         requests.push(&[b"RESTORE-END", key]);
         self.demand(&mut wire, &requests).await?;
         self.wire = Some((wire, self.request.to));
+        Ok(())
+    }
+
+    async fn send_commands(
+        &self,
+        wire: &mut Wire,
+        key: &[u8],
+        commands: &mut mpsc::Receiver<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let left_ms = (self.request.limit.as_millis() as u64).saturating_add(LEFT_BEHIND_MS).to_string();
+        let mut next = commands.recv().await;
+        while next.is_some() {
+            let mut requests = Requests::default();
+            while let Some(command) = next.take() {
+                self.ask_for(&mut requests);
+                requests.push_encoded(&command);
+                next = if requests.size() < PIECE_BYTES { commands.recv().await } else { None };
+            }
+            self.ask_for(&mut requests);
+            requests.push(&[b"PEXPIRE", key, left_ms.as_bytes()]);
+            self.demand(wire, &requests).await?;
+            next = commands.recv().await;
+        }
         Ok(())
     }
 
@@ -124,8 +150,11 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     done.map_err(|_| Failure::Said("ERR the system refused what MIGRATE needs".into()))
 }
 
-/// So many bytes are sent before their replies are awaited.
-const PIECE_BYTES: usize = 256 << 10;
+/// So many bytes are sent before their replies are awaited: other clients of the thread that takes them there wait meanwhile.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Commands that are written before they are sent.
+const COMMANDS_AHEAD: usize = 128;
 
 /// How long a part of a value lives that nobody adds to, beyond the time that nobody says anything.
 const LEFT_BEHIND_MS: u64 = 60_000;
