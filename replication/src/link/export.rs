@@ -26,7 +26,7 @@ pub(super) struct Transfer {
 enum Body {
     /// An RDB, and what ends it; `None` if its length was told.
     Rdb(Box<RdbExport>, Option<String>),
-    Native(SnapshotExport),
+    Native(Box<SnapshotExport>),
 }
 
 /// How a snapshot is sent.
@@ -54,7 +54,7 @@ impl Transfer {
             SentAs::Native(snapshot_id) => {
                 out.extend_from_slice(NATIVE_HEADER);
                 let export = SnapshotExport::new(view, snapshot_id, id.to_string(), selected);
-                return Self { body: Body::Native(export), is_done: false, offset, sent_bytes: 0 };
+                return Self { body: Body::Native(Box::new(export)), is_done: false, offset, sent_bytes: 0 };
             }
             SentAs::Marked(mark) => Some(mark),
             SentAs::Counted => None,

@@ -285,6 +285,26 @@ fn large_values_arrive_whole_between_nodes() {
 }
 
 #[test]
+fn a_large_value_that_is_refused_half_way_stays() {
+    let (mut source, mut target) = (Peer::node(&[]), Peer::node(&[]));
+    for from in (0..120_000).step_by(500) {
+        let numbers: Vec<String> = (from..from + 500).map(|number| format!("{number:020}")).collect();
+        let words = [&["HSET", "hash"][..], &numbers.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+        assert_eq!(source.ask(&words), ":250");
+    }
+    let digest = source.ask(&["DEBUG", "DIGEST-VALUE", "hash"]);
+    let memory = target.ask(&["INFO", "memory"]);
+    let used: usize =
+        memory.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap();
+    assert_eq!(target.ask(&["CONFIG", "SET", "maxmemory", &(used + (1 << 20)).to_string()]), "+OK");
+    let refused = source.ask(&["MIGRATE", "127.0.0.1", &target.port.to_string(), "hash", "0", "60000"]);
+    assert!(refused.contains("OOM"), "{refused}");
+    assert_eq!(source.ask(&["DEBUG", "DIGEST-VALUE", "hash"]), digest);
+    assert_eq!(source.ask(&["HSET", "hash", "nobody waits", "v"]), ":1");
+    assert_eq!(target.ask(&["HLEN", "hash"]), ":0");
+}
+
+#[test]
 fn large_values_go_to_redis_server_and_come_back() {
     if !has(PROGRAM) {
         return;
