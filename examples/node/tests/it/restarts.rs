@@ -19,6 +19,10 @@ fn primary_restarts(options: &[&str], how: &str, mut replicas: Vec<Peer>) {
         assert_follows(&mut primary, replica);
     }
     let id = primary.field("replication", "master_replid");
+    if how == "KILL" {
+        // The log is written every ten milliseconds; a node that starts without anything would guard its replicas.
+        primary.ask(&["WAITAOF", "1", "0", "10000"]);
+    }
     (0..3).for_each(|round| write(&mut primary, round));
     primary.stop(how);
     primary.restart();
