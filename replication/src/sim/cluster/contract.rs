@@ -70,6 +70,7 @@ impl Simulation {
         let keys = self.ledger.all_keys();
         let known: Vec<(&str, Option<u64>)> = keys
             .iter()
+            .filter(|key| !self.moved.contains(Slot::of(key.as_bytes())))
             .filter_map(|key| match self.ledger.known(place, key) {
                 Known::Value(known) => Some((key.as_str(), known)),
                 Known::Unknown => None,

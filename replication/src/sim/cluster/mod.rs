@@ -89,7 +89,7 @@ use checks::Checks;
 use clients::Clients;
 use contract::Left;
 use keyslot_engine::resp::{ReplyWriter, RespVersion, Value};
-use keyslot_engine::{Ack, Engine, ManualClock, PeerInfo, Slot, SystemClock, UnixMillis};
+use keyslot_engine::{Ack, Engine, ManualClock, PeerInfo, Slot, SlotSet, SystemClock, UnixMillis};
 use ledger::Ledger;
 use network::Network;
 use request::Meaning;
@@ -113,6 +113,8 @@ pub struct Simulation {
     network: Network,
     clients: Clients,
     ledger: Ledger,
+    /// Slots that were to change hands at once: the ledger does not tell what came with them.
+    moved: SlotSet,
     /// What members that are started are told.
     member_options: MemberOptions,
     disk: Disk,
@@ -176,6 +178,7 @@ impl Simulation {
             network: Network::new(NetworkOptions::CALM),
             clients: Clients::default(),
             ledger: Ledger::default(),
+            moved: SlotSet::new(),
             member_options: MemberOptions {
                 node_timeout_ms: 1000,
                 replication_ping_ms: 1000,
@@ -433,6 +436,9 @@ impl Simulation {
     }
 
     fn command_transfers(&mut self, node: usize, command: &ClusterCommand, reply: &mut ReplyWriter<'_>) -> bool {
+        if let ClusterCommand::MigrateSlots(moves) = command {
+            self.moved = moves.iter().fold(self.moved.clone(), |moved, (slots, _)| moved.union(slots));
+        }
         let now = self.tell_time(node);
         let Some(process) = &mut self.nodes[node].machine.process else { return false };
         let control = |transfers: &mut _, member: &mut _| control_transfers(transfers, member, command, reply, now);
