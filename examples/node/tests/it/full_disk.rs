@@ -16,6 +16,8 @@ fn a_full_disk_stops_writes_but_loses_nothing_acknowledged() {
         let mut node = Node::start(folder.path(), options);
         let mut client = node.client();
         assert_eq!(client.ask(&["SET", "first", "v"]), "+OK");
+        // Every second promises nothing of the last ten milliseconds.
+        client.ask(&["WAITAOF", "1", "0", "10000"]);
         let ballast = disk.fill();
         let value = "x".repeat(VALUE_BYTES);
         let mut acknowledged = 0;
