@@ -16,6 +16,7 @@ const DIFFERS: &[(&str, &str)] = &[
     ("client|no-evict", "accepted; nothing evicts clients yet"),
     ("client|tracking", "only OFF: invalidation is not there yet"),
     ("cluster|nodes", "in the order of names"),
+    ("monitor", "times in whole milliseconds; what comes from a primary is not shown"),
     ("cluster|slot-stats", "always kept; time and bytes are sampled; tells expires, reads and writes, too"),
     ("debug", "the parts that test suites use"),
     ("function|load", "libraries are kept as text and not compiled; what they register is read from the text"),

@@ -17,9 +17,9 @@ pub(crate) enum MoveError {
     #[error("slots {slots} stay where they were: {message}")]
     Kept { slots: String, message: String },
     #[error(
-        "slots {slots} were on their way, which ends by itself; where, cluster rebalance --plan will tell: {error}"
+        "slots {slots} were on their way, which ends by itself; where, cluster rebalance --plan will tell: {reason}"
     )]
-    Unclear { slots: String, error: AskError },
+    Unclear { slots: String, reason: String },
 }
 
 /// Moves slots between nodes.
@@ -77,7 +77,7 @@ impl Mover for AtOnce {
                     keys += self.otherwise.carry(primaries, way, arrived)?;
                     continue;
                 }
-                Err(error) => return Err(MoveError::Unclear { slots: slots.to_string(), error }),
+                Err(error) => return Err(unclear(&slots, &error)),
             }
             keys += count;
             arrived(&slots);
@@ -106,15 +106,15 @@ fn await_end(source: &mut Primary, owner: NodeName, slots: &SlotSet) -> Result<(
         let said = match source.asked.ask(&request("CLUSTER GETSLOTMIGRATIONS")) {
             // It gave its last slot away, and takes over the new owner's data.
             Err(AskError::Refused { answer, .. }) if answer.starts_with("LOADING") => None,
-            said => Some(said.map_err(|error| MoveError::Unclear { slots: slots.to_string(), error })?),
+            said => Some(said.map_err(|error| unclear(slots, &error))?),
         };
         let (state, message) = match said {
-            Some(said) => outcome(&said, owner, slots).unwrap_or_default(),
+            Some(said) => outcome(&said, owner, slots).ok_or_else(|| unclear(slots, &"the source tells of none"))?,
             None => ("loading".to_owned(), String::new()),
         };
         match state.as_str() {
             "success" => return Ok(()),
-            "failed" | "cancelled" | "" => {
+            "failed" | "cancelled" => {
                 let message = if message.is_empty() { format!("the transfer is {state}") } else { message };
                 return Err(MoveError::Kept { slots: slots.to_string(), message });
             }
@@ -122,6 +122,10 @@ fn await_end(source: &mut Primary, owner: NodeName, slots: &SlotSet) -> Result<(
         }
         pause = (pause * 2).min(PAUSE_MAX);
     }
+}
+
+fn unclear(slots: &SlotSet, reason: &dyn std::fmt::Display) -> MoveError {
+    MoveError::Unclear { slots: slots.to_string(), reason: reason.to_string() }
 }
 
 /// Where the newest transfer of these slots is, and why it failed, by a reply to CLUSTER GETSLOTMIGRATIONS.

@@ -310,7 +310,7 @@ const TICK_MS: i64 = 10;
 const RETRY_MS: i64 = 100;
 /// A target that cannot be reached, or empties the slots, is tried for so long.
 const CONNECT_MS: i64 = 60_000;
-/// Keys that are deleted at once: well below a millisecond.
+/// Keys that are deleted at once.
 const EMPTY_KEYS: usize = 2_000;
 const ENDED_MAX: usize = 64;
 

@@ -153,10 +153,9 @@ impl Transfers {
         if member.is_known_epoch(epoch) {
             let stage = TransferStage::Leaving(epoch);
             let (name, peer, slots) = (*name, job.report.target, job.slots.clone());
-            #[cfg(test)]
-            let pauses = !member.has_flaw(Flaw::ServesLeaving);
-            #[cfg(not(test))]
             let pauses = true;
+            #[cfg(test)]
+            let pauses = pauses && !member.has_flaw(Flaw::ServesLeaving);
             member.pause_transfer(&name, &slots, pauses);
             member.remember_transfer(Transfer { name, peer, stage, slots });
             job.turn(Step::Pausing { epoch }, TransferState::Paused, now);

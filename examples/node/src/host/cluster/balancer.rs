@@ -24,7 +24,7 @@ pub(in crate::host) fn balance_by_itself(node: &Arc<Node>) -> io::Result<()> {
 }
 
 fn run(node: &Weak<Node>) {
-    let mut auto: Option<AutoBalance> = None;
+    let mut auto: Option<(AutoOptions, AutoBalance)> = None;
     let mut told = String::new();
     loop {
         std::thread::sleep(LOOK_INTERVAL);
@@ -36,7 +36,10 @@ fn run(node: &Weak<Node>) {
         }
         let delay_ms = i64::try_from(values.number("cluster-auto-rebalance-delay")).unwrap_or(i64::MAX);
         let options = AutoOptions { settle_ms: delay_ms, ..AutoOptions::default() };
-        let auto = auto.get_or_insert_with(|| AutoBalance::new(options));
+        let (_, auto) = match auto.take().filter(|(known, _)| *known == options) {
+            Some(known) => auto.insert(known),
+            None => auto.insert((options, AutoBalance::new(options))),
+        };
         let Some(look) = node.look_at_primaries() else { return };
         if auto.step(node.engine.now(), look.me, look.is_up, &look.primaries) == AutoStep::Rest {
             continue;
